@@ -1,0 +1,9 @@
+//! The questions we ask a text, answered in plain data.
+//!
+//! Windows are cut so that they depend only on what they read, which makes scoring independent of
+//! batches, threads, order and cache, and makes an unchanged window free. Tensors stay in
+//! [`crate::model`]; files and threads are other rooms' business.
+
+mod finding;
+
+pub use finding::{Reading, Token, Word};

@@ -1,0 +1,1 @@
+//! Findings as text, for the commands without a screen.

@@ -1,0 +1,252 @@
+//! A text with a name: bytes decoded, and the language that says which of it is prose.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Which parts of a document are prose.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Language {
+    /// All of it.
+    #[default]
+    Plain,
+    /// CommonMark with tables, footnotes, front matter and math: the prose only.
+    Markdown,
+}
+
+impl Language {
+    /// What the file name says: Markdown for the extensions in use for it, plain for all else.
+    pub fn of(path: &Path) -> Language {
+        let extension = path
+            .extension()
+            .and_then(|ext| ext.to_str())
+            .unwrap_or_default();
+        match extension.to_ascii_lowercase().as_str() {
+            "md" | "markdown" | "mdown" | "mkd" | "mkdn" | "mdx" | "qmd" | "rmd" => {
+                Language::Markdown
+            }
+            _ => Language::Plain,
+        }
+    }
+}
+
+/// How the bytes of a file stood for characters.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Encoding {
+    /// UTF-8.
+    #[default]
+    Utf8,
+    /// UTF-8 after a byte order mark. The mark stays in the text, so that offsets are the file's.
+    Utf8Bom,
+    /// UTF-16, little end first. The text is its UTF-8 form without the mark.
+    Utf16Le,
+    /// UTF-16, big end first. The text is its UTF-8 form without the mark.
+    Utf16Be,
+}
+
+/// Why some bytes are not a text.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// A NUL byte, the mark of a binary file.
+    #[error("byte {offset} is NUL, so this is not a text file")]
+    Nul {
+        /// Offset in the file.
+        offset: usize,
+    },
+    /// A byte sequence that UTF-8 does not allow.
+    #[error(
+        "byte {offset} (0x{byte:02x}) is not UTF-8; save the file as UTF-8, or as UTF-16 with a byte order mark"
+    )]
+    NotUtf8 {
+        /// Offset in the file.
+        offset: usize,
+        /// The byte found there.
+        byte: u8,
+    },
+    /// A half of a surrogate pair, or half a code unit at the end.
+    #[error("byte {offset} is not UTF-16, though the file begins with a UTF-16 byte order mark")]
+    NotUtf16 {
+        /// Offset in the file.
+        offset: usize,
+    },
+    /// More text than spans can address.
+    #[error("the file has {len} bytes; texts of up to {limit} bytes can be read")]
+    TooLong {
+        /// Length of the file in bytes.
+        len: usize,
+        /// The longest text that can be read, in bytes.
+        limit: usize,
+    },
+}
+
+/// One version of a text. Cheap to clone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Document {
+    /// Where it came from, or a name in angle brackets (`<stdin>`).
+    pub path: PathBuf,
+    /// Its text in UTF-8; every offset in the program points into this.
+    pub text: Arc<str>,
+    /// How the file was encoded.
+    pub encoding: Encoding,
+    /// What is prose in it.
+    pub language: Language,
+}
+
+impl Document {
+    /// The longest text in bytes: one gibibyte.
+    pub const MAX_LEN: usize = 1 << 30;
+
+    /// A document from text that is already at hand.
+    pub fn new(
+        path: impl Into<PathBuf>,
+        text: impl Into<Arc<str>>,
+        language: Language,
+    ) -> Document {
+        Document {
+            path: path.into(),
+            text: text.into(),
+            encoding: Encoding::Utf8,
+            language,
+        }
+    }
+
+    /// Decodes the bytes of a file.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError`] with the offset of the first byte that is not text.
+    pub fn decode(
+        path: impl Into<PathBuf>,
+        bytes: Vec<u8>,
+        language: Language,
+    ) -> Result<Document, DecodeError> {
+        if bytes.len() > Document::MAX_LEN {
+            return Err(DecodeError::TooLong {
+                len: bytes.len(),
+                limit: Document::MAX_LEN,
+            });
+        }
+        let (text, encoding) = match bytes.as_slice() {
+            [0xff, 0xfe, rest @ ..] => (decode_utf16(rest, u16::from_le_bytes)?, Encoding::Utf16Le),
+            [0xfe, 0xff, rest @ ..] => (decode_utf16(rest, u16::from_be_bytes)?, Encoding::Utf16Be),
+            _ => {
+                let encoding = if bytes.starts_with(b"\xef\xbb\xbf") {
+                    Encoding::Utf8Bom
+                } else {
+                    Encoding::Utf8
+                };
+                let text = String::from_utf8(bytes).map_err(|err| {
+                    let offset = err.utf8_error().valid_up_to();
+                    // A binary file is better named by its first NUL than by where it stops being UTF-8.
+                    match err
+                        .as_bytes()
+                        .get(..offset)
+                        .unwrap_or_default()
+                        .iter()
+                        .position(|&byte| byte == 0)
+                    {
+                        Some(offset) => DecodeError::Nul { offset },
+                        None => DecodeError::NotUtf8 {
+                            offset,
+                            byte: err.as_bytes().get(offset).copied().unwrap_or(0),
+                        },
+                    }
+                })?;
+                if let Some(offset) = text.bytes().position(|byte| byte == 0) {
+                    return Err(DecodeError::Nul { offset });
+                }
+                (text, encoding)
+            }
+        };
+        Ok(Document {
+            path: path.into(),
+            text: text.into(),
+            encoding,
+            language,
+        })
+    }
+}
+
+/// Decodes UTF-16 code units that follow a two-byte mark.
+fn decode_utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Result<String, DecodeError> {
+    const MARK: usize = 2;
+    let mut text = String::with_capacity(bytes.len() / 2);
+    let mut offset = MARK;
+    let (pairs, rest) = bytes.as_chunks::<2>();
+    for decoded in char::decode_utf16(pairs.iter().map(|&pair| unit(pair))) {
+        match decoded {
+            Ok('\0') => return Err(DecodeError::Nul { offset }),
+            Ok(c) => {
+                offset += 2 * c.len_utf16();
+                text.push(c);
+            }
+            Err(_) => return Err(DecodeError::NotUtf16 { offset }),
+        }
+    }
+    match rest {
+        [] => Ok(text),
+        _ => Err(DecodeError::NotUtf16 { offset }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decode(bytes: &[u8]) -> Result<(String, Encoding), DecodeError> {
+        Document::decode("x.txt", bytes.to_vec(), Language::Plain)
+            .map(|doc| (doc.text.to_string(), doc.encoding))
+    }
+
+    #[test]
+    fn utf8_keeps_its_byte_order_mark_so_that_offsets_are_the_files() {
+        assert_eq!(decode(b"a"), Ok(("a".into(), Encoding::Utf8)));
+        assert_eq!(
+            decode(b"\xef\xbb\xbfa"),
+            Ok(("\u{feff}a".into(), Encoding::Utf8Bom))
+        );
+        assert_eq!(decode(b""), Ok((String::new(), Encoding::Utf8)));
+    }
+
+    #[test]
+    fn utf16_is_read_in_both_orders() {
+        assert_eq!(
+            decode(b"\xff\xfea\0\x3d\xd8\x42\xde"),
+            Ok(("a🙂".into(), Encoding::Utf16Le))
+        );
+        assert_eq!(
+            decode(b"\xfe\xff\0a\xd8\x3d\xde\x42"),
+            Ok(("a🙂".into(), Encoding::Utf16Be))
+        );
+    }
+
+    #[test]
+    fn what_is_not_text_is_refused_by_its_byte() {
+        assert_eq!(decode(b"ab\0c"), Err(DecodeError::Nul { offset: 2 }));
+        assert_eq!(
+            decode(b"ab\xffc"),
+            Err(DecodeError::NotUtf8 {
+                offset: 2,
+                byte: 0xff
+            })
+        );
+        assert_eq!(
+            decode(b"\x7fELF\0\xff"),
+            Err(DecodeError::Nul { offset: 4 })
+        );
+        assert_eq!(
+            decode(b"\xff\xfea\0b"),
+            Err(DecodeError::NotUtf16 { offset: 4 })
+        );
+        assert_eq!(
+            decode(b"\xff\xfea\0\x3d\xd8"),
+            Err(DecodeError::NotUtf16 { offset: 4 })
+        );
+    }
+
+    #[test]
+    fn the_extension_says_the_language() {
+        assert_eq!(Language::of(Path::new("a/B.MD")), Language::Markdown);
+        assert_eq!(Language::of(Path::new("notes.txt")), Language::Plain);
+        assert_eq!(Language::of(Path::new("README")), Language::Plain);
+    }
+}

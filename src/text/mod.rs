@@ -1,0 +1,16 @@
+//! Text in, spans out.
+//!
+//! Everything here is pure: no clock, no thread, no model. Only [`Document::decode`] can fail, for
+//! bytes that are not text; after that every function is total.
+
+mod document;
+mod lines;
+mod prose;
+mod sentences;
+mod span;
+
+pub use document::{DecodeError, Document, Encoding, Language};
+pub use lines::{LineIndex, Position};
+pub use prose::{Block, Segment, SegmentKind, blocks};
+pub use sentences::sentences;
+pub use span::Span;

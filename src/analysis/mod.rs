@@ -5,5 +5,7 @@
 //! [`crate::model`]; files and threads are other rooms' business.
 
 mod finding;
+mod window;
 
 pub use finding::{Reading, Token, Word};
+pub use window::{Begins, Geometry, Run, Window, plan};

@@ -376,11 +376,11 @@ fn next_url(source: &str, from: usize) -> Option<std::ops::Range<usize>> {
     for (at, c) in source.get(from..)?.char_indices() {
         let at = from + at;
         let rest = source.get(at..)?;
-        let opens = |opening: &&str| {
+        let opens = |opening: &str| {
             rest.get(..opening.len())
                 .is_some_and(|head| head.eq_ignore_ascii_case(opening))
         };
-        if word_start && OPENINGS.iter().any(|opening| opens(&opening)) {
+        if word_start && OPENINGS.iter().any(|opening| opens(opening)) {
             let end = rest
                 .find(|c: char| c.is_whitespace() || c == '<')
                 .unwrap_or(rest.len());

@@ -1,0 +1,444 @@
+//! Cuts a long run of tokens into windows that the model can take.
+//!
+//! A window has a *core*, the tokens it is asked about, and *context* on both sides that it only
+//! reads, since a token at the very edge would be judged with half its surroundings missing. The
+//! cores tile the text.
+//!
+//! Where one core ends and the next begins is decided by the tokens nearby and by nothing else: a
+//! place is a border if it beats every other place within [`Geometry::radius`] tokens, paragraph
+//! beginnings before sentence beginnings before words, and among equals by a hash of the tokens
+//! around it. A window's context reaches further than everything that took part in choosing its
+//! borders. Hence the law this file is for: **a window depends only on the paragraphs it reads**. An
+//! edit disturbs the windows that read the edited paragraph and no others, and a part of a long text
+//! can be planned without the rest. (Greedy filling from the top, the usual way, shifts every later
+//! window at the first inserted word.)
+//!
+//! The law has one exception. Where no border is found for [`Geometry::longest_core`] tokens the
+//! core is cut at the best place in reach, which depends on where it began. Word order in natural
+//! text makes that rare; in monotonous text the windows are equal anyway.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+
+/// What begins at a token. A smaller one is a better place to cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Begins {
+    /// A block: a paragraph, a heading, a table cell.
+    Block,
+    /// A sentence inside a block.
+    Sentence,
+    /// A word inside a sentence.
+    Word,
+    /// Nothing: a later piece of a word.
+    Piece,
+}
+
+/// The sizes of windows, all in tokens without `[CLS]` and `[SEP]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Geometry {
+    /// The most that fits in one window.
+    pub capacity: usize,
+    /// What a window reads on each side of its core, at least.
+    pub context: usize,
+    /// How much further the context goes to begin and end with a sentence or at least a word.
+    pub reach: usize,
+    /// No two borders are closer than this.
+    pub radius: usize,
+    /// How many tokens on each side of a place its hash covers.
+    pub hashed: usize,
+    /// The longest core.
+    pub longest_core: usize,
+}
+
+impl Geometry {
+    /// The sizes for a model of `max_positions` positions, `[CLS]` and `[SEP]` included.
+    ///
+    /// With 512 positions the context is 64 tokens on each side: half of the 128 that ELECTRA-small
+    /// and the built-in model were trained on.
+    pub fn for_positions(max_positions: usize) -> Geometry {
+        let capacity = max_positions.saturating_sub(2).max(1);
+        let context = (capacity / 6).min(64);
+        let reach = context / 2;
+        let hashed = (context / 4).min(8);
+        let longest_core = (capacity - 2 * (context + reach).min(capacity / 2)).max(1);
+        Geometry {
+            capacity,
+            context,
+            reach,
+            radius: context - hashed,
+            hashed,
+            longest_core,
+        }
+    }
+
+    /// How far the choice of a border looks on each side.
+    fn sight(&self) -> usize {
+        self.radius + self.hashed
+    }
+}
+
+/// One forward pass, in indices of the token run it was planned on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// Tokens that the model reads.
+    pub reads: Range<usize>,
+    /// Tokens whose answer is kept; the cores of a text tile it.
+    pub core: Range<usize>,
+}
+
+/// A run of tokens of a document: all of it, or a stretch.
+#[derive(Clone, Copy, Debug)]
+pub struct Run<'a> {
+    /// Token ids.
+    pub ids: &'a [u32],
+    /// What begins at each.
+    pub begins: &'a [Begins],
+    /// Whether the document begins where the run does.
+    pub from_start: bool,
+    /// Whether the document ends where the run does.
+    pub to_end: bool,
+}
+
+/// Plans the windows of `run` whose cores begin in `wanted`, or `None` if the run does not hold
+/// enough of the document on both sides to decide them.
+///
+/// The answer is the same whatever run it is asked of, as long as there is one.
+pub fn plan(run: Run<'_>, wanted: Range<usize>, geometry: &Geometry) -> Option<Vec<Window>> {
+    let len = run.ids.len();
+    if run.from_start && run.to_end && len <= geometry.capacity {
+        let whole = Window {
+            reads: 0..len,
+            core: 0..len,
+        };
+        return Some(if len > 0 && wanted.start == 0 {
+            vec![whole]
+        } else {
+            Vec::new()
+        });
+    }
+    let borders = borders(run, geometry);
+    let first = borders.iter().rposition(|&border| border <= wanted.start)?;
+    let mut windows = Vec::new();
+    for pair in borders.get(first..)?.windows(2) {
+        let &[from, to] = pair else { break };
+        if from >= wanted.end {
+            return Some(windows);
+        }
+        for core in bounded(run, from..to, geometry) {
+            let reads =
+                context_start(run, core.start, geometry)?..context_end(run, core.end, geometry)?;
+            if wanted.contains(&core.start) {
+                windows.push(Window { reads, core });
+            }
+        }
+    }
+    let reached = borders
+        .last()
+        .is_some_and(|&last| last >= wanted.end || (run.to_end && last == len));
+    reached.then_some(windows)
+}
+
+/// The places where cores meet, both ends of the document included where the run holds them.
+fn borders(run: Run<'_>, geometry: &Geometry) -> Vec<usize> {
+    let len = run.ids.len();
+    let sight = geometry.sight();
+    let mut borders = Vec::new();
+    if run.from_start {
+        borders.push(0);
+    }
+    // Only these places see all that their choice depends on. The ends of the document count as
+    // borders that beat all others, so that no core is a sliver.
+    let from = if run.from_start {
+        geometry.radius + 1
+    } else {
+        sight
+    };
+    let to = if run.to_end {
+        len.saturating_sub(geometry.radius)
+    } else {
+        (len + 1).saturating_sub(sight)
+    };
+    if from < to {
+        let ranks: Vec<Rank> = (0..len).map(|at| Rank::of(run, at, geometry)).collect();
+        // A sliding minimum: `best` holds the places of the window that no later place beats.
+        let mut best: VecDeque<usize> = VecDeque::new();
+        let mut entered = from.saturating_sub(geometry.radius);
+        for at in from..to {
+            while entered < len && entered <= at + geometry.radius {
+                // Strictly: among equals the first stays in front, so a run of equals has one border at most.
+                while best
+                    .back()
+                    .is_some_and(|&back| ranks[back] > ranks[entered])
+                {
+                    best.pop_back();
+                }
+                best.push_back(entered);
+                entered += 1;
+            }
+            while best
+                .front()
+                .is_some_and(|&front| front + geometry.radius < at)
+            {
+                best.pop_front();
+            }
+            if best.front() == Some(&at) {
+                borders.push(at);
+            }
+        }
+    }
+    if run.to_end && borders.last() != Some(&len) {
+        borders.push(len);
+    }
+    borders
+}
+
+/// How good a place is for a border; smaller is better.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Rank(Begins, u64);
+
+impl Rank {
+    fn of(run: Run<'_>, at: usize, geometry: &Geometry) -> Rank {
+        let around = at.saturating_sub(geometry.hashed)..(at + geometry.hashed).min(run.ids.len());
+        let mut hash = xxhash_rust::xxh3::Xxh3Default::new();
+        for id in &run.ids[around] {
+            hash.update(&id.to_le_bytes());
+        }
+        Rank(run.begins[at], hash.digest())
+    }
+}
+
+/// Cuts a core that is too long.
+fn bounded(run: Run<'_>, core: Range<usize>, geometry: &Geometry) -> Vec<Range<usize>> {
+    let mut cores = Vec::new();
+    let mut start = core.start;
+    while core.end - start > geometry.longest_core {
+        let half = start + geometry.longest_core.div_ceil(2);
+        let places = half..start + geometry.longest_core + 1;
+        let cut = places
+            .min_by_key(|&at| Rank::of(run, at, geometry))
+            .unwrap_or(half);
+        cores.push(start..cut);
+        start = cut;
+    }
+    cores.push(start..core.end);
+    cores
+}
+
+/// Where the context before a core begins, or `None` if the run does not reach that far.
+fn context_start(run: Run<'_>, core_start: usize, geometry: &Geometry) -> Option<usize> {
+    let Some(base) = core_start.checked_sub(geometry.context) else {
+        return run.from_start.then_some(0);
+    };
+    let Some(furthest) = base.checked_sub(geometry.reach) else {
+        // The document begins within reach: read from there, since nothing is cheaper or better.
+        return run.from_start.then_some(0);
+    };
+    let begins = |kind: Begins| (furthest..=base).rev().find(|&at| run.begins[at] <= kind);
+    Some(
+        begins(Begins::Sentence)
+            .or_else(|| begins(Begins::Word))
+            .unwrap_or(base),
+    )
+}
+
+/// Where the context after a core ends, or `None` if the run does not reach that far.
+fn context_end(run: Run<'_>, core_end: usize, geometry: &Geometry) -> Option<usize> {
+    let len = run.ids.len();
+    let base = core_end + geometry.context;
+    let furthest = base + geometry.reach;
+    if furthest >= len {
+        return run.to_end.then_some(len);
+    }
+    let begins = |kind: Begins| (base..=furthest).find(|&at| run.begins[at] <= kind);
+    Some(
+        begins(Begins::Sentence)
+            .or_else(|| begins(Begins::Word))
+            .unwrap_or(base),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// A text of paragraphs of sentences of words, by a seed.
+    fn text(seed: u64, len: usize) -> (Vec<u32>, Vec<Begins>) {
+        let mut state = seed | 1;
+        let mut next = move |below: u64| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) % below
+        };
+        (0..len)
+            .map(|_| {
+                let begins = match next(100) {
+                    0 => Begins::Block,
+                    1..=6 => Begins::Sentence,
+                    7..=75 => Begins::Word,
+                    _ => Begins::Piece,
+                };
+                (next(5_000) as u32, begins)
+            })
+            .unzip()
+    }
+
+    fn whole<'a>(ids: &'a [u32], begins: &'a [Begins]) -> Run<'a> {
+        Run {
+            ids,
+            begins,
+            from_start: true,
+            to_end: true,
+        }
+    }
+
+    /// What a window is to the model and to its reader, wherever it stands.
+    fn content(ids: &[u32], window: &Window) -> (Vec<u32>, usize, usize) {
+        (
+            ids[window.reads.clone()].to_vec(),
+            window.core.start - window.reads.start,
+            window.core.len(),
+        )
+    }
+
+    /// Whether the law holds without its exception.
+    fn none_is_cut_for_length(run: Run<'_>, geometry: &Geometry) -> bool {
+        borders(run, geometry)
+            .windows(2)
+            .all(|pair| pair[1] - pair[0] <= geometry.longest_core)
+    }
+
+    #[test]
+    fn a_text_that_fits_is_one_window() {
+        let geometry = Geometry::for_positions(512);
+        for len in [1, 509, 510] {
+            let (ids, begins) = text(1, len);
+            let windows = plan(whole(&ids, &begins), 0..len, &geometry).unwrap();
+            assert_eq!(
+                windows,
+                [Window {
+                    reads: 0..len,
+                    core: 0..len
+                }]
+            );
+        }
+        assert_eq!(plan(whole(&[], &[]), 0..0, &geometry), Some(Vec::new()));
+    }
+
+    #[test]
+    fn monotonous_text_is_cut_into_few_kinds_of_window() {
+        let geometry = Geometry::for_positions(512);
+        let (ids, begins) = (vec![7; 20_000], vec![Begins::Word; 20_000]);
+        let windows = plan(whole(&ids, &begins), 0..ids.len(), &geometry).unwrap();
+        let kinds: std::collections::HashSet<_> =
+            windows.iter().map(|window| content(&ids, window)).collect();
+        assert!(
+            windows.len() < 150 && kinds.len() < 6,
+            "{} windows of {} kinds",
+            windows.len(),
+            kinds.len()
+        );
+    }
+
+    #[test]
+    fn windows_of_a_512_position_model_are_of_a_reasonable_size() {
+        let geometry = Geometry::for_positions(512);
+        let (ids, begins) = text(3, 40_000);
+        let windows = plan(whole(&ids, &begins), 0..ids.len(), &geometry).unwrap();
+        let read: usize = windows.iter().map(|window| window.reads.len()).sum();
+        let mean_core = ids.len() / windows.len();
+        assert!((90..200).contains(&mean_core), "mean core {mean_core}");
+        let borders = borders(whole(&ids, &begins), &geometry);
+        let cut = borders
+            .windows(2)
+            .filter(|pair| pair[1] - pair[0] > geometry.longest_core)
+            .count();
+        assert!(
+            cut * 100 <= borders.len(),
+            "{cut} of {} cores are cut for length",
+            borders.len()
+        );
+        assert!(
+            read < ids.len() * 5 / 2,
+            "reads {read} tokens for {}",
+            ids.len()
+        );
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn cores_tile_the_text_and_windows_fit(seed: u64, len in 0usize..3_000, positions in 16usize..600) {
+            let geometry = Geometry::for_positions(positions);
+            let (ids, begins) = text(seed, len);
+            let windows = plan(whole(&ids, &begins), 0..len, &geometry).unwrap();
+            let mut at = 0;
+            for window in &windows {
+                prop_assert_eq!(window.core.start, at);
+                prop_assert!(window.core.end > at);
+                prop_assert!(window.reads.len() <= geometry.capacity, "{:?} of {:?}", window, geometry);
+                prop_assert!(window.reads.start <= window.core.start.saturating_sub(geometry.context));
+                prop_assert!(window.reads.end >= (window.core.end + geometry.context).min(len) || windows.len() == 1);
+                at = window.core.end;
+            }
+            prop_assert_eq!(at, len);
+        }
+
+        #[test]
+        fn a_stretch_is_planned_like_the_whole(seed: u64, len in 600usize..6_000, a in 0.0..1.0f64, b in 0.0..1.0f64) {
+            let geometry = Geometry::for_positions(128);
+            let (ids, begins) = text(seed, len);
+            let windows = plan(whole(&ids, &begins), 0..len, &geometry).unwrap();
+            let (from, to) = ((a.min(b) * len as f64) as usize, (a.max(b) * len as f64) as usize);
+            let margin = 500;
+            let stretch = from.saturating_sub(margin)..(to + margin).min(len);
+            let run = Run {
+                ids: &ids[stretch.clone()],
+                begins: &begins[stretch.clone()],
+                from_start: stretch.start == 0,
+                to_end: stretch.end == len,
+            };
+            if let Some(part) = plan(run, from - stretch.start..to - stretch.start, &geometry) {
+                let part: Vec<_> = part
+                    .iter()
+                    .map(|w| Window {
+                        reads: w.reads.start + stretch.start..w.reads.end + stretch.start,
+                        core: w.core.start + stretch.start..w.core.end + stretch.start,
+                    })
+                    .collect();
+                let wanted: Vec<_> = windows.iter().filter(|w| (from..to).contains(&w.core.start)).cloned().collect();
+                prop_assume!(none_is_cut_for_length(whole(&ids, &begins), &geometry));
+                prop_assert_eq!(part, wanted);
+            }
+        }
+
+        #[test]
+        fn an_edit_changes_only_the_windows_that_read_it(
+            seed: u64, at in 0usize..4_000, removed in 0usize..30, inserted in 0usize..30,
+        ) {
+            let geometry = Geometry::for_positions(512);
+            let (ids, begins) = text(seed, 5_000);
+            let (new_ids, new_begins) = text(seed ^ 0xabcdef, inserted);
+            let (mut edited_ids, mut edited_begins) = (ids.clone(), begins.clone());
+            edited_ids.splice(at..at + removed, new_ids);
+            edited_begins.splice(at..at + removed, new_begins);
+
+            let before = plan(whole(&ids, &begins), 0..ids.len(), &geometry).unwrap();
+            let after = plan(whole(&edited_ids, &edited_begins), 0..edited_ids.len(), &geometry).unwrap();
+            prop_assume!(none_is_cut_for_length(whole(&ids, &begins), &geometry));
+            prop_assume!(none_is_cut_for_length(whole(&edited_ids, &edited_begins), &geometry));
+            let known: std::collections::HashSet<_> = before.iter().map(|w| content(&ids, w)).collect();
+            for window in &after {
+                // Where a context breaks off in a sentence, it looked for that sentence's ends within reach;
+                // without one on the way, those tokens are of a paragraph that it reads.
+                let reads_the_edit = window.reads.start <= at + inserted + geometry.reach
+                    && window.reads.end + geometry.reach >= at;
+                if !reads_the_edit {
+                    prop_assert!(known.contains(&content(&edited_ids, window)), "{:?} is new", window);
+                }
+            }
+        }
+    }
+}

@@ -1,1 +1,279 @@
-//! What a user may set.
+//! What a user may set: in a file, by variables, by flags; flag beats variable beats file.
+//!
+//! Flags and `ELECTROSCOPE_*` variables are read by the command line ([`crate::cli`]), which lays
+//! them over what this file reads. Nothing here touches the terminal or the model.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use directories::ProjectDirs;
+use serde::Deserialize;
+
+/// The settings file with every setting at its default, each explained. Shown by
+/// `electroscope paths --example` and kept true by a test.
+pub const EXAMPLE: &str = include_str!("../assets/config.toml");
+
+/// What the settings file may say.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct FileSettings {
+    /// `builtin`, a folder, or a hub id.
+    pub model: Option<String>,
+    /// A branch, tag or commit of the hub model.
+    pub revision: Option<String>,
+    /// `auto`, `cpu`, `cuda`, `cuda:N`.
+    pub device: Option<String>,
+    /// `auto`, `f32`, `int8`.
+    pub precision: Option<String>,
+    /// Threads for the arithmetic; all cores if absent.
+    pub threads: Option<usize>,
+    /// Open no socket.
+    pub offline: Option<bool>,
+    /// `auto`, `always`, `never`.
+    pub color: Option<String>,
+    /// The screen's theme: `dark`, `light`, `ansi-16`, `mono`.
+    pub theme: Option<String>,
+    /// Words at or above it are flagged, whatever the model.
+    pub threshold: Option<f32>,
+    /// The same, model by model; written by `score --calibrate`.
+    pub thresholds: BTreeMap<String, f32>,
+}
+
+/// What can go wrong with the settings file.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file was named but cannot be read.
+    #[error("cannot read the settings file {path}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It is not TOML, or has a key or a type that no setting has.
+    #[error("the settings file {path} is not understood: {source}")]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// Where and why; boxed, for it is large.
+        source: Box<toml::de::Error>,
+    },
+    /// A threshold that is no probability.
+    #[error("the settings file {path} sets a threshold of {found}; it must lie between 0 and 1")]
+    Threshold {
+        /// The file.
+        path: PathBuf,
+        /// What it says.
+        found: f32,
+    },
+    /// A changed setting cannot be written.
+    #[error("cannot write the settings file {path}")]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file cannot be edited without losing what is in it.
+    #[error("the settings file {path} is not TOML, so it was left as it is: {source}")]
+    Edit {
+        /// The file.
+        path: PathBuf,
+        /// Where and why; boxed, for it is large.
+        source: Box<toml_edit::TomlError>,
+    },
+}
+
+/// The folders the program uses; none is made before something is written there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Paths {
+    /// The settings file.
+    pub config: PathBuf,
+    /// What the program remembers between runs.
+    pub state: PathBuf,
+}
+
+impl Paths {
+    /// The folders of this system's conventions (XDG on Linux), or the working folder's
+    /// `.electroscope` where there is no home.
+    pub fn new() -> Paths {
+        match ProjectDirs::from("", "", "electroscope") {
+            Some(dirs) => Paths {
+                config: dirs.config_dir().join("config.toml"),
+                state: dirs.state_dir().unwrap_or(dirs.data_local_dir()).to_owned(),
+            },
+            None => Paths {
+                config: ".electroscope/config.toml".into(),
+                state: ".electroscope/state".into(),
+            },
+        }
+    }
+}
+
+impl Default for Paths {
+    fn default() -> Paths {
+        Paths::new()
+    }
+}
+
+impl FileSettings {
+    /// Reads the settings file. One that was not `named` by the user may be missing.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`], naming the file and the line.
+    pub fn read(path: &Path, named: bool) -> Result<FileSettings, Error> {
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(err) if err.kind() == std::io::ErrorKind::NotFound && !named => {
+                return Ok(FileSettings::default());
+            }
+            Err(source) => {
+                return Err(Error::Read {
+                    path: path.to_owned(),
+                    source,
+                });
+            }
+        };
+        let settings: FileSettings = toml::from_str(&text).map_err(|source| Error::Parse {
+            path: path.to_owned(),
+            source: Box::new(source),
+        })?;
+        let thresholds = settings
+            .thresholds
+            .values()
+            .copied()
+            .chain(settings.threshold);
+        for found in thresholds {
+            if !(0.0..=1.0).contains(&found) {
+                return Err(Error::Threshold {
+                    path: path.to_owned(),
+                    found,
+                });
+            }
+        }
+        Ok(settings)
+    }
+}
+
+/// Writes `threshold` for `model` into the settings file, leaving all else, comments included, as it
+/// is. The file and its folder are made if they are missing.
+///
+/// # Errors
+///
+/// [`Error`], naming the file.
+pub fn save_threshold(path: &Path, model: &str, threshold: f32) -> Result<(), Error> {
+    let write_error = |source| Error::Write {
+        path: path.to_owned(),
+        source,
+    };
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(err) if err.kind() == std::io::ErrorKind::NotFound => String::new(),
+        Err(source) => {
+            return Err(Error::Read {
+                path: path.to_owned(),
+                source,
+            });
+        }
+    };
+    let mut file: toml_edit::DocumentMut = text.parse().map_err(|source| Error::Edit {
+        path: path.to_owned(),
+        source: Box::new(source),
+    })?;
+    // Through the shortest decimal form, or 0.53 would be written as 0.5299999713897705.
+    let value: f64 = threshold
+        .to_string()
+        .parse()
+        .unwrap_or_else(|_| f64::from(threshold));
+    let table = file.entry("thresholds").or_insert(toml_edit::table());
+    table[model] = toml_edit::value(value);
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(write_error)?;
+    }
+    // Written whole beside it, then renamed: a full disk must not cost the user their settings.
+    let fresh = path.with_extension("toml.new");
+    std::fs::write(&fresh, file.to_string()).map_err(write_error)?;
+    std::fs::rename(&fresh, path).map_err(write_error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<FileSettings, Error> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.toml");
+        std::fs::write(&path, text).unwrap();
+        FileSettings::read(&path, true)
+    }
+
+    #[test]
+    fn the_example_is_understood_and_sets_nothing() {
+        assert_eq!(read(EXAMPLE).unwrap(), FileSettings::default());
+        // Uncommented, every setting in it is one that exists.
+        let all: String = EXAMPLE
+            .lines()
+            .map(|line| line.strip_prefix("#:").unwrap_or(line).trim_start())
+            .collect::<Vec<_>>()
+            .join("\n");
+        let settings = read(&all).unwrap();
+        assert_eq!(settings.model.as_deref(), Some("builtin"));
+        assert_eq!(settings.theme.as_deref(), Some("dark"));
+    }
+
+    #[test]
+    fn an_unknown_setting_is_refused_with_its_line() {
+        let err = read("model = \"builtin\"\nmodle = \"x\"\n")
+            .unwrap_err()
+            .to_string();
+        assert!(err.contains("line 2") && err.contains("modle"), "{err}");
+    }
+
+    #[test]
+    fn a_threshold_must_be_a_probability() {
+        assert!(matches!(
+            read("threshold = 1.5").unwrap_err(),
+            Error::Threshold { found: 1.5, .. }
+        ));
+        assert!(matches!(
+            read("[thresholds]\nbuiltin = -0.5").unwrap_err(),
+            Error::Threshold { .. }
+        ));
+    }
+
+    #[test]
+    fn a_missing_file_is_an_error_only_if_it_was_named() {
+        let path = Path::new("/nowhere/config.toml");
+        assert_eq!(
+            FileSettings::read(path, false).unwrap(),
+            FileSettings::default()
+        );
+        assert!(matches!(
+            FileSettings::read(path, true),
+            Err(Error::Read { .. })
+        ));
+    }
+
+    #[test]
+    fn saving_a_threshold_keeps_the_rest_of_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new/config.toml");
+        save_threshold(&path, "builtin", 0.53).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, format!("# mine\ntheme = \"light\" # bright\n{text}")).unwrap();
+        save_threshold(&path, "org/name", 0.25).unwrap();
+        save_threshold(&path, "builtin", 0.6).unwrap();
+        insta::assert_snapshot!(std::fs::read_to_string(&path).unwrap(), @r#"
+        # mine
+        theme = "light" # bright
+        [thresholds]
+        builtin = 0.6
+        "org/name" = 0.25
+        "#);
+        assert_eq!(
+            FileSettings::read(&path, true).unwrap().thresholds["builtin"],
+            0.6
+        );
+    }
+}

@@ -4,8 +4,12 @@
 //! batches, threads, order and cache, and makes an unchanged window free. Tensors stay in
 //! [`crate::model`]; files and threads are other rooms' business.
 
+mod cache;
+mod engine;
 mod finding;
+mod tokens;
 mod window;
 
+pub use engine::{Counts, Engine, Outline};
 pub use finding::{Reading, Token, Word};
 pub use window::{Begins, Geometry, Run, Window, plan};

@@ -1,4 +1,102 @@
-//! ELECTRA: from text and files to logits.
+//! ELECTRA: from files to logits.
+//!
+//! A [`Checkpoint`] is what a folder, the hub's cache or the binary holds: configuration,
+//! tokenizer, weights. A [`Forward`] is one that has been loaded onto a device and answers windows
+//! with logits; it is the door behind which the way of computing can be exchanged. No tensor leaves
+//! this room, and heads return logits: what they mean is [`crate::analysis`]'s business.
 //!
 //! One-letter names in comments: `B` windows in a batch, `T` tokens in a window, `H` hidden size,
-//! `E` embedding size, `V` vocabulary size.
+//! `E` embedding size, `V` vocabulary size, `D` size of an attention head.
+
+mod builtin;
+mod checkpoint;
+pub mod config;
+pub mod device;
+pub mod electra;
+mod error;
+pub mod heads;
+pub mod hub;
+pub mod layers;
+pub mod packed;
+pub mod parameters;
+pub mod plain;
+mod tokenizer;
+mod weights;
+
+use std::path::Path;
+use std::sync::Arc;
+
+pub use builtin::{CARD as BUILTIN_CARD, generator as builtin_generator};
+pub use checkpoint::{Checkpoint, export};
+pub use config::ElectraConfig;
+pub use error::Error;
+pub use tokenizer::{Piece, Tokenizer, VocabularyOptions};
+pub use weights::{Quantised, Weights};
+
+/// A discriminator that is ready to answer.
+pub trait Forward: Send + Sync {
+    /// Reads `windows` of token ids, `[CLS]` and `[SEP]` included, of any lengths up to the model's,
+    /// and gives one logit per token, special ones too. The answer to a window does not depend on
+    /// the others beside it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Tensor`] for what the arithmetic meets: memory, a device that went away.
+    fn logits(&self, windows: &[&[u32]]) -> Result<Vec<Vec<f32>>, Error>;
+
+    /// Where it computes: `cpu`, `cuda:0`.
+    fn device(&self) -> String;
+
+    /// What it computes in: `f32`.
+    fn precision(&self) -> String;
+}
+
+/// Loads the discriminator of `checkpoint` onto the device that `device` names (see
+/// [`device::choose`]), to compute in `precision` (`auto`, `f32`). The second value is a remark for
+/// the user, if there is one.
+///
+/// # Errors
+///
+/// A device or precision that is not there, a tensor that does not fit.
+pub fn load(
+    checkpoint: &Checkpoint,
+    device: &str,
+    precision: &str,
+) -> Result<(Arc<dyn Forward>, Option<String>), Error> {
+    match precision {
+        "auto" | "f32" => {}
+        other => {
+            let why = match other {
+                "int8" => "this version computes in f32 only; use auto or f32",
+                _ => "it must be auto or f32",
+            };
+            return Err(Error::Precision {
+                wanted: format!("{other:?}"),
+                why: why.to_owned(),
+            });
+        }
+    }
+    let (device, remark) = device::choose(device)?;
+    Ok((
+        Arc::new(plain::PlainDiscriminator::load(checkpoint, &device)?),
+        remark,
+    ))
+}
+
+/// The names in a folder, for a message.
+fn listing(folder: &Path) -> String {
+    /// A folder of a thousand files would bury the message.
+    const MOST: usize = 12;
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return "nothing that can be listed".to_owned();
+    };
+    let mut names: Vec<String> = entries
+        .filter_map(|entry| Some(entry.ok()?.file_name().to_string_lossy().into_owned()))
+        .collect();
+    names.sort();
+    match names.len() {
+        0 => "no files".to_owned(),
+        n if n > MOST => format!("{} and {} more", names[..MOST].join(", "), n - MOST),
+        _ => names.join(", "),
+    }
+}

@@ -1,1 +1,170 @@
 //! Findings as text, for the commands without a screen.
+//!
+//! One result, many printers: [`ScorePrinter`] takes documents one by one and writes each in the
+//! chosen [`Format`] as soon as it is whole. What a document contains reaches a terminal only
+//! through [`crate::text::visible`]; JSON escapes by itself.
+
+mod compact;
+mod github;
+mod json;
+mod sarif;
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use crate::analysis::{Reading, Word};
+use crate::text::{Document, Position, Span};
+
+/// How findings are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// The text itself, tinted by heat.
+    Pretty,
+    /// A flagged word per line: `path:line:column: p word`.
+    Compact,
+    /// One JSON object.
+    Json,
+    /// A JSON object per document, each on its line, written as soon as it is ready.
+    Jsonl,
+    /// Annotations of GitHub Actions.
+    Github,
+    /// SARIF 2.1.0, for code scanning.
+    Sarif,
+}
+
+/// The model behind some findings.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct Model {
+    /// The name it was asked for by.
+    pub id: String,
+    /// The commit of a hub model.
+    pub revision: Option<String>,
+    /// Where it runs.
+    pub device: String,
+    /// What it computes in.
+    pub precision: String,
+}
+
+/// A file that could not be read or scored.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct FileError {
+    /// The file.
+    pub path: PathBuf,
+    /// What is wrong with it, and what to do.
+    pub message: String,
+}
+
+/// A scored document.
+#[derive(Clone, Copy, Debug)]
+pub struct Scored<'a> {
+    /// The document.
+    pub document: &'a Document,
+    /// Its readings in the order of the text.
+    pub readings: &'a [Reading],
+    /// Words at or above it are flagged.
+    pub threshold: f32,
+}
+
+impl<'a> Scored<'a> {
+    /// The words in order, each with the reading it is from.
+    pub fn words(&self) -> impl Iterator<Item = (&'a Reading, &'a Word)> + use<'a> {
+        self.readings
+            .iter()
+            .flat_map(|reading| reading.words.iter().map(move |word| (reading, word)))
+    }
+
+    /// The flagged words in order, each with the place it begins at.
+    pub fn flagged(&self) -> impl Iterator<Item = (Position, &'a Word)> + use<'a> {
+        let threshold = self.threshold;
+        let mut places = Places::new(&self.document.text);
+        self.words()
+            .filter(move |(_, word)| word.p >= threshold)
+            .map(move |(_, word)| (places.of(word.span), word))
+    }
+
+    /// What `span` says.
+    pub fn text(&self, span: Span) -> &'a str {
+        span.of(&self.document.text).unwrap_or_default()
+    }
+}
+
+/// Finds lines and columns of places that come in the order of the text, without going over any of
+/// it twice.
+struct Places<'a> {
+    text: &'a str,
+    byte: usize,
+    at: Position,
+}
+
+impl<'a> Places<'a> {
+    fn new(text: &'a str) -> Places<'a> {
+        Places {
+            text,
+            byte: 0,
+            at: Position { line: 1, column: 1 },
+        }
+    }
+
+    fn of(&mut self, span: Span) -> Position {
+        for c in self
+            .text
+            .get(self.byte..span.start())
+            .unwrap_or_default()
+            .chars()
+        {
+            match c {
+                '\n' => {
+                    self.at = Position {
+                        line: self.at.line + 1,
+                        column: 1,
+                    }
+                }
+                '\u{feff}' => {}
+                _ => self.at.column += 1,
+            }
+        }
+        self.byte = self.byte.max(span.start());
+        self.at
+    }
+}
+
+/// Writes scored documents in one format.
+pub trait ScorePrinter {
+    /// Writes what stands before the first document.
+    ///
+    /// # Errors
+    ///
+    /// Those of the writer; also below.
+    fn begin(&mut self, out: &mut dyn Write, model: &Model) -> io::Result<()>;
+
+    /// Writes a document.
+    ///
+    /// # Errors
+    ///
+    /// Those of the writer.
+    fn document(&mut self, out: &mut dyn Write, scored: &Scored<'_>) -> io::Result<()>;
+
+    /// Writes what stands after the last document, the errors included where the format has a place
+    /// for them.
+    ///
+    /// # Errors
+    ///
+    /// Those of the writer.
+    fn end(&mut self, out: &mut dyn Write, errors: &[FileError]) -> io::Result<()>;
+}
+
+/// The printer for `format`, but not for [`Format::Pretty`], which wants to know the terminal.
+pub fn printer(format: Format) -> Box<dyn ScorePrinter> {
+    match format {
+        Format::Json => Box::new(json::Json::default()),
+        Format::Jsonl => Box::new(json::JsonLines),
+        Format::Github => Box::new(github::Github),
+        Format::Sarif => Box::new(sarif::Sarif::default()),
+        Format::Compact | Format::Pretty => Box::new(compact::Compact),
+    }
+}
+
+/// A path as a terminal may show it.
+pub fn visible_path(path: &Path) -> String {
+    crate::text::visible(&path.to_string_lossy())
+}

@@ -8,9 +8,11 @@ mod lines;
 mod prose;
 mod sentences;
 mod span;
+mod visible;
 
 pub use document::{DecodeError, Document, Encoding, Language};
 pub use lines::{LineIndex, Position};
 pub use prose::{Block, Segment, SegmentKind, blocks};
 pub use sentences::sentences;
 pub use span::Span;
+pub use visible::{stand_in, visible};

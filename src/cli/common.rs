@@ -1,0 +1,435 @@
+//! What the commands share: settings in force, documents from the disk, a model from its name.
+
+use std::io::{self, IsTerminal, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::{ColorChoice, Global, LanguageChoice};
+use crate::analysis::Engine;
+use crate::model::hub::{self, ModelChoice};
+use crate::model::{self, Checkpoint};
+use crate::report;
+use crate::settings::{FileSettings, Paths};
+use crate::text::{Document, Language};
+
+/// Prints an error, the one way errors are printed.
+#[expect(clippy::print_stderr, reason = "this is the place")]
+pub(super) fn complain(message: &str) {
+    // Messages may quote a document or a file name.
+    eprintln!(
+        "error: {}",
+        message
+            .split('\n')
+            .map(crate::text::visible)
+            .collect::<Vec<_>>()
+            .join("\n")
+    );
+}
+
+/// Prints a remark that is neither a result nor an error.
+#[expect(clippy::print_stderr, reason = "this is the place")]
+pub(super) fn remark(global: &Global, message: &str) {
+    if !global.quiet {
+        eprintln!("{}", crate::text::visible(message));
+    }
+}
+
+/// The settings in force: flags and variables laid over the file.
+#[derive(Clone, Debug)]
+pub(super) struct InForce {
+    /// The settings file, whether or not it exists.
+    pub(super) config: PathBuf,
+    pub(super) file: FileSettings,
+    pub(super) model: String,
+    pub(super) revision: Option<String>,
+    pub(super) device: String,
+    pub(super) precision: String,
+    pub(super) offline: bool,
+    pub(super) color: ColorChoice,
+}
+
+impl InForce {
+    /// Reads the settings file and lays `global` over it; starts the log and the threads.
+    pub(super) fn new(global: &Global) -> anyhow::Result<InForce> {
+        let config = global.config.clone().unwrap_or_else(|| Paths::new().config);
+        let file = FileSettings::read(&config, global.config.is_some())?;
+        let color = match (global.color, file.color.as_deref()) {
+            (Some(color), _) => color,
+            (None, None) => ColorChoice::Auto,
+            (None, Some(word)) => clap::ValueEnum::from_str(word, true).map_err(|_| {
+                anyhow::anyhow!(
+                    "the settings file {} sets color to {word:?}; it must be auto, always or never",
+                    config.display()
+                )
+            })?,
+        };
+        if let Some(threads) = global.threads.or(file.threads) {
+            anyhow::ensure!(threads > 0, "--threads must be at least 1");
+            // A pool that is there already has the right size: it was made by an earlier call.
+            let _ = rayon::ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .build_global();
+        }
+        start_log(global)?;
+        let in_force = InForce {
+            model: global
+                .model
+                .clone()
+                .or_else(|| file.model.clone())
+                .unwrap_or_else(|| "builtin".to_owned()),
+            revision: global.revision.clone().or_else(|| file.revision.clone()),
+            device: global
+                .device
+                .clone()
+                .or_else(|| file.device.clone())
+                .unwrap_or_else(|| "auto".to_owned()),
+            precision: global
+                .precision
+                .clone()
+                .or_else(|| file.precision.clone())
+                .unwrap_or_else(|| "auto".to_owned()),
+            offline: global.offline || file.offline.unwrap_or(false),
+            color,
+            config,
+            file,
+        };
+        tracing::info!(?in_force, "settings");
+        Ok(in_force)
+    }
+
+    /// The threshold for this model: what was typed, else what was calibrated for the model, else
+    /// what was set for all, else the model's own, else one half.
+    pub(super) fn threshold(&self, typed: Option<f32>, own: Option<f32>) -> f32 {
+        typed
+            .or_else(|| self.file.thresholds.get(&self.model).copied())
+            .or(self.file.threshold)
+            .or(own)
+            .unwrap_or(0.5)
+    }
+
+    /// Whether to colour what goes to standard output (<https://no-color.org>, and `CLICOLOR_FORCE`).
+    pub(super) fn colors(&self) -> bool {
+        let set = |name: &str| {
+            std::env::var_os(name).is_some_and(|value| !value.is_empty() && value != *"0")
+        };
+        match self.color {
+            ColorChoice::Always => true,
+            ColorChoice::Never => false,
+            ColorChoice::Auto
+                if std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()) =>
+            {
+                false
+            }
+            ColorChoice::Auto if set("CLICOLOR_FORCE") => true,
+            ColorChoice::Auto => {
+                io::stdout().is_terminal()
+                    && std::env::var_os("TERM").is_none_or(|term| term != *"dumb")
+            }
+        }
+    }
+}
+
+/// Sends the log where it was asked for: to `--log FILE`, or with `-v` to standard error.
+fn start_log(global: &Global) -> anyhow::Result<()> {
+    use tracing_subscriber::{EnvFilter, fmt};
+    let level = match global.verbose {
+        0 => "electroscope=info,warn",
+        1 => "electroscope=debug,info",
+        _ => "electroscope=trace,debug",
+    };
+    let filter = EnvFilter::try_from_env("ELECTROSCOPE_LOG_FILTER")
+        .unwrap_or_else(|_| EnvFilter::new(level));
+    if let Some(path) = &global.log {
+        let file = std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(path)
+            .with_context(|| format!("cannot write the log file {}", path.display()))?;
+        // A second call, in a test, finds the first one's subscriber.
+        let _ = fmt()
+            .with_env_filter(filter)
+            .with_ansi(false)
+            .with_writer(Arc::new(file))
+            .try_init();
+    } else if global.verbose > 0 {
+        let _ = fmt()
+            .with_env_filter(filter)
+            .with_ansi(false)
+            .with_writer(io::stderr)
+            .try_init();
+    }
+    Ok(())
+}
+
+/// Where hub models are kept and fetched from.
+pub(super) fn hub_settings(global: &Global, offline: bool) -> model::hub::HubSettings {
+    let mut settings = model::hub::HubSettings::from_env(|name| std::env::var_os(name));
+    settings.offline |= offline || global.offline;
+    settings
+}
+
+/// A place that documents come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    File(PathBuf),
+    Stdin,
+}
+
+/// Files whose extension says that they hold prose; only these are taken from a folder.
+const PROSE_EXTENSIONS: &[&str] = &[
+    "md", "markdown", "mdown", "mkd", "mkdn", "mdx", "qmd", "rmd", "txt", "text", "rst", "adoc",
+    "asciidoc", "org", "textile", "wiki",
+];
+
+/// Turns what was named into files: folders into the prose in them by the rules of `.gitignore`,
+/// `-` into standard input. Nothing named means standard input if it is not a terminal.
+///
+/// Problems with a folder are errors of that path and stop nothing else.
+pub(super) fn sources(paths: &[PathBuf]) -> (Vec<Source>, Vec<report::FileError>) {
+    let mut sources = Vec::new();
+    let mut errors = Vec::new();
+    if paths.is_empty() && !io::stdin().is_terminal() {
+        sources.push(Source::Stdin);
+    }
+    for path in paths {
+        if path == Path::new("-") {
+            if !sources.contains(&Source::Stdin) {
+                sources.push(Source::Stdin);
+            }
+        } else if path.is_dir() {
+            for entry in ignore::WalkBuilder::new(path)
+                .sort_by_file_path(Path::cmp)
+                .build()
+            {
+                match entry {
+                    Ok(entry) => {
+                        let is_file = entry.file_type().is_some_and(|kind| kind.is_file());
+                        if is_file && is_prose(entry.path()) {
+                            sources.push(Source::File(entry.into_path()));
+                        }
+                    }
+                    Err(err) => errors.push(report::FileError {
+                        path: path.clone(),
+                        message: err.to_string(),
+                    }),
+                }
+            }
+        } else {
+            sources.push(Source::File(path.clone()));
+        }
+    }
+    (sources, errors)
+}
+
+fn is_prose(path: &Path) -> bool {
+    let extension = path
+        .extension()
+        .and_then(|extension| extension.to_str())
+        .unwrap_or_default();
+    PROSE_EXTENSIONS
+        .iter()
+        .any(|known| extension.eq_ignore_ascii_case(known))
+}
+
+/// The language of a file, by choice or by its extension.
+pub(super) fn language(choice: LanguageChoice, path: &Path) -> Language {
+    match choice {
+        LanguageChoice::Auto => Language::of(path),
+        LanguageChoice::Plain => Language::Plain,
+        LanguageChoice::Markdown => Language::Markdown,
+    }
+}
+
+/// Reads a document. The error is a sentence without the path.
+pub(super) fn read(source: &Source, choice: LanguageChoice) -> Result<Document, report::FileError> {
+    let (path, bytes) = match source {
+        Source::Stdin => {
+            let path = PathBuf::from("<stdin>");
+            let mut bytes = Vec::new();
+            let read = io::stdin().lock().read_to_end(&mut bytes);
+            (path, read.map(|_| bytes))
+        }
+        Source::File(path) => (path.clone(), read_file(path)),
+    };
+    let fail = |message: String| report::FileError {
+        path: path.clone(),
+        message,
+    };
+    let bytes = bytes.map_err(|err| fail(err.to_string()))?;
+    let language = language(choice, &path);
+    Document::decode(path.clone(), bytes, language).map_err(|err| fail(err.to_string()))
+}
+
+/// The bytes of a file; a pipe named on the command line (`<(…)`) is read like one.
+fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+    let len = std::fs::metadata(path)?.len();
+    if len > Document::MAX_LEN as u64 {
+        return Err(io::Error::other(format!(
+            "the file has {len} bytes; texts of up to {} bytes can be read",
+            Document::MAX_LEN
+        )));
+    }
+    std::fs::read(path)
+}
+
+/// Lets Ctrl-C end the process at once with exit code 130.
+pub(super) fn exit_on_interrupt() -> anyhow::Result<()> {
+    let always = Arc::new(std::sync::atomic::AtomicBool::new(true));
+    signal_hook::flag::register_conditional_shutdown(signal_hook::consts::SIGINT, 130, always)
+        .context("cannot listen for Ctrl-C")?;
+    Ok(())
+}
+
+/// A model that is ready to score.
+pub(super) struct Loaded {
+    pub(super) engine: Engine,
+    pub(super) model: report::Model,
+    /// The threshold that the checkpoint brings along.
+    pub(super) threshold: Option<f32>,
+    /// The share of clean words above it.
+    pub(super) false_alarms: Option<f32>,
+}
+
+/// Progress of long work on standard error: nothing where that is no terminal, with `--quiet`, or
+/// before the work has taken half a second.
+pub(super) struct Progress {
+    bar: ProgressBar,
+}
+
+impl Progress {
+    pub(super) fn new(global: &Global, documents: usize) -> Progress {
+        let target = if global.quiet {
+            ProgressDrawTarget::hidden()
+        } else {
+            ProgressDrawTarget::stderr()
+        };
+        let bar = ProgressBar::with_draw_target(Some(documents as u64 * 1000), target);
+        let style = ProgressStyle::with_template(
+            "{spinner} {bar:24} {percent:>3} %  {elapsed} of about {duration}  {wide_msg}",
+        );
+        if let Ok(style) = style {
+            bar.set_style(style);
+        }
+        bar.set_message("");
+        Progress { bar }
+    }
+
+    /// Region `region` of `regions` of a document is being scored.
+    pub(super) fn show(&self, path: &Path, region: usize, regions: usize) {
+        if self.bar.elapsed().as_millis() > 500 {
+            self.bar.set_message(report::visible_path(path));
+            let documents = self.bar.position() / 1000;
+            self.bar
+                .set_position(documents * 1000 + (999 * region / regions.max(1)) as u64);
+        }
+    }
+
+    /// A document is done.
+    pub(super) fn next(&self) {
+        let documents = self.bar.position() / 1000 + 1;
+        if self.bar.elapsed().as_millis() > 500 {
+            self.bar.set_position(documents * 1000);
+        } else {
+            self.bar.update(|state| state.set_pos(documents * 1000));
+        }
+    }
+
+    /// Writes something past the bar.
+    pub(super) fn aside<T>(&self, write: impl FnOnce() -> T) -> T {
+        self.bar.suspend(write)
+    }
+
+    pub(super) fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// Opens the checkpoint that is set, from the binary, a folder or the hub; the second value is the
+/// commit of a hub model.
+pub(super) fn checkpoint(
+    global: &Global,
+    in_force: &InForce,
+) -> anyhow::Result<(Checkpoint, Option<String>)> {
+    match ModelChoice::parse(&in_force.model)? {
+        ModelChoice::Builtin => Ok((Checkpoint::builtin()?, None)),
+        ModelChoice::Folder(folder) => Ok((Checkpoint::open(&folder)?, None)),
+        ModelChoice::Hub(id) => {
+            let settings = hub_settings(global, in_force.offline);
+            let progress = DownloadProgress::new(global);
+            let fetched = hub::fetch(&id, in_force.revision.as_deref(), &settings, &mut |event| {
+                progress.show(event)
+            })?;
+            progress.finish();
+            if let Some(note) = &fetched.note {
+                remark(global, note);
+            }
+            Ok((Checkpoint::open(&fetched.folder)?, Some(fetched.revision)))
+        }
+    }
+}
+
+/// Loads the model that is set.
+pub(super) fn load(global: &Global, in_force: &InForce) -> anyhow::Result<Loaded> {
+    let (checkpoint, revision) = checkpoint(global, in_force)?;
+    let (forward, note) = model::load(&checkpoint, &in_force.device, &in_force.precision)?;
+    if let Some(note) = note {
+        remark(global, &note);
+    }
+    let model = report::Model {
+        id: in_force.model.clone(),
+        revision,
+        device: forward.device(),
+        precision: forward.precision(),
+    };
+    let engine = Engine::new(
+        Arc::clone(&checkpoint.tokenizer),
+        forward,
+        checkpoint.config.max_position_embeddings,
+    );
+    Ok(Loaded {
+        engine,
+        model,
+        threshold: checkpoint.config.threshold,
+        false_alarms: checkpoint.config.false_alarms,
+    })
+}
+
+/// Progress of a download on standard error.
+pub(super) struct DownloadProgress {
+    bar: ProgressBar,
+}
+
+impl DownloadProgress {
+    pub(super) fn new(global: &Global) -> DownloadProgress {
+        let target = if global.quiet {
+            ProgressDrawTarget::hidden()
+        } else {
+            ProgressDrawTarget::stderr()
+        };
+        let bar = ProgressBar::with_draw_target(None, target);
+        let style = ProgressStyle::with_template(
+            "{msg} {bar:24} {bytes} of {total_bytes}  {bytes_per_sec}  {eta} left",
+        );
+        if let Ok(style) = style {
+            bar.set_style(style);
+        }
+        DownloadProgress { bar }
+    }
+
+    pub(super) fn show(&self, progress: hub::Progress<'_>) -> std::ops::ControlFlow<()> {
+        if self.bar.message() != progress.file {
+            self.bar.set_message(crate::text::visible(progress.file));
+            self.bar.reset_eta();
+        }
+        self.bar.set_length(progress.total);
+        self.bar.set_position(progress.done);
+        std::ops::ControlFlow::Continue(())
+    }
+
+    pub(super) fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}

@@ -1,0 +1,213 @@
+//! Configuration, tokenizer and weights that belong together.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use safetensors::Dtype;
+use safetensors::tensor::TensorView;
+
+use super::parameters::{Head, Parameter, parameters};
+use super::weights::Weights;
+use super::{ElectraConfig, Error, Tokenizer, builtin};
+
+/// A checkpoint that has been opened and found to hold together. Its weights are read when a model
+/// is loaded from it.
+pub struct Checkpoint {
+    /// The folder it is from; none if the binary carries it.
+    pub folder: Option<PathBuf>,
+    /// Its configuration.
+    pub config: ElectraConfig,
+    /// Its tokenizer.
+    pub tokenizer: Arc<Tokenizer>,
+    /// Its tensors.
+    pub weights: Weights,
+}
+
+/// By how much an embedding table may be longer than its vocabulary: tables are padded to a
+/// multiple of 8, 64 or 128 rows for the sake of the hardware.
+const TABLE_PADDING: usize = 128;
+
+impl Checkpoint {
+    /// Opens the checkpoint in `folder`, in Hugging Face layout.
+    ///
+    /// # Errors
+    ///
+    /// A file that is missing, damaged, or does not fit the others.
+    pub fn open(folder: &Path) -> Result<Checkpoint, Error> {
+        let path = folder.join("config.json");
+        let json = match std::fs::read(&path) {
+            Ok(json) => json,
+            Err(err) if err.kind() == std::io::ErrorKind::NotFound && folder.is_dir() => {
+                let found = super::listing(folder);
+                return Err(Error::MissingFile {
+                    folder: folder.to_owned(),
+                    wanted: "config.json",
+                    found,
+                });
+            }
+            Err(source) => return Err(Error::Read { path, source }),
+        };
+        let config = ElectraConfig::parse(&json, &path)?;
+        let tokenizer = Tokenizer::open_folder(folder)?;
+        let named = ["tokenizer.json", "vocab.txt"]
+            .map(|name| folder.join(name))
+            .into_iter()
+            .find(|path| path.exists());
+        check_vocabulary(
+            &tokenizer,
+            &config,
+            &named.unwrap_or_else(|| folder.to_owned()),
+        )?;
+        let weights = Weights::open_folder(folder)?;
+        Ok(Checkpoint {
+            folder: Some(folder.to_owned()),
+            config,
+            tokenizer: Arc::new(tokenizer),
+            weights,
+        })
+    }
+
+    /// The discriminator that the binary carries.
+    ///
+    /// # Errors
+    ///
+    /// None in a binary that was built from a sound pair; a test loads it.
+    pub fn builtin() -> Result<Checkpoint, Error> {
+        builtin::discriminator()
+    }
+}
+
+pub(super) fn check_vocabulary(
+    tokenizer: &Tokenizer,
+    config: &ElectraConfig,
+    path: &Path,
+) -> Result<(), Error> {
+    let (found, wanted) = (tokenizer.size(), config.vocab_size);
+    if found > wanted || wanted - found >= TABLE_PADDING {
+        return Err(Error::Vocabulary {
+            path: path.to_owned(),
+            found,
+            wanted,
+        });
+    }
+    Ok(())
+}
+
+/// Writes a model in Hugging Face layout into `folder`, which is made: `config.json`,
+/// `model.safetensors` in f32, `tokenizer.json`, `vocab.txt`. Tensors that `weights` lacks are taken
+/// from `shared`.
+///
+/// Everything is written under temporary names first; a folder that an error leaves behind holds no
+/// half a checkpoint.
+///
+/// # Errors
+///
+/// A folder that holds a model already, a tensor that does not fit, a disk that is full.
+pub fn export(
+    folder: &Path,
+    config: &ElectraConfig,
+    head: Head,
+    tokenizer: &Tokenizer,
+    weights: &Weights,
+    shared: Option<&Weights>,
+) -> Result<(), Error> {
+    let target = folder.join("model.safetensors");
+    if target.exists() {
+        let source = std::io::Error::new(std::io::ErrorKind::AlreadyExists, "there is one already");
+        return Err(Error::Write {
+            path: target,
+            source,
+        });
+    }
+    std::fs::create_dir_all(folder).map_err(|source| Error::Write {
+        path: folder.to_owned(),
+        source,
+    })?;
+    let mut numbers: Vec<(Parameter, Vec<u8>)> = Vec::new();
+    for parameter in parameters(config, head) {
+        let source = match shared {
+            Some(shared) if weights.shape(&parameter.name).is_none() => shared,
+            _ => weights,
+        };
+        let values = source.numbers(&parameter.name, &parameter.shape)?;
+        numbers.push((
+            parameter,
+            values
+                .iter()
+                .flat_map(|value| value.to_le_bytes())
+                .collect(),
+        ));
+    }
+    let tensors: Vec<Stored<'_>> = numbers
+        .iter()
+        .map(|(parameter, bytes)| Stored {
+            name: parameter.name.clone(),
+            dtype: Dtype::F32,
+            shape: parameter.shape.clone(),
+            bytes,
+        })
+        .collect();
+
+    let mut config = config.raw.clone();
+    if let Some(fields) = config.as_object_mut() {
+        fields.insert("dtype".into(), "float32".into());
+        fields.remove("torch_dtype");
+    }
+    let config = serde_json::to_string_pretty(&config).unwrap_or_default();
+    write_whole(
+        &folder.join("tokenizer.json"),
+        tokenizer.to_json()?.as_bytes(),
+    )?;
+    write_whole(
+        &folder.join("vocab.txt"),
+        (tokenizer.vocabulary().join("\n") + "\n").as_bytes(),
+    )?;
+    write_whole(&folder.join("config.json"), config.as_bytes())?;
+    write_tensors(&target, tensors)
+}
+
+/// A tensor to be written.
+pub(super) struct Stored<'a> {
+    pub(super) name: String,
+    pub(super) dtype: Dtype,
+    pub(super) shape: Vec<usize>,
+    pub(super) bytes: &'a [u8],
+}
+
+/// Writes a safetensors file whole, then gives it its name.
+pub(super) fn write_tensors(path: &Path, tensors: Vec<Stored<'_>>) -> Result<(), Error> {
+    let failed = |source: std::io::Error| Error::Write {
+        path: path.to_owned(),
+        source,
+    };
+    let mut views = Vec::new();
+    for Stored {
+        name,
+        dtype,
+        shape,
+        bytes,
+    } in tensors
+    {
+        views.push((
+            name,
+            TensorView::new(dtype, shape, bytes)
+                .map_err(|err| failed(std::io::Error::other(err)))?,
+        ));
+    }
+    let fresh = path.with_extension("new");
+    let metadata = std::collections::HashMap::from([("format".to_owned(), "pt".to_owned())]);
+    let written = safetensors::serialize_to_file(views, Some(metadata), &fresh);
+    written.map_err(|err| failed(std::io::Error::other(err)))?;
+    std::fs::rename(&fresh, path).map_err(failed)
+}
+
+/// Writes a small file whole, then gives it its name.
+pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    let failed = |source| Error::Write {
+        path: path.to_owned(),
+        source,
+    };
+    let fresh = path.with_extension("new");
+    std::fs::write(&fresh, bytes).map_err(failed)?;
+    std::fs::rename(&fresh, path).map_err(failed)
+}

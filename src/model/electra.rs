@@ -1,0 +1,244 @@
+//! The encoder: embeddings and layers, `(B, T)` token ids to `(B, T, H)` states.
+//!
+//! Follows `modeling_electra.py` of Hugging Face transformers; weight names are those of its
+//! checkpoints, so that loading needs no renaming. The same modules serve inference and training:
+//! `train` switches dropout on.
+
+use candle_core::{DType, Device, Result, Tensor};
+use candle_nn::{Dropout, Module, VarBuilder};
+use candle_transformers::models::with_tracing::{Embedding, Linear, linear};
+
+use super::config::{Activation, ElectraConfig};
+use super::layers::{LayerNorm, softmax};
+
+/// A batch of windows of one length, the shorter ones padded.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// Token ids, `(B, T)`.
+    pub ids: Tensor,
+    /// Segment of each token, `(B, T)`; all zero unless a question stands before a text.
+    pub segments: Tensor,
+    /// What is added to the attention scores, `(B, 1, 1, T)`: 0 for a token, a very negative number
+    /// for padding. Absent if nothing is padded.
+    pub mask: Option<Tensor>,
+}
+
+impl Batch {
+    /// Pads `windows` to the longest of them.
+    ///
+    /// # Errors
+    ///
+    /// Those of making tensors.
+    pub fn new(windows: &[&[u32]], pad_id: u32, device: &Device) -> Result<Batch> {
+        let longest = windows.iter().map(|window| window.len()).max().unwrap_or(0);
+        let size = (windows.len(), longest);
+        let mut ids = Vec::with_capacity(windows.len() * longest);
+        for window in windows {
+            ids.extend_from_slice(window);
+            ids.extend(std::iter::repeat_n(pad_id, longest - window.len()));
+        }
+        let padded = windows.iter().any(|window| window.len() < longest);
+        let mask = if padded {
+            let rows = windows.iter().flat_map(|window| {
+                // The smallest finite number, as the reference adds: an infinity would make a row of
+                // nothing but padding undefined.
+                (0..longest).map(|at| if at < window.len() { 0.0 } else { f32::MIN })
+            });
+            Some(Tensor::from_iter(rows, device)?.reshape((windows.len(), 1, 1, longest))?)
+        } else {
+            None
+        };
+        Ok(Batch {
+            ids: Tensor::from_vec(ids, size, device)?,
+            segments: Tensor::zeros(size, DType::U32, device)?,
+            mask,
+        })
+    }
+}
+
+/// Embeddings and encoder. Its weights stand under `electra.` in a checkpoint.
+#[derive(Clone, Debug)]
+pub struct Electra {
+    embeddings: Embeddings,
+    /// From E to H; only where they differ.
+    project: Option<Linear>,
+    layers: Vec<Layer>,
+}
+
+impl Electra {
+    /// Takes the weights from `vb`, which stands at `electra`.
+    ///
+    /// # Errors
+    ///
+    /// A missing or misshapen tensor.
+    pub fn load(config: &ElectraConfig, vb: VarBuilder<'_>) -> Result<Electra> {
+        let embeddings = Embeddings::load(config, vb.pp("embeddings"))?;
+        let project = if config.embedding_size == config.hidden_size {
+            None
+        } else {
+            Some(linear(
+                config.embedding_size,
+                config.hidden_size,
+                vb.pp("embeddings_project"),
+            )?)
+        };
+        let layers = (0..config.num_hidden_layers)
+            .map(|layer| Layer::load(config, vb.pp("encoder.layer").pp(layer)))
+            .collect::<Result<_>>()?;
+        Ok(Electra {
+            embeddings,
+            project,
+            layers,
+        })
+    }
+
+    /// `(B, T)` ids to `(B, T, H)` states.
+    ///
+    /// # Errors
+    ///
+    /// Those of the tensor operations: an id outside the vocabulary, a window that is too long.
+    pub fn forward(&self, batch: &Batch, train: bool) -> Result<Tensor> {
+        let mut states = self.embeddings.forward(batch, train)?; // (B, T, E)
+        if let Some(project) = &self.project {
+            states = project.forward(&states)?; // (B, T, H)
+        }
+        for layer in &self.layers {
+            states = layer.forward(&states, batch.mask.as_ref(), train)?;
+        }
+        Ok(states)
+    }
+
+    /// The word embeddings, `(V, E)`, which the generator's output layer shares.
+    pub fn word_embeddings(&self) -> &Tensor {
+        self.embeddings.words.embeddings()
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Embeddings {
+    words: Embedding,
+    positions: Embedding,
+    segments: Embedding,
+    norm: LayerNorm,
+    dropout: Dropout,
+}
+
+impl Embeddings {
+    fn load(config: &ElectraConfig, vb: VarBuilder<'_>) -> Result<Embeddings> {
+        let size = config.embedding_size;
+        Ok(Embeddings {
+            words: Embedding::new(config.vocab_size, size, vb.pp("word_embeddings"))?,
+            positions: Embedding::new(
+                config.max_position_embeddings,
+                size,
+                vb.pp("position_embeddings"),
+            )?,
+            segments: Embedding::new(config.type_vocab_size, size, vb.pp("token_type_embeddings"))?,
+            norm: LayerNorm::load(size, config.layer_norm_eps, vb.pp("LayerNorm"))?,
+            dropout: Dropout::new(config.hidden_dropout_prob),
+        })
+    }
+
+    fn forward(&self, batch: &Batch, train: bool) -> Result<Tensor> {
+        let (_, length) = batch.ids.dims2()?;
+        let words = self.words.forward(&batch.ids)?; // (B, T, E)
+        let segments = self.segments.forward(&batch.segments)?; // (B, T, E)
+        let positions = Tensor::arange(0, length as u32, batch.ids.device())?;
+        let positions = self.positions.forward(&positions)?; // (T, E)
+        let sum = (words + segments)?.broadcast_add(&positions)?;
+        self.dropout.forward(&self.norm.forward(&sum)?, train)
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Layer {
+    attention: Attention,
+    attention_output: Linear,
+    attention_norm: LayerNorm,
+    intermediate: Linear,
+    activation: Activation,
+    output: Linear,
+    output_norm: LayerNorm,
+    dropout: Dropout,
+}
+
+impl Layer {
+    fn load(config: &ElectraConfig, vb: VarBuilder<'_>) -> Result<Layer> {
+        let (hidden, inner, eps) = (
+            config.hidden_size,
+            config.intermediate_size,
+            config.layer_norm_eps,
+        );
+        Ok(Layer {
+            attention: Attention::load(config, vb.pp("attention.self"))?,
+            attention_output: linear(hidden, hidden, vb.pp("attention.output.dense"))?,
+            attention_norm: LayerNorm::load(hidden, eps, vb.pp("attention.output.LayerNorm"))?,
+            intermediate: linear(hidden, inner, vb.pp("intermediate.dense"))?,
+            activation: config.hidden_act,
+            output: linear(inner, hidden, vb.pp("output.dense"))?,
+            output_norm: LayerNorm::load(hidden, eps, vb.pp("output.LayerNorm"))?,
+            dropout: Dropout::new(config.hidden_dropout_prob),
+        })
+    }
+
+    fn forward(&self, states: &Tensor, mask: Option<&Tensor>, train: bool) -> Result<Tensor> {
+        let context = self.attention.forward(states, mask, train)?;
+        let attended = self
+            .dropout
+            .forward(&self.attention_output.forward(&context)?, train)?;
+        let attended = self.attention_norm.forward(&(attended + states)?)?;
+        let inner = self
+            .activation
+            .forward(&self.intermediate.forward(&attended)?)?; // (B, T, I)
+        let output = self.dropout.forward(&self.output.forward(&inner)?, train)?;
+        self.output_norm.forward(&(output + attended)?)
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Attention {
+    query: Linear,
+    key: Linear,
+    value: Linear,
+    heads: usize,
+    head_size: usize,
+    dropout: Dropout,
+}
+
+impl Attention {
+    fn load(config: &ElectraConfig, vb: VarBuilder<'_>) -> Result<Attention> {
+        let hidden = config.hidden_size;
+        Ok(Attention {
+            query: linear(hidden, hidden, vb.pp("query"))?,
+            key: linear(hidden, hidden, vb.pp("key"))?,
+            value: linear(hidden, hidden, vb.pp("value"))?,
+            heads: config.num_attention_heads,
+            head_size: config.head_size(),
+            dropout: Dropout::new(config.attention_probs_dropout_prob),
+        })
+    }
+
+    fn forward(&self, states: &Tensor, mask: Option<&Tensor>, train: bool) -> Result<Tensor> {
+        let (batch, length, hidden) = states.dims3()?;
+        let by_head = |xs: Tensor| {
+            // (B, T, H) -> (B, heads, T, D)
+            xs.reshape((batch, length, self.heads, self.head_size))?
+                .transpose(1, 2)?
+                .contiguous()
+        };
+        let query = by_head(self.query.forward(states)?)?;
+        let key = by_head(self.key.forward(states)?)?;
+        let value = by_head(self.value.forward(states)?)?;
+        let scores = (query.matmul(&key.t()?)? / (self.head_size as f64).sqrt())?; // (B, heads, T, T)
+        let scores = match mask {
+            Some(mask) => scores.broadcast_add(mask)?,
+            None => scores,
+        };
+        let shares = self.dropout.forward(&softmax(&scores)?, train)?;
+        // (B, heads, T, D) -> (B, T, H)
+        shares
+            .matmul(&value)?
+            .transpose(1, 2)?
+            .reshape((batch, length, hidden))
+    }
+}

@@ -1,0 +1,163 @@
+//! What can go wrong between the name of a model and its answers.
+
+use std::path::PathBuf;
+
+/// An error of the model room. Each names the file, the thing in it, what was found and what was
+/// wanted.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file cannot be read.
+    #[error("cannot read {path}: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A file cannot be written.
+    #[error("cannot write {path}: {source}")]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A folder has no file of a kind that a checkpoint needs.
+    #[error("{folder} has no {wanted}; it has {found}")]
+    MissingFile {
+        /// The folder.
+        folder: PathBuf,
+        /// What was looked for.
+        wanted: &'static str,
+        /// What lies there.
+        found: String,
+    },
+    /// A checkpoint in a format that is known but not read.
+    #[error("{path} is {format}, which cannot be read yet; {remedy}")]
+    UnreadFormat {
+        /// The file.
+        path: PathBuf,
+        /// What it is.
+        format: &'static str,
+        /// How to get one that can be read.
+        remedy: &'static str,
+    },
+    /// A configuration that is not JSON, or has a field of the wrong kind.
+    #[error("{path} is not a model configuration: {source}")]
+    ConfigSyntax {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        source: serde_json::Error,
+    },
+    /// A configuration of something else, or of an ELECTRA that would give other numbers here.
+    #[error("{path}: {field} is {found}, but {wanted}")]
+    Config {
+        /// The file.
+        path: PathBuf,
+        /// The field.
+        field: &'static str,
+        /// Its value.
+        found: String,
+        /// What it would have to be.
+        wanted: String,
+    },
+    /// A weights file whose structure does not hold together.
+    #[error("{path} is damaged: {what}")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What does not fit, with numbers.
+        what: String,
+    },
+    /// A pickle that asks for something other than tensors.
+    #[error(
+        "{path} was refused, for its pickle is more or less than a list of tensors: {what} (byte {offset}); \
+         get the model as safetensors from someone you trust"
+    )]
+    Pickle {
+        /// The file.
+        path: PathBuf,
+        /// Byte in `data.pkl`.
+        offset: usize,
+        /// What was found there.
+        what: String,
+    },
+    /// A tensor that the model needs is not in the checkpoint.
+    #[error("{path} has no tensor `{name}`; one of shape {wanted:?} is needed{hint}")]
+    MissingTensor {
+        /// The weights file.
+        path: PathBuf,
+        /// The tensor.
+        name: String,
+        /// Its shape by the configuration.
+        wanted: Vec<usize>,
+        /// What the checkpoint seems to be instead, or nothing.
+        hint: &'static str,
+    },
+    /// A tensor has another shape than the configuration says.
+    #[error("{path}: tensor `{name}` has shape {found:?}, but config.json asks for {wanted:?}")]
+    TensorShape {
+        /// The weights file.
+        path: PathBuf,
+        /// The tensor.
+        name: String,
+        /// Its shape in the file.
+        found: Vec<usize>,
+        /// Its shape by the configuration.
+        wanted: Vec<usize>,
+    },
+    /// A tensor has a type of number that no weights have.
+    #[error("{path}: tensor `{name}` holds {found}; F32, F16, BF16 or F64 is needed")]
+    TensorType {
+        /// The weights file.
+        path: PathBuf,
+        /// The tensor.
+        name: String,
+        /// Its type.
+        found: String,
+    },
+    /// A tokenizer that cannot be made from its file.
+    #[error("{path} is not a tokenizer: {what}")]
+    Tokenizer {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        what: String,
+    },
+    /// Tokenizer and model do not belong together.
+    #[error(
+        "{path} knows {found} tokens, but config.json has vocab_size {wanted}; \
+         the tokenizer and the weights are not of the same model"
+    )]
+    Vocabulary {
+        /// The tokenizer's file.
+        path: PathBuf,
+        /// Its size.
+        found: usize,
+        /// The model's.
+        wanted: usize,
+    },
+    /// A device that is not there.
+    #[error("cannot use device {wanted:?}: {why}")]
+    Device {
+        /// What was asked for.
+        wanted: String,
+        /// Why not, and what to do.
+        why: String,
+    },
+    /// A precision that is not there.
+    #[error("cannot compute in {wanted}: {why}")]
+    Precision {
+        /// What was asked for.
+        wanted: String,
+        /// Why not, and what to do.
+        why: String,
+    },
+    /// The arithmetic failed.
+    #[error("the model's arithmetic failed: {0}")]
+    Tensor(#[from] candle_core::Error),
+    /// A hub model cannot be had.
+    #[error(transparent)]
+    Hub(#[from] super::hub::Error),
+}

@@ -1,0 +1,926 @@
+//! Hub models: from an id to a folder on this disk.
+//!
+//! The cache is the one that all Hugging Face programs share (`blobs`, `refs`, `snapshots` with
+//! links), laid out by hf-hub, so that what Python has downloaded is found here and the other way
+//! round. The transfer itself is done here rather than by hf-hub, whose blocking client neither
+//! verifies what it wrote, nor times out, nor recovers from a part that is too long. Offline, no
+//! socket is opened.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::ops::ControlFlow;
+use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
+
+use hf_hub::{Cache, Repo, RepoType};
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+
+/// Why a hub model cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The name is no model.
+    #[error(
+        "{name:?} is neither `builtin`, nor a folder, nor a hub id of the form NAME or ORGANISATION/NAME{hint}"
+    )]
+    Name {
+        /// What was given.
+        name: String,
+        /// What may be wrong with it.
+        hint: &'static str,
+    },
+    /// Not in the cache, and the network may not be used.
+    #[error(
+        "{id} (revision {revision}) is not in the cache {cache}, and offline nothing is downloaded; \
+         use `--model builtin`, or run `electroscope model pull {id}` where there is a network{found}"
+    )]
+    Offline {
+        /// The model.
+        id: String,
+        /// Its revision.
+        revision: String,
+        /// The cache.
+        cache: PathBuf,
+        /// What is cached, as a clause, or nothing.
+        found: String,
+    },
+    /// The hub cannot be reached.
+    #[error(
+        "cannot reach {endpoint} for {id}: {why}; without a network use the built-in model (`--model builtin`)"
+    )]
+    Network {
+        /// The model.
+        id: String,
+        /// Where the hub was looked for.
+        endpoint: String,
+        /// What happened.
+        why: String,
+    },
+    /// There is no such model, revision, or file.
+    #[error(
+        "{endpoint} has no {what} for {id} (revision {revision}); look at the spelling of the id and of --revision"
+    )]
+    NotFound {
+        /// The model.
+        id: String,
+        /// Its revision.
+        revision: String,
+        /// Where it was looked for.
+        endpoint: String,
+        /// What is missing.
+        what: String,
+    },
+    /// The hub does not let us in.
+    #[error("{endpoint} refuses {id} ({status}): {hint}")]
+    Denied {
+        /// The model.
+        id: String,
+        /// Where it was looked for.
+        endpoint: String,
+        /// The HTTP status.
+        status: u16,
+        /// What to do.
+        hint: &'static str,
+    },
+    /// Another answer than a hub gives.
+    #[error("{url} answered {what}")]
+    Answer {
+        /// What was asked.
+        url: String,
+        /// The answer.
+        what: String,
+    },
+    /// The repository has no checkpoint that can be read.
+    #[error("{id} has no {wanted}; it has {found}")]
+    Incomplete {
+        /// The model.
+        id: String,
+        /// What was looked for.
+        wanted: &'static str,
+        /// What there is.
+        found: String,
+    },
+    /// What arrived is not what was announced.
+    #[error("{file} of {id} arrived damaged twice: {what}; try again later, or another network")]
+    Damaged {
+        /// The model.
+        id: String,
+        /// The file.
+        file: String,
+        /// What does not fit.
+        what: String,
+    },
+    /// The cache cannot be written.
+    #[error("cannot write {path}: {source}; HF_HOME or HF_HUB_CACHE can name another folder")]
+    Write {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The caller asked to stop.
+    #[error("stopped; what was downloaded is kept, and the next try goes on from there")]
+    Cancelled,
+}
+
+/// What a model is named by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ModelChoice {
+    /// The one that the binary carries.
+    Builtin,
+    /// A folder in Hugging Face layout.
+    Folder(PathBuf),
+    /// A hub id.
+    Hub(String),
+}
+
+impl ModelChoice {
+    /// Reads a name. An existing folder is that folder; something that looks like a path but does
+    /// not exist is never sent to the hub.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Name`].
+    pub fn parse(name: &str) -> Result<ModelChoice, Error> {
+        let refuse = |hint| {
+            Err(Error::Name {
+                name: name.to_owned(),
+                hint,
+            })
+        };
+        if name == "builtin" {
+            return Ok(ModelChoice::Builtin);
+        }
+        let path = Path::new(name);
+        if path.is_dir() {
+            return Ok(ModelChoice::Folder(path.to_owned()));
+        }
+        if path.is_file() {
+            return refuse("; it is a file, and the folder that it lies in is wanted");
+        }
+        let looks_like_path = path.is_absolute()
+            || name.starts_with(['.', '~'])
+            || name.ends_with('/')
+            || name.contains('\\');
+        let parts: Vec<&str> = name.split('/').collect();
+        let is_part = |part: &str| {
+            !part.is_empty()
+                && part.len() <= 96
+                && part
+                    .chars()
+                    .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
+                && !part.starts_with(['.', '-'])
+                && !part.contains("..")
+                && !part.contains("--")
+        };
+        if looks_like_path || parts.len() > 2 {
+            return refuse("; there is no such folder");
+        }
+        if !parts.iter().all(|part| is_part(part)) {
+            return refuse("");
+        }
+        Ok(ModelChoice::Hub(name.to_owned()))
+    }
+}
+
+/// Where the hub and its cache are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HubSettings {
+    /// The folder of the cache.
+    pub cache: PathBuf,
+    /// The hub's address, without a slash at its end.
+    pub endpoint: String,
+    /// The user's access token.
+    pub token: Option<String>,
+    /// Whether no socket may be opened.
+    pub offline: bool,
+    /// How long a connection may take and a transfer may stand still.
+    pub patience: Duration,
+}
+
+impl HubSettings {
+    /// Reads the variables that huggingface_hub reads: `HF_HOME`, `HF_HUB_CACHE`, `HF_TOKEN`,
+    /// `HF_TOKEN_PATH`, `HF_ENDPOINT`, `HF_HUB_OFFLINE`, and `XDG_CACHE_HOME` and `HOME` for the
+    /// default place.
+    pub fn from_env(variable: impl Fn(&str) -> Option<OsString>) -> HubSettings {
+        let set = |name: &str| variable(name).filter(|value| !value.is_empty());
+        let folder = |name: &str| set(name).map(PathBuf::from);
+        let home = folder("HF_HOME").unwrap_or_else(|| {
+            let cache = folder("XDG_CACHE_HOME").or_else(|| {
+                folder("HOME")
+                    .or_else(|| folder("USERPROFILE"))
+                    .map(|home| home.join(".cache"))
+            });
+            cache.unwrap_or_else(std::env::temp_dir).join("huggingface")
+        });
+        let text = |name: &str| set(name).map(|value| value.to_string_lossy().trim().to_owned());
+        let token_path = folder("HF_TOKEN_PATH").unwrap_or_else(|| home.join("token"));
+        let token = text("HF_TOKEN")
+            .or_else(|| {
+                std::fs::read_to_string(token_path)
+                    .ok()
+                    .map(|token| token.trim().to_owned())
+            })
+            .filter(|token| !token.is_empty() && token.chars().all(|c| c.is_ascii_graphic()));
+        let yes = |name: &str| {
+            text(name).is_some_and(|value| {
+                matches!(
+                    value.to_ascii_uppercase().as_str(),
+                    "1" | "ON" | "YES" | "TRUE"
+                )
+            })
+        };
+        HubSettings {
+            cache: folder("HF_HUB_CACHE")
+                .or_else(|| folder("HUGGINGFACE_HUB_CACHE"))
+                .unwrap_or_else(|| home.join("hub")),
+            endpoint: text("HF_ENDPOINT").map_or("https://huggingface.co".to_owned(), |endpoint| {
+                endpoint.trim_end_matches('/').to_owned()
+            }),
+            token,
+            offline: yes("HF_HUB_OFFLINE") || yes("TRANSFORMERS_OFFLINE"),
+            patience: Duration::from_secs(20),
+        }
+    }
+
+    fn repo(&self, id: &str) -> hf_hub::CacheRepo {
+        Cache::new(self.cache.clone()).repo(Repo::new(id.to_owned(), RepoType::Model))
+    }
+
+    /// The folder of a model in the cache.
+    fn repo_folder(&self, id: &str) -> PathBuf {
+        self.cache
+            .join(Repo::new(id.to_owned(), RepoType::Model).folder_name())
+    }
+}
+
+/// How far a download is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress<'a> {
+    /// The file.
+    pub file: &'a str,
+    /// Bytes that are there.
+    pub done: u64,
+    /// Bytes that there will be.
+    pub total: u64,
+}
+
+/// A model that is on this disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fetched {
+    /// Its files.
+    pub folder: PathBuf,
+    /// Its commit.
+    pub revision: String,
+    /// Something that the user should know.
+    pub note: Option<String>,
+}
+
+/// A model in the cache.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CachedModel {
+    /// Its id.
+    pub id: String,
+    /// The commit of its main branch, or of any snapshot.
+    pub revision: String,
+    /// Its files.
+    pub folder: PathBuf,
+    /// What they take.
+    pub bytes: u64,
+    /// The class that its configuration names.
+    pub architecture: String,
+}
+
+/// Finds the files of `id` at `revision` (a branch, tag or commit; `main` if none), downloading what
+/// the cache lacks. `progress` is told of every piece that arrives and may stop the transfer.
+///
+/// # Errors
+///
+/// [`Error`]; each says what to do.
+pub fn fetch(
+    id: &str,
+    revision: Option<&str>,
+    settings: &HubSettings,
+    progress: &mut dyn FnMut(Progress<'_>) -> ControlFlow<()>,
+) -> Result<Fetched, Error> {
+    let revision = revision.unwrap_or("main");
+    let refuse_revision = || Error::Name {
+        name: revision.to_owned(),
+        hint: "; it was given as a revision",
+    };
+    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/');
+    if revision.is_empty()
+        || revision.contains("..")
+        || !revision.chars().all(is_name)
+        || revision.starts_with('/')
+    {
+        return Err(refuse_revision());
+    }
+    let in_cache = cached_snapshot(id, revision, settings);
+    if settings.offline {
+        return in_cache.ok_or_else(|| {
+            let known: Vec<String> = cached(settings).into_iter().map(|model| model.id).collect();
+            let found = if known.is_empty() {
+                String::new()
+            } else {
+                format!(" (cached: {})", known.join(", "))
+            };
+            let (id, revision) = (id.to_owned(), revision.to_owned());
+            Error::Offline {
+                id,
+                revision,
+                cache: settings.cache.clone(),
+                found,
+            }
+        });
+    }
+    // A commit never changes, so what is cached of it needs no question.
+    if let Some(found) = in_cache.as_ref().filter(|_| is_commit(revision)) {
+        return Ok(found.clone());
+    }
+    let client = Client::new(id, revision, settings);
+    let listing = match (client.listing(), in_cache) {
+        (Ok(listing), _) => listing,
+        (Err(Error::Network { endpoint, why, .. }), Some(found)) => {
+            tracing::warn!(%why, "the hub cannot be reached; using the cache");
+            let note =
+                format!("{endpoint} cannot be reached; using {id} as it was downloaded before");
+            return Ok(Fetched {
+                note: Some(note),
+                ..found
+            });
+        }
+        (Err(err), _) => return Err(err),
+    };
+    if !is_commit(&listing.sha) {
+        let url = client.listing_url();
+        return Err(Error::Answer {
+            url,
+            what: format!("with the commit {:?}, which is none", listing.sha),
+        });
+    }
+    let repo = settings.repo(id);
+    let folder = repo.pointer_path(&listing.sha);
+    for file in chosen(id, &listing)? {
+        client.download(file, &folder, progress)?;
+    }
+    if !is_commit(revision) {
+        let path = settings.repo_folder(id).join("refs").join(revision);
+        let written = path
+            .parent()
+            .map_or(Ok(()), std::fs::create_dir_all)
+            .and_then(|()| std::fs::write(&path, &listing.sha));
+        written.map_err(|source| Error::Write { path, source })?;
+    }
+    Ok(Fetched {
+        folder,
+        revision: listing.sha,
+        note: None,
+    })
+}
+
+/// The models in the cache that have a configuration of ELECTRA, by id.
+pub fn cached(settings: &HubSettings) -> Vec<CachedModel> {
+    let Ok(entries) = std::fs::read_dir(&settings.cache) else {
+        return Vec::new();
+    };
+    let mut models: Vec<CachedModel> = entries
+        .filter_map(|entry| {
+            let name = entry.ok()?.file_name().into_string().ok()?;
+            let id = name.strip_prefix("models--")?.replace("--", "/");
+            let any = || {
+                let snapshots =
+                    std::fs::read_dir(settings.repo_folder(&id).join("snapshots")).ok()?;
+                snapshots
+                    .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+                    .min()
+            };
+            let found = cached_snapshot(&id, "main", settings)
+                .or_else(|| cached_snapshot(&id, &any()?, settings))?;
+            let config = std::fs::read(found.folder.join("config.json")).ok()?;
+            let config: serde_json::Value = serde_json::from_slice(&config).ok()?;
+            (config.get("model_type")?.as_str()? == "electra").then_some(())?;
+            let architecture = config
+                .pointer("/architectures/0")
+                .and_then(|class| class.as_str())
+                .unwrap_or("electra");
+            let files = std::fs::read_dir(&found.folder).ok()?;
+            let bytes = files
+                .filter_map(|file| std::fs::metadata(file.ok()?.path()).ok())
+                .map(|data| data.len())
+                .sum();
+            Some(CachedModel {
+                id,
+                revision: found.revision,
+                folder: found.folder,
+                bytes,
+                architecture: architecture.to_owned(),
+            })
+        })
+        .collect();
+    models.sort_by(|a, b| a.id.cmp(&b.id));
+    models
+}
+
+/// The SHA-256 of a file, in hexadecimal.
+///
+/// # Errors
+///
+/// Those of reading it.
+pub fn sha256(path: &Path) -> io::Result<String> {
+    let mut hash = Sha256::new();
+    let mut file = File::open(path)?;
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        match file.read(&mut buffer)? {
+            0 => break,
+            len => hash.update(&buffer[..len]),
+        }
+    }
+    Ok(hash
+        .finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect())
+}
+
+fn is_commit(revision: &str) -> bool {
+    revision.len() == 40 && revision.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// The snapshot of `revision`, if the cache has all of it that is needed.
+fn cached_snapshot(id: &str, revision: &str, settings: &HubSettings) -> Option<Fetched> {
+    let commit = if is_commit(revision) {
+        revision.to_owned()
+    } else {
+        std::fs::read_to_string(settings.repo_folder(id).join("refs").join(revision))
+            .ok()?
+            .trim()
+            .to_owned()
+    };
+    is_commit(&commit).then_some(())?;
+    let folder = settings.repo(id).pointer_path(&commit);
+    let has = |names: &[&str]| names.iter().any(|name| folder.join(name).is_file());
+    let complete = has(&["config.json"]) && has(&TOKENIZERS) && has(&WEIGHTS);
+    complete.then_some(Fetched {
+        folder,
+        revision: commit,
+        note: None,
+    })
+}
+
+/// A tokenizer, by preference.
+const TOKENIZERS: [&str; 2] = ["tokenizer.json", "vocab.txt"];
+
+/// Weights, by preference.
+const WEIGHTS: [&str; 2] = ["model.safetensors", "pytorch_model.bin"];
+
+/// What else is wanted if it is there.
+const EXTRAS: [&str; 3] = [
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "README.md",
+];
+
+/// The hub's description of a repository.
+#[derive(Debug, Deserialize)]
+struct Listing {
+    sha: String,
+    siblings: Vec<RemoteFile>,
+}
+
+#[derive(Debug, Deserialize)]
+struct RemoteFile {
+    #[serde(rename = "rfilename")]
+    name: String,
+    size: Option<u64>,
+    #[serde(rename = "blobId")]
+    blob_id: Option<String>,
+    lfs: Option<Lfs>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Lfs {
+    sha256: Option<String>,
+    size: Option<u64>,
+}
+
+impl RemoteFile {
+    fn size(&self) -> Option<u64> {
+        self.lfs.as_ref().and_then(|lfs| lfs.size).or(self.size)
+    }
+
+    /// The SHA-256 that the hub gives for a large file.
+    fn sha256(&self) -> Option<&str> {
+        let hash = self.lfs.as_ref()?.sha256.as_deref()?;
+        (hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(hash)
+    }
+
+    /// The name of its blob in the cache: what the hub sends as its entity tag.
+    fn blob_name(&self) -> Option<&str> {
+        let name = self.sha256().or(self.blob_id.as_deref())?;
+        (!name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric())).then_some(name)
+    }
+}
+
+/// The files of a checkpoint, out of all those in the repository.
+fn chosen<'a>(id: &str, listing: &'a Listing) -> Result<Vec<&'a RemoteFile>, Error> {
+    let find = |name: &str| listing.siblings.iter().find(|file| file.name == name);
+    let first = |names: &[&str]| names.iter().find_map(|name| find(name));
+    let missing = |wanted| {
+        let mut names: Vec<&str> = listing
+            .siblings
+            .iter()
+            .map(|file| file.name.as_str())
+            .take(12)
+            .collect();
+        names.sort_unstable();
+        let found = if names.is_empty() {
+            "no files".to_owned()
+        } else {
+            names.join(", ")
+        };
+        Error::Incomplete {
+            id: id.to_owned(),
+            wanted,
+            found,
+        }
+    };
+    let mut files = vec![find("config.json").ok_or_else(|| missing("config.json"))?];
+    files.push(first(&TOKENIZERS).ok_or_else(|| missing("tokenizer.json or vocab.txt"))?);
+    files.extend(EXTRAS.iter().filter_map(|name| find(name)));
+    files.push(first(&WEIGHTS).ok_or_else(|| missing("model.safetensors or pytorch_model.bin"))?);
+    Ok(files)
+}
+
+/// Talks to the hub about one model.
+struct Client<'a> {
+    id: &'a str,
+    revision: &'a str,
+    settings: &'a HubSettings,
+    agent: ureq::Agent,
+}
+
+/// Why a transfer has to be tried again.
+enum Trouble {
+    /// It can go on from where it is.
+    Interrupted(String),
+    /// What is there is not what was announced.
+    Wrong(String),
+    /// It is of no use to try again.
+    Final(Error),
+}
+
+impl<'a> Client<'a> {
+    fn new(id: &'a str, revision: &'a str, settings: &'a HubSettings) -> Client<'a> {
+        let patience = Some(settings.patience);
+        let config = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            // The token is for the hub; where files are really kept is another host's business.
+            .redirect_auth_headers(ureq::config::RedirectAuthHeaders::SameHost)
+            .timeout_connect(patience)
+            .timeout_resolve(patience)
+            .timeout_recv_response(patience)
+            .timeout_per_read(patience)
+            .user_agent(concat!("electroscope/", env!("CARGO_PKG_VERSION")))
+            .build();
+        Client {
+            id,
+            revision,
+            settings,
+            agent: config.into(),
+        }
+    }
+
+    fn get(&self, url: &str, from: Option<u64>) -> Result<ureq::http::Response<ureq::Body>, Error> {
+        let mut request = self.agent.get(url);
+        if let Some(token) = &self.settings.token {
+            request = request.header("Authorization", format!("Bearer {token}"));
+        }
+        if let Some(from) = from {
+            request = request.header("Range", format!("bytes={from}-"));
+        }
+        request.call().map_err(|err| Error::Network {
+            id: self.id.to_owned(),
+            endpoint: self.settings.endpoint.clone(),
+            why: err.to_string(),
+        })
+    }
+
+    fn listing_url(&self) -> String {
+        format!(
+            "{}/api/models/{}/revision/{}?blobs=true",
+            self.settings.endpoint,
+            self.id,
+            self.revision.replace('/', "%2F")
+        )
+    }
+
+    fn listing(&self) -> Result<Listing, Error> {
+        /// No repository of a model has a list of files that is longer.
+        const LONGEST: u64 = 16 << 20;
+        let url = self.listing_url();
+        let mut tries = 0;
+        let response = loop {
+            let outcome = self.get(&url, None);
+            tries += 1;
+            match outcome {
+                Ok(response) if is_passing(response.status().as_u16()) && tries < 3 => {}
+                Ok(response) => break response,
+                Err(err) if tries >= 2 => return Err(err),
+                Err(_) => {}
+            }
+            std::thread::sleep(Duration::from_millis(200) * tries);
+        };
+        self.check_status(
+            response.status().as_u16(),
+            &url,
+            "model or revision of that name",
+        )?;
+        let body = response
+            .into_body()
+            .into_with_config()
+            .limit(LONGEST)
+            .read_to_vec();
+        let body = body.map_err(|err| Error::Answer {
+            url: url.clone(),
+            what: format!("with a list that breaks off: {err}"),
+        })?;
+        serde_json::from_slice(&body).map_err(|err| Error::Answer {
+            url,
+            what: format!("with something other than a list of files: {err}"),
+        })
+    }
+
+    fn check_status(&self, status: u16, url: &str, what: &str) -> Result<(), Error> {
+        let (id, endpoint) = (self.id.to_owned(), self.settings.endpoint.clone());
+        match status {
+            200 | 206 => Ok(()),
+            401 | 403 => {
+                let hint = match &self.settings.token {
+                    Some(_) => {
+                        "the token in HF_TOKEN (or in the token file of HF_HOME) does not open it; has its licence been accepted?"
+                    }
+                    None => {
+                        "it does not exist, or is private or gated; for the latter set HF_TOKEN to a token that may read it"
+                    }
+                };
+                Err(Error::Denied {
+                    id,
+                    endpoint,
+                    status,
+                    hint,
+                })
+            }
+            404 => Err(Error::NotFound {
+                id,
+                revision: self.revision.to_owned(),
+                endpoint,
+                what: what.to_owned(),
+            }),
+            _ => Err(Error::Answer {
+                url: url.to_owned(),
+                what: format!("with status {status}"),
+            }),
+        }
+    }
+
+    /// Brings `file` into the cache and links it into `folder`, the snapshot.
+    fn download(
+        &self,
+        file: &RemoteFile,
+        folder: &Path,
+        progress: &mut dyn FnMut(Progress<'_>) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        let link = folder.join(&file.name);
+        if link.is_file() {
+            return Ok(());
+        }
+        let write_error = |path: &Path| {
+            let path = path.to_owned();
+            move |source| Error::Write { path, source }
+        };
+        let Some(blob_name) = file.blob_name() else {
+            let what = format!(
+                "with a list of files that says nothing of the contents of {}",
+                file.name
+            );
+            return Err(Error::Answer {
+                url: self.listing_url(),
+                what,
+            });
+        };
+        let repo_folder = self.settings.repo_folder(self.id);
+        let blob = repo_folder.join("blobs").join(blob_name);
+        let part = repo_folder
+            .join("blobs")
+            .join(format!("{blob_name}.incomplete"));
+        let locks = self
+            .settings
+            .cache
+            .join(".locks")
+            .join(repo_folder.file_name().unwrap_or_default());
+        let lock = locks.join(format!("{blob_name}.lock"));
+        for path in [&repo_folder.join("blobs"), &locks, folder] {
+            std::fs::create_dir_all(path).map_err(write_error(path))?;
+        }
+        // Two processes may want the same file; the second waits and finds it done.
+        let held = File::create(&lock).map_err(write_error(&lock))?;
+        held.lock().map_err(write_error(&lock))?;
+        if !blob.is_file() {
+            self.transfer(file, &part, progress)?;
+            std::fs::rename(&part, &blob).map_err(write_error(&blob))?;
+        }
+        if !link.is_file() {
+            // A link that points to nothing is in the way.
+            let _ = std::fs::remove_file(&link);
+            link_or_copy(&blob, &link).map_err(write_error(&link))?;
+        }
+        Ok(())
+    }
+
+    /// Fills `part` until it is `file`, going on where an earlier try ended.
+    fn transfer(
+        &self,
+        file: &RemoteFile,
+        part: &Path,
+        progress: &mut dyn FnMut(Progress<'_>) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        /// Tries in a row that bring nothing new.
+        const PATIENCE: u32 = 4;
+        let (mut idle, mut wrong) = (0, 0);
+        loop {
+            let before = std::fs::metadata(part).map_or(0, |data| data.len());
+            let trouble = match self.try_transfer(file, part, progress) {
+                Ok(()) => return Ok(()),
+                Err(trouble) => trouble,
+            };
+            match trouble {
+                Trouble::Final(err) => return Err(err),
+                Trouble::Wrong(what) => {
+                    std::fs::remove_file(part).map_err(|source| Error::Write {
+                        path: part.to_owned(),
+                        source,
+                    })?;
+                    wrong += 1;
+                    if wrong == 2 {
+                        return Err(Error::Damaged {
+                            id: self.id.to_owned(),
+                            file: file.name.clone(),
+                            what,
+                        });
+                    }
+                }
+                Trouble::Interrupted(why) => {
+                    let after = std::fs::metadata(part).map_or(0, |data| data.len());
+                    idle = if after > before { 0 } else { idle + 1 };
+                    if idle == PATIENCE {
+                        let endpoint = self.settings.endpoint.clone();
+                        return Err(Error::Network {
+                            id: self.id.to_owned(),
+                            endpoint,
+                            why,
+                        });
+                    }
+                    tracing::warn!(file = file.name, %why, "the download broke off; going on");
+                    std::thread::sleep(Duration::from_millis(100 << idle));
+                }
+            }
+        }
+    }
+
+    fn try_transfer(
+        &self,
+        file: &RemoteFile,
+        part: &Path,
+        progress: &mut dyn FnMut(Progress<'_>) -> ControlFlow<()>,
+    ) -> Result<(), Trouble> {
+        let write_error = |source| {
+            Trouble::Final(Error::Write {
+                path: part.to_owned(),
+                source,
+            })
+        };
+        let mut out = File::options()
+            .create(true)
+            .read(true)
+            .append(true)
+            .open(part)
+            .map_err(write_error)?;
+        let mut done = out.metadata().map_err(write_error)?.len();
+        if file.size() != Some(done) || done == 0 {
+            let url = format!(
+                "{}/{}/resolve/{}/{}",
+                self.settings.endpoint,
+                self.id,
+                self.revision.replace('/', "%2F"),
+                file.name
+            );
+            let from = (done > 0).then_some(done);
+            let response = match self.get(&url, from) {
+                Ok(response) => response,
+                Err(Error::Network { why, .. }) => return Err(Trouble::Interrupted(why)),
+                Err(err) => return Err(Trouble::Final(err)),
+            };
+            let status = response.status().as_u16();
+            if status == 416 {
+                return Err(Trouble::Wrong(format!("the server has no byte {done}")));
+            }
+            if is_passing(status) {
+                return Err(Trouble::Interrupted(format!(
+                    "the server answered with status {status}"
+                )));
+            }
+            self.check_status(status, &url, &file.name)
+                .map_err(Trouble::Final)?;
+            if status == 200 && done > 0 {
+                // The server sends it from the start, whatever was asked.
+                out.set_len(0).map_err(write_error)?;
+                done = 0;
+            }
+            let total = file.size().unwrap_or(0);
+            let mut body = response.into_body().into_reader();
+            let mut buffer = vec![0; 1 << 16];
+            loop {
+                let len = match body.read(&mut buffer) {
+                    Ok(0) => break,
+                    Ok(len) => len,
+                    Err(err) => return Err(Trouble::Interrupted(err.to_string())),
+                };
+                out.write_all(&buffer[..len]).map_err(write_error)?;
+                done += len as u64;
+                if file.size().is_some_and(|size| done > size) {
+                    return Err(Trouble::Wrong(format!(
+                        "more than the announced {total} bytes came"
+                    )));
+                }
+                if progress(Progress {
+                    file: &file.name,
+                    done,
+                    total: total.max(done),
+                })
+                .is_break()
+                {
+                    return Err(Trouble::Final(Error::Cancelled));
+                }
+            }
+        }
+        match file.size() {
+            Some(size) if done < size => {
+                return Err(Trouble::Interrupted(format!("{done} of {size} bytes came")));
+            }
+            Some(size) if done > size => {
+                return Err(Trouble::Wrong(format!(
+                    "{done} bytes came instead of {size}"
+                )));
+            }
+            _ => {}
+        }
+        out.sync_all().map_err(write_error)?;
+        if let Some(wanted) = file.sha256() {
+            out.seek(SeekFrom::Start(0)).map_err(write_error)?;
+            let found = sha256(part).map_err(write_error)?;
+            if !found.eq_ignore_ascii_case(wanted) {
+                return Err(Trouble::Wrong(format!(
+                    "its SHA-256 is {found} instead of {wanted}"
+                )));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a status may be another one in a moment.
+fn is_passing(status: u16) -> bool {
+    matches!(status, 408 | 429 | 500 | 502..=504)
+}
+
+/// Links a blob into a snapshot by a relative link, as huggingface_hub does, or copies it where
+/// links are not to be had.
+fn link_or_copy(blob: &Path, link: &Path) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        let (Some(name), Some(repo)) = (blob.file_name(), blob.parent().and_then(Path::parent))
+        else {
+            return Err(io::ErrorKind::InvalidInput.into());
+        };
+        // From snapshots/COMMIT/… back up to the repository's folder.
+        let inside = link
+            .strip_prefix(repo)
+            .map_err(|_| io::ErrorKind::InvalidInput)?;
+        let depth = inside
+            .components()
+            .filter(|part| matches!(part, Component::Normal(_)))
+            .count()
+            - 1;
+        let target: PathBuf = std::iter::repeat_n("..", depth)
+            .collect::<PathBuf>()
+            .join("blobs")
+            .join(name);
+        if std::os::unix::fs::symlink(target, link).is_ok() {
+            return Ok(());
+        }
+    }
+    std::fs::copy(blob, link).map(|_| ())
+}

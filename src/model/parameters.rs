@@ -1,0 +1,126 @@
+//! Which tensors a model has, by its configuration: the names and shapes that loading checks.
+
+use super::Error;
+use super::config::ElectraConfig;
+use super::weights::Weights;
+
+/// A tensor that a model needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parameter {
+    /// Its name in a checkpoint.
+    pub name: String,
+    /// Its shape.
+    pub shape: Vec<usize>,
+}
+
+/// What stands on the encoder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Head {
+    /// Replaced or not, per token.
+    Discriminator,
+    /// Which token, per token.
+    Generator,
+}
+
+/// The tensors of an ELECTRA with `head`, in the order of the computation.
+pub fn parameters(config: &ElectraConfig, head: Head) -> Vec<Parameter> {
+    let (hidden, size, inner) = (
+        config.hidden_size,
+        config.embedding_size,
+        config.intermediate_size,
+    );
+    let mut list = Vec::new();
+    let mut add = |name: String, shape: &[usize]| {
+        list.push(Parameter {
+            name,
+            shape: shape.to_vec(),
+        })
+    };
+    let embeddings = "electra.embeddings";
+    add(
+        format!("{embeddings}.word_embeddings.weight"),
+        &[config.vocab_size, size],
+    );
+    add(
+        format!("{embeddings}.position_embeddings.weight"),
+        &[config.max_position_embeddings, size],
+    );
+    add(
+        format!("{embeddings}.token_type_embeddings.weight"),
+        &[config.type_vocab_size, size],
+    );
+    add(format!("{embeddings}.LayerNorm.weight"), &[size]);
+    add(format!("{embeddings}.LayerNorm.bias"), &[size]);
+    if size != hidden {
+        add("electra.embeddings_project.weight".into(), &[hidden, size]);
+        add("electra.embeddings_project.bias".into(), &[hidden]);
+    }
+    for layer in 0..config.num_hidden_layers {
+        let at = format!("electra.encoder.layer.{layer}");
+        let mut linear = |name: &str, from: usize, to: usize| {
+            add(format!("{at}.{name}.weight"), &[to, from]);
+            add(format!("{at}.{name}.bias"), &[to]);
+        };
+        for part in ["query", "key", "value"] {
+            linear(&format!("attention.self.{part}"), hidden, hidden);
+        }
+        linear("attention.output.dense", hidden, hidden);
+        linear("intermediate.dense", hidden, inner);
+        linear("output.dense", inner, hidden);
+        for norm in ["attention.output.LayerNorm", "output.LayerNorm"] {
+            add(format!("{at}.{norm}.weight"), &[hidden]);
+            add(format!("{at}.{norm}.bias"), &[hidden]);
+        }
+    }
+    match head {
+        Head::Discriminator => {
+            add(
+                "discriminator_predictions.dense.weight".into(),
+                &[hidden, hidden],
+            );
+            add("discriminator_predictions.dense.bias".into(), &[hidden]);
+            add(
+                "discriminator_predictions.dense_prediction.weight".into(),
+                &[1, hidden],
+            );
+            add(
+                "discriminator_predictions.dense_prediction.bias".into(),
+                &[1],
+            );
+        }
+        Head::Generator => {
+            add("generator_predictions.dense.weight".into(), &[size, hidden]);
+            add("generator_predictions.dense.bias".into(), &[size]);
+            add("generator_predictions.LayerNorm.weight".into(), &[size]);
+            add("generator_predictions.LayerNorm.bias".into(), &[size]);
+            add("generator_lm_head.bias".into(), &[config.vocab_size]);
+        }
+    }
+    list
+}
+
+/// The tensors of `parameters` from `weights`, as f32 on `device`, ready for a
+/// [`candle_nn::VarBuilder`]. `shared` is asked first: a generator has its word embeddings there.
+///
+/// # Errors
+///
+/// What [`Weights::tensor`] finds, for the first tensor that does not fit.
+pub fn load(
+    parameters: &[Parameter],
+    weights: &Weights,
+    shared: Option<&Weights>,
+    device: &candle_core::Device,
+) -> Result<std::collections::HashMap<String, candle_core::Tensor>, Error> {
+    parameters
+        .iter()
+        .map(|Parameter { name, shape }| {
+            let source = match shared {
+                Some(shared) if weights.shape(name).is_none() && shared.shape(name).is_some() => {
+                    shared
+                }
+                _ => weights,
+            };
+            Ok((name.clone(), source.tensor(name, shape, device)?))
+        })
+        .collect()
+}

@@ -1,0 +1,249 @@
+//! Text to word pieces with the bytes they came from.
+//!
+//! Truncation and padding are cleared: windows are cut elsewhere, on purpose and without loss.
+//! Special tokens are put around windows by their id; where a document spells one (`[SEP]`), it is
+//! text like any other, so that no document can end its own window.
+
+use std::path::Path;
+
+use tokenizers::models::wordpiece::WordPiece;
+use tokenizers::normalizers::BertNormalizer;
+use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
+use tokenizers::{AddedToken, Tokenizer as Inner};
+
+use super::Error;
+
+/// A word piece of some text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Piece {
+    /// Its id in the vocabulary.
+    pub id: u32,
+    /// Its first byte in the text.
+    pub start: u32,
+    /// The byte after its last.
+    pub end: u32,
+    /// Which pre-tokenised word it belongs to, counted from 0.
+    pub word: u32,
+}
+
+/// The tokenizer of a checkpoint.
+pub struct Tokenizer {
+    inner: Inner,
+    cls_id: u32,
+    sep_id: u32,
+    mask_id: u32,
+    size: usize,
+}
+
+/// The tokens that every ELECTRA vocabulary has, besides `[UNK]`.
+const SPECIAL: [&str; 5] = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"];
+
+impl Tokenizer {
+    /// Opens the tokenizer in `folder`: `tokenizer.json`, else `vocab.txt` with what
+    /// `tokenizer_config.json` says about it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::MissingFile`], [`Error::Read`], [`Error::Tokenizer`].
+    pub fn open_folder(folder: &Path) -> Result<Tokenizer, Error> {
+        let read = |name: &str| {
+            let path = folder.join(name);
+            std::fs::read(&path).map_err(|source| Error::Read { path, source })
+        };
+        if folder.join("tokenizer.json").is_file() {
+            return Tokenizer::from_json(&read("tokenizer.json")?, &folder.join("tokenizer.json"));
+        }
+        if !folder.join("vocab.txt").is_file() {
+            return Err(Error::MissingFile {
+                folder: folder.to_owned(),
+                wanted: "tokenizer.json or vocab.txt",
+                found: super::listing(folder),
+            });
+        }
+        let mut options = VocabularyOptions::default();
+        if folder.join("tokenizer_config.json").is_file() {
+            let path = folder.join("tokenizer_config.json");
+            options = serde_json::from_slice(&read("tokenizer_config.json")?)
+                .map_err(|source| Error::ConfigSyntax { path, source })?;
+        }
+        Tokenizer::from_vocabulary(&read("vocab.txt")?, options, &folder.join("vocab.txt"))
+    }
+
+    /// Reads a `tokenizer.json`; `path` is named in errors.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Tokenizer`].
+    pub fn from_json(json: &[u8], path: &Path) -> Result<Tokenizer, Error> {
+        let inner = Inner::from_bytes(json).map_err(|err| Error::Tokenizer {
+            path: path.to_owned(),
+            what: err.to_string(),
+        })?;
+        Tokenizer::new(inner, path)
+    }
+
+    /// Builds BERT's tokenizer over a vocabulary, a token per line; `path` is named in errors.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Tokenizer`].
+    pub fn from_vocabulary(
+        vocabulary: &[u8],
+        options: VocabularyOptions,
+        path: &Path,
+    ) -> Result<Tokenizer, Error> {
+        let refuse = |what: String| Error::Tokenizer {
+            path: path.to_owned(),
+            what,
+        };
+        let text = std::str::from_utf8(vocabulary)
+            .map_err(|err| refuse(format!("byte {} is not UTF-8", err.valid_up_to())))?;
+        let vocabulary: Vec<(String, u32)> = text
+            .lines()
+            .map(|line| line.trim_end().to_owned())
+            .zip(0..)
+            .collect();
+        if vocabulary.is_empty() {
+            return Err(refuse("it is empty".into()));
+        }
+        let model = WordPiece::builder()
+            .vocab(vocabulary.into_iter().collect::<ahash::AHashMap<_, _>>())
+            .unk_token("[UNK]".into())
+            .build()
+            .map_err(|err| refuse(err.to_string()))?;
+        let mut inner = Inner::new(model);
+        let VocabularyOptions {
+            do_lower_case,
+            strip_accents,
+            tokenize_chinese_chars,
+        } = options;
+        let normalizer =
+            BertNormalizer::new(true, tokenize_chinese_chars, strip_accents, do_lower_case);
+        inner
+            .with_normalizer(Some(normalizer))
+            .map_err(|err| refuse(err.to_string()))?;
+        inner.with_pre_tokenizer(Some(BertPreTokenizer));
+        let special = SPECIAL.map(|token| AddedToken::from(token, true));
+        inner
+            .add_special_tokens(special)
+            .map_err(|err| refuse(err.to_string()))?;
+        Tokenizer::new(inner, path)
+    }
+
+    fn new(mut inner: Inner, path: &Path) -> Result<Tokenizer, Error> {
+        let refuse = |what: String| Error::Tokenizer {
+            path: path.to_owned(),
+            what,
+        };
+        inner
+            .with_truncation(None)
+            .map_err(|err| refuse(err.to_string()))?;
+        inner.with_padding(None);
+        inner.set_encode_special_tokens(true);
+        let id = |token: &str| {
+            inner
+                .token_to_id(token)
+                .ok_or_else(|| refuse(format!("it has no token {token}")))
+        };
+        let (cls_id, sep_id, mask_id) = (id("[CLS]")?, id("[SEP]")?, id("[MASK]")?);
+        let size = inner.get_vocab_size(true);
+        Ok(Tokenizer {
+            inner,
+            cls_id,
+            sep_id,
+            mask_id,
+            size,
+        })
+    }
+
+    /// The pieces of `text` in order, without special tokens. Offsets are bytes of `text`.
+    pub fn encode(&self, text: &str) -> Vec<Piece> {
+        // Encoding fails only for a vocabulary without its unknown token, which cannot be opened.
+        let Ok(encoding) = self.inner.encode(text, false) else {
+            return Vec::new();
+        };
+        let columns = encoding
+            .get_ids()
+            .iter()
+            .zip(encoding.get_offsets())
+            .zip(encoding.get_word_ids());
+        columns
+            .map(|((&id, &(start, end)), &word)| Piece {
+                id,
+                start: start as u32,
+                end: end as u32,
+                word: word.unwrap_or(u32::MAX),
+            })
+            .collect()
+    }
+
+    /// The spelling of a token.
+    pub fn token(&self, id: u32) -> Option<String> {
+        self.inner.id_to_token(id)
+    }
+
+    /// The id of `[CLS]`, which begins a window.
+    pub fn cls_id(&self) -> u32 {
+        self.cls_id
+    }
+
+    /// The id of `[SEP]`, which ends a window.
+    pub fn sep_id(&self) -> u32 {
+        self.sep_id
+    }
+
+    /// The id of `[MASK]`, which stands for what the generator is to guess.
+    pub fn mask_id(&self) -> u32 {
+        self.mask_id
+    }
+
+    /// How many tokens it knows.
+    pub fn size(&self) -> usize {
+        self.size
+    }
+
+    /// The tokenizer as a `tokenizer.json`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Tokenizer`] if a part of it cannot be written.
+    pub fn to_json(&self) -> Result<String, Error> {
+        self.inner.to_string(false).map_err(|err| Error::Tokenizer {
+            path: "tokenizer.json".into(),
+            what: err.to_string(),
+        })
+    }
+
+    /// The spelling of every token, by id; ids without one are empty.
+    pub fn vocabulary(&self) -> Vec<String> {
+        let mut vocabulary = vec![String::new(); self.size];
+        for (token, id) in self.inner.get_vocab(true) {
+            if let Some(place) = vocabulary.get_mut(id as usize) {
+                *place = token;
+            }
+        }
+        vocabulary
+    }
+}
+
+/// What `tokenizer_config.json` says about a `vocab.txt`; the defaults are the reference's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(default)]
+pub struct VocabularyOptions {
+    /// Lower the letters.
+    pub do_lower_case: bool,
+    /// Take accents off; if unsaid, where letters are lowered.
+    pub strip_accents: Option<bool>,
+    /// Make each Chinese character a word.
+    pub tokenize_chinese_chars: bool,
+}
+
+impl Default for VocabularyOptions {
+    fn default() -> VocabularyOptions {
+        VocabularyOptions {
+            do_lower_case: true,
+            strip_accents: None,
+            tokenize_chinese_chars: true,
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! What a user sees, and what the reference implementation says: one binary, so that it links once.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod checkpoints;
+mod parity;
+mod rooms;

@@ -149,7 +149,7 @@ impl Engine {
     /// Scores region `region` of `document`, whose outline is `outline`, and hands each window's
     /// answer to `emit` as soon as it is known. The windows whose core begins in the region are its
     /// own, so the regions of a document together give every word once, in whatever order they are
-    /// asked for.
+    /// asked for. Windows near `focus`, if there is one, come first.
     ///
     /// Between calls of the model `is_stale` is asked; once it says yes the work ends there.
     ///
@@ -161,6 +161,7 @@ impl Engine {
         document: &Document,
         outline: &Outline,
         region: usize,
+        focus: Option<Span>,
         is_stale: &dyn Fn() -> bool,
         emit: &mut dyn FnMut(Reading),
     ) -> Result<Counts, Error> {
@@ -169,6 +170,11 @@ impl Engine {
         };
         let (tokens, windows) = self.plan(document, outline, region);
         let mut counts = Counts::default();
+        let mut emit_words = |reading: Reading| {
+            if !reading.words.is_empty() {
+                emit(reading);
+            }
+        };
 
         // Windows that are to be computed, by what they read; a text may say the same thing twice.
         let mut waiting: HashMap<Key, Vec<&Window>> = HashMap::new();
@@ -178,7 +184,7 @@ impl Engine {
             let key = Key::new(&tokens.ids[window.reads.clone()], core);
             if let Some(answer) = self.cache.get(key) {
                 counts.cached += 1;
-                emit(reading(&tokens, window, &answer));
+                emit_words(reading(&tokens, window, &answer));
                 continue;
             }
             let twins = waiting.entry(key).or_default();
@@ -190,8 +196,17 @@ impl Engine {
             twins.push(window);
         }
 
-        // Windows of one length go together, which spares the padding; among them the text's order.
-        order.sort_by_key(|(_, window)| window.reads.len());
+        // Where nobody waits for a place, windows of one length go together, which spares padding.
+        order.sort_by_key(|(_, window)| {
+            let core = Span::new(
+                tokens.spans[window.core.start].start(),
+                tokens.spans[window.core.end - 1].end(),
+            );
+            (
+                focus.map_or(0, |focus| focus.distance(core)),
+                window.reads.len(),
+            )
+        });
         let mut order = order.as_slice();
         while !order.is_empty() && !is_stale() {
             let mut read = 0;
@@ -219,7 +234,7 @@ impl Engine {
                     .collect();
                 self.cache.put(*key, Arc::clone(&answer));
                 for twin in waiting.get(key).into_iter().flatten() {
-                    emit(reading(&tokens, twin, &answer));
+                    emit_words(reading(&tokens, twin, &answer));
                 }
             }
         }
@@ -236,9 +251,14 @@ impl Engine {
         let mut readings = Vec::new();
         let mut counts = Counts::default();
         for region in 0..outline.len() {
-            counts += self.score_region(document, &outline, region, &|| false, &mut |reading| {
-                readings.push(reading)
-            })?;
+            counts += self.score_region(
+                document,
+                &outline,
+                region,
+                None,
+                &|| false,
+                &mut |reading| readings.push(reading),
+            )?;
         }
         readings.sort_by_key(|reading| reading.span);
         Ok((readings, counts))

@@ -90,9 +90,14 @@ fn score(
     let mut readings = Vec::new();
     for region in 0..outline.len() {
         progress.show(&document.path, region, outline.len());
-        engine.score_region(document, &outline, region, &|| false, &mut |reading| {
-            readings.push(reading)
-        })?;
+        engine.score_region(
+            document,
+            &outline,
+            region,
+            None,
+            &|| false,
+            &mut |reading| readings.push(reading),
+        )?;
     }
     progress.next();
     readings.sort_by_key(|reading| reading.span);
@@ -155,7 +160,8 @@ fn calibrate(
 /// The smallest threshold, to four decimals, that at most `share` of the scores reach.
 fn threshold_for(scores: &mut [f32], share: f32) -> f32 {
     scores.sort_by(f32::total_cmp);
-    let above = (scores.len() as f64 * f64::from(share)).floor() as usize;
+    // A hair more, for 0.01 in f32 is a little less than one in a hundred.
+    let above = (scores.len() as f64 * f64::from(share) + 1e-3).floor() as usize;
     // The highest score that must stay below the threshold.
     let below = scores
         .len()

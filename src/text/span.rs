@@ -58,6 +58,15 @@ impl Span {
         self.start < other.end && other.start < self.end
     }
 
+    /// How many bytes lie between the two; none if they touch or overlap.
+    pub fn distance(self, other: Span) -> usize {
+        let gap = self
+            .start
+            .max(other.start)
+            .saturating_sub(self.end.min(other.end));
+        gap as usize
+    }
+
     /// The text at this span, or nothing if the span is not one of `text` (a stale one).
     pub fn of(self, text: &str) -> Option<&str> {
         text.get(self.range())

@@ -1,9 +1,17 @@
 //! The thread that owns the model.
+//!
+//! Latest wins: a newer version of a document takes the place of the older one, and the work on the
+//! older ends at the next window. What the reader looks at comes first. A panic in the model is
+//! caught, logged, and becomes a reply; the thread goes on.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
-use crate::analysis::Reading;
+use crate::analysis::{Counts, Engine, Outline, Reading};
 use crate::text::{Document, Span};
 
 /// Which open document. Given out by the screen, never used twice in a run.
@@ -97,4 +105,579 @@ pub enum Reply {
         /// Why.
         reason: String,
     },
+}
+
+/// What the thread asks of a model. A trait, so that tests can put in one that waits to be told.
+pub trait Scorer {
+    /// Where the work on a document can be cut.
+    type Outline;
+
+    /// Cuts the work on a document; cheap.
+    fn outline(&mut self, document: &Document) -> Self::Outline;
+
+    /// The bytes of each region of an outline.
+    fn regions(outline: &Self::Outline) -> Vec<Span>;
+
+    /// Scores one region, windows near `focus` first. Ends early once `is_stale` says yes.
+    ///
+    /// # Errors
+    ///
+    /// A sentence for the user.
+    fn score_region(
+        &mut self,
+        document: &Document,
+        outline: &Self::Outline,
+        region: usize,
+        focus: Option<Span>,
+        is_stale: &dyn Fn() -> bool,
+        emit: &mut dyn FnMut(Reading),
+    ) -> Result<Counts, String>;
+}
+
+impl Scorer for Engine {
+    type Outline = Outline;
+
+    fn outline(&mut self, document: &Document) -> Outline {
+        Engine::outline(self, document)
+    }
+
+    fn regions(outline: &Outline) -> Vec<Span> {
+        (0..outline.len())
+            .map(|region| outline.span(region))
+            .collect()
+    }
+
+    fn score_region(
+        &mut self,
+        document: &Document,
+        outline: &Outline,
+        region: usize,
+        focus: Option<Span>,
+        is_stale: &dyn Fn() -> bool,
+        emit: &mut dyn FnMut(Reading),
+    ) -> Result<Counts, String> {
+        Engine::score_region(self, document, outline, region, focus, is_stale, emit)
+            .map_err(|err| err.to_string())
+    }
+}
+
+/// The near end of the thread. Dropping it ends the work at the next window and waits for it.
+pub struct Inference {
+    jobs: Option<Sender<Job>>,
+    /// Counts jobs: the work in hand looks at it between windows to see whether there is a newer one.
+    arrived: Arc<AtomicU64>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Inference {
+    /// Starts the thread, which loads its model by `load` first; `load` may say how far it is.
+    /// Jobs that arrive in the meantime wait, the newest per document. `reply` is called on the
+    /// thread, so it must only enqueue.
+    ///
+    /// # Errors
+    ///
+    /// Those of starting a thread.
+    pub fn spawn<S: Scorer>(
+        load: impl FnOnce(&mut dyn FnMut(String)) -> Result<(S, ModelSummary), String> + Send + 'static,
+        reply: impl Fn(Reply) + Send + 'static,
+    ) -> std::io::Result<Inference> {
+        let (jobs, inbox) = mpsc::channel();
+        let arrived = Arc::new(AtomicU64::new(0));
+        let thread = std::thread::Builder::new()
+            .name("inference".into())
+            .spawn({
+                let arrived = Arc::clone(&arrived);
+                move || {
+                    let loaded = catch_unwind(AssertUnwindSafe(|| {
+                        load(&mut |step| reply(Reply::Loading(step)))
+                    }));
+                    match loaded {
+                        Ok(Ok((scorer, summary))) => {
+                            reply(Reply::Loaded(summary));
+                            run(scorer, &inbox, &arrived, &reply);
+                        }
+                        Ok(Err(reason)) => reply(Reply::LoadFailed(reason)),
+                        Err(panic) => reply(Reply::LoadFailed(panic_message(&*panic))),
+                    }
+                }
+            })?;
+        Ok(Inference {
+            jobs: Some(jobs),
+            arrived,
+            thread: Some(thread),
+        })
+    }
+
+    /// Asks for `job`.
+    pub fn submit(&self, job: Job) {
+        if let Some(jobs) = &self.jobs {
+            // A closed channel means that there is no model, which has been said.
+            let _ = jobs.send(job);
+            self.arrived.fetch_add(1, Ordering::Release);
+        }
+    }
+}
+
+impl Drop for Inference {
+    fn drop(&mut self) {
+        self.jobs = None;
+        // Whatever is being done is stale now.
+        self.arrived.fetch_add(1, Ordering::Release);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// The work on one version of a document.
+struct Work<O> {
+    id: DocumentId,
+    generation: Generation,
+    document: Document,
+    outline: Option<(O, Vec<Span>)>,
+    /// Regions that are yet to be scored.
+    open: Vec<usize>,
+    /// Prose bytes in the finished regions, and in all.
+    scored: usize,
+    total: usize,
+    started: Instant,
+    counts: Counts,
+}
+
+fn run<S: Scorer>(
+    mut scorer: S,
+    inbox: &Receiver<Job>,
+    arrived: &AtomicU64,
+    reply: &dyn Fn(Reply),
+) {
+    let mut queue: Vec<Work<S::Outline>> = Vec::new();
+    let mut focus: Option<(DocumentId, Span)> = None;
+    loop {
+        // Counted before the inbox is emptied: a job that slips in between is noticed as newer.
+        let seen = arrived.load(Ordering::Acquire);
+        let first = if queue.is_empty() {
+            match inbox.recv() {
+                Ok(job) => Some(job),
+                Err(_) => return,
+            }
+        } else {
+            match inbox.try_recv() {
+                Ok(job) => Some(job),
+                Err(mpsc::TryRecvError::Empty) => None,
+                Err(mpsc::TryRecvError::Disconnected) => return,
+            }
+        };
+        for job in first.into_iter().chain(inbox.try_iter()) {
+            match job {
+                Job::Score {
+                    id,
+                    generation,
+                    document,
+                } => {
+                    queue.retain(|work| work.id != id);
+                    queue.push(Work {
+                        id,
+                        generation,
+                        document,
+                        outline: None,
+                        open: Vec::new(),
+                        scored: 0,
+                        total: 0,
+                        started: Instant::now(),
+                        counts: Counts::default(),
+                    });
+                }
+                Job::Focus { id, span } => focus = Some((id, span)),
+                Job::Forget { id } => queue.retain(|work| work.id != id),
+            }
+        }
+        let focused = focus.and_then(|(id, _)| queue.iter().position(|work| work.id == id));
+        let index = focused.unwrap_or(0);
+        let Some(work) = queue.get_mut(index) else {
+            continue;
+        };
+        let here = focus.filter(|(id, _)| *id == work.id).map(|(_, span)| span);
+        let is_stale = || arrived.load(Ordering::Acquire) != seen;
+        let step = catch_unwind(AssertUnwindSafe(|| {
+            step(&mut scorer, work, here, &is_stale, reply)
+        }));
+        let (id, generation) = (work.id, work.generation);
+        let finished = match step {
+            Ok(Ok(finished)) => finished,
+            Ok(Err(reason)) => {
+                reply(Reply::Failed {
+                    id,
+                    generation,
+                    reason,
+                });
+                true
+            }
+            Err(panic) => {
+                let reason = panic_message(&*panic);
+                tracing::error!(?id, reason, "the model panicked");
+                reply(Reply::Failed {
+                    id,
+                    generation,
+                    reason,
+                });
+                true
+            }
+        };
+        if finished {
+            queue.remove(index);
+        }
+    }
+}
+
+/// Scores the open region that is nearest to `focus`; says whether the document is finished.
+fn step<S: Scorer>(
+    scorer: &mut S,
+    work: &mut Work<S::Outline>,
+    focus: Option<Span>,
+    is_stale: &dyn Fn() -> bool,
+    reply: &dyn Fn(Reply),
+) -> Result<bool, String> {
+    let (outline, regions) = match &work.outline {
+        Some(outline) => outline,
+        None => {
+            let outline = scorer.outline(&work.document);
+            let regions = S::regions(&outline);
+            work.total = regions.iter().map(|span| span.len()).sum();
+            work.open = (0..regions.len()).collect();
+            work.outline.insert((outline, regions))
+        }
+    };
+    let distance = |region: usize| {
+        focus.map_or(0, |focus| {
+            regions.get(region).map_or(0, |span| focus.distance(*span))
+        })
+    };
+    let nearest = work
+        .open
+        .iter()
+        .enumerate()
+        .min_by_key(|&(_, &region)| (distance(region), region));
+    if let Some((place, &region)) = nearest {
+        let mut here = 0;
+        let (id, generation, scored, total) =
+            (work.id, work.generation, work.scored, work.total.max(1));
+        let counts = scorer.score_region(
+            &work.document,
+            outline,
+            region,
+            focus,
+            is_stale,
+            &mut |reading| {
+                here += reading.span.len();
+                let progress = ((scored + here) as f32 / total as f32).min(1.0);
+                reply(Reply::Scored {
+                    id,
+                    generation,
+                    reading: Arc::new(reading),
+                    progress,
+                });
+            },
+        )?;
+        work.counts.computed += counts.computed;
+        if is_stale() {
+            // What was computed is remembered; the rest of the region is asked for again.
+            return Ok(false);
+        }
+        work.counts.cached += counts.cached;
+        work.scored += regions.get(region).map_or(0, |span| span.len());
+        work.open.remove(place);
+    }
+    if work.open.is_empty() {
+        reply(Reply::Finished {
+            id: work.id,
+            generation: work.generation,
+            elapsed: work.started.elapsed(),
+            computed: work.counts.computed,
+            cached: work.counts.cached,
+        });
+    }
+    Ok(work.open.is_empty())
+}
+
+/// What a panic said.
+fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
+    let said = panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned());
+    format!(
+        "the model's thread met a bug: {}",
+        said.unwrap_or_else(|| "it said nothing".to_owned())
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::text::Language;
+
+    /// Regions of ten bytes; before each it asks for a nod, and tells which it was asked for.
+    struct Fake {
+        asked: Sender<(String, usize)>,
+        nod: Receiver<()>,
+    }
+
+    impl Scorer for Fake {
+        type Outline = Vec<Span>;
+
+        fn outline(&mut self, document: &Document) -> Vec<Span> {
+            (0..document.text.len().div_ceil(10))
+                .map(|n| Span::new(10 * n, 10 * n + 10))
+                .collect()
+        }
+
+        fn regions(outline: &Vec<Span>) -> Vec<Span> {
+            outline.clone()
+        }
+
+        fn score_region(
+            &mut self,
+            document: &Document,
+            outline: &Vec<Span>,
+            region: usize,
+            _: Option<Span>,
+            is_stale: &dyn Fn() -> bool,
+            emit: &mut dyn FnMut(Reading),
+        ) -> Result<Counts, String> {
+            self.asked
+                .send((document.text.to_string(), region))
+                .unwrap();
+            self.nod.recv().map_err(|_| "no more nods".to_owned())?;
+            if document.text.contains("panic") {
+                panic!("as asked");
+            }
+            if document.text.contains("fail") {
+                return Err("as asked".into());
+            }
+            if !is_stale() {
+                emit(Reading {
+                    span: outline[region],
+                    ..Reading::default()
+                });
+            }
+            Ok(Counts {
+                computed: 1,
+                cached: 0,
+            })
+        }
+    }
+
+    struct Bench {
+        worker: Option<Inference>,
+        asked: Receiver<(String, usize)>,
+        nod: Sender<()>,
+        replies: Receiver<Reply>,
+        load: Sender<()>,
+    }
+
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    impl Bench {
+        fn new() -> Bench {
+            let (asked_in, asked) = mpsc::channel();
+            let (nod, nod_out) = mpsc::channel();
+            let (reply, replies) = mpsc::channel();
+            let (load, load_out) = mpsc::channel();
+            let summary = ModelSummary {
+                id: "fake".into(),
+                device: "cpu".into(),
+                precision: "f32".into(),
+                threshold: 0.5,
+                false_alarms: None,
+            };
+            let worker = Inference::spawn(
+                move |_| {
+                    load_out.recv().map_err(|_| "no model".to_owned())?;
+                    Ok((
+                        Fake {
+                            asked: asked_in,
+                            nod: nod_out,
+                        },
+                        summary,
+                    ))
+                },
+                move |message| drop(reply.send(message)),
+            );
+            Bench {
+                worker: Some(worker.unwrap()),
+                asked,
+                nod,
+                replies,
+                load,
+            }
+        }
+
+        fn loaded() -> Bench {
+            let bench = Bench::new();
+            bench.load.send(()).unwrap();
+            assert!(matches!(bench.reply(), Reply::Loaded(_)));
+            bench
+        }
+
+        fn score(&self, id: u32, generation: u64, text: &str) {
+            let document = Document::new("x", text, Language::Plain);
+            let (id, generation) = (DocumentId(id), Generation(generation));
+            self.worker.as_ref().unwrap().submit(Job::Score {
+                id,
+                generation,
+                document,
+            });
+        }
+
+        fn focus(&self, id: u32, start: usize) {
+            let span = Span::new(start, start + 1);
+            self.worker.as_ref().unwrap().submit(Job::Focus {
+                id: DocumentId(id),
+                span,
+            });
+        }
+
+        fn asked(&self) -> (String, usize) {
+            self.asked.recv_timeout(PATIENCE).unwrap()
+        }
+
+        fn reply(&self) -> Reply {
+            self.replies.recv_timeout(PATIENCE).unwrap()
+        }
+    }
+
+    #[test]
+    fn a_document_is_scored_region_by_region_and_finished() {
+        let bench = Bench::loaded();
+        bench.score(1, 1, "fifteen bytes..");
+        for region in 0..2 {
+            assert_eq!(bench.asked().1, region);
+            bench.nod.send(()).unwrap();
+            assert!(
+                matches!(bench.reply(), Reply::Scored { reading, .. } if reading.span.start() == 10 * region)
+            );
+        }
+        assert!(matches!(
+            bench.reply(),
+            Reply::Finished {
+                computed: 2,
+                generation: Generation(1),
+                ..
+            }
+        ));
+    }
+
+    #[test]
+    fn a_newer_version_ends_the_work_on_the_older_at_the_next_window() {
+        let bench = Bench::loaded();
+        bench.score(1, 1, "the older version of a text");
+        assert_eq!(bench.asked().1, 0);
+        bench.score(1, 2, "newer");
+        bench.nod.send(()).unwrap();
+        assert_eq!(bench.asked(), ("newer".into(), 0));
+        bench.nod.send(()).unwrap();
+        let is_newer = |reply: &Reply| {
+            matches!(
+                reply,
+                Reply::Scored {
+                    generation: Generation(2),
+                    ..
+                }
+            )
+        };
+        let reply = bench.reply();
+        assert!(is_newer(&reply), "{reply:?}");
+        assert!(matches!(
+            bench.reply(),
+            Reply::Finished {
+                generation: Generation(2),
+                ..
+            }
+        ));
+    }
+
+    #[test]
+    fn what_the_reader_looks_at_comes_first() {
+        let bench = Bench::loaded();
+        bench.score(1, 1, &"x".repeat(95));
+        assert_eq!(bench.asked().1, 0);
+        bench.focus(1, 55);
+        bench.nod.send(()).unwrap();
+        let mut order = Vec::new();
+        for _ in 0..4 {
+            order.push(bench.asked().1);
+            bench.nod.send(()).unwrap();
+        }
+        assert_eq!(order[..2], [5, 4]);
+    }
+
+    #[test]
+    fn the_document_on_screen_goes_before_the_others() {
+        let bench = Bench::loaded();
+        bench.score(1, 1, "first....first");
+        assert_eq!(bench.asked(), ("first....first".into(), 0));
+        bench.score(2, 1, "second");
+        bench.focus(2, 0);
+        bench.nod.send(()).unwrap();
+        assert_eq!(bench.asked(), ("second".into(), 0));
+        bench.nod.send(()).unwrap();
+        assert_eq!(bench.asked().0, "first....first");
+    }
+
+    #[test]
+    fn jobs_that_come_while_the_model_loads_wait_and_only_the_newest_is_done() {
+        let bench = Bench::new();
+        bench.score(1, 1, "old");
+        bench.score(1, 2, "new");
+        bench.load.send(()).unwrap();
+        assert_eq!(bench.asked(), ("new".into(), 0));
+    }
+
+    #[test]
+    fn a_failure_and_a_panic_are_replies_and_the_thread_goes_on() {
+        let bench = Bench::loaded();
+        for (text, said) in [
+            ("fail", "as asked"),
+            ("panic", "the model's thread met a bug: as asked"),
+        ] {
+            bench.score(1, 1, text);
+            bench.asked();
+            bench.nod.send(()).unwrap();
+            assert!(matches!(bench.reply(), Reply::Failed { reason, .. } if reason == said));
+        }
+        bench.score(1, 3, "fine");
+        assert_eq!(bench.asked().0, "fine");
+    }
+
+    #[test]
+    fn a_model_that_cannot_be_loaded_is_said() {
+        let Bench {
+            load,
+            replies,
+            worker: _worker,
+            ..
+        } = Bench::new();
+        drop(load);
+        assert_eq!(
+            replies.recv_timeout(PATIENCE).unwrap(),
+            Reply::LoadFailed("no model".into())
+        );
+    }
+
+    #[test]
+    fn dropping_the_handle_ends_the_thread() {
+        let mut bench = Bench::loaded();
+        bench.score(1, 1, &"x".repeat(1000));
+        bench.asked();
+        bench.nod.send(()).unwrap();
+        let worker = bench.worker.take();
+        // The thread may be asking for one more nod; without one it must still end.
+        drop(std::mem::replace(&mut bench.nod, mpsc::channel().0));
+        drop(worker);
+        while bench.replies.try_recv().is_ok() {}
+        assert!(matches!(
+            bench.replies.recv_timeout(PATIENCE),
+            Err(mpsc::RecvTimeoutError::Disconnected)
+        ));
+    }
 }

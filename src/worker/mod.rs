@@ -1,7 +1,8 @@
 //! Threads and channels, and no opinions.
 //!
 //! [`inference`] owns the model and answers the newest question first; [`files`] watches the open
-//! files and says what they hold now. Both speak to one inbox through a callback that only enqueues.
+//! files and says what they hold now: the system's events are hints to it, and only what it reads is
+//! a fact. Both speak to one inbox through a callback that only enqueues.
 
 pub mod files;
 pub mod inference;

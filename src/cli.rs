@@ -22,11 +22,13 @@ use crate::report::Format;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
     /// Nothing to report.
-    Clean = 0,
+    Clean,
     /// Words over the threshold.
-    Findings = 1,
+    Findings,
     /// Something failed.
-    Failed = 2,
+    Failed,
+    /// What the screen ended with.
+    Code(u8),
 }
 
 /// A live heat map of the words that do not belong.
@@ -363,7 +365,12 @@ fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
 }
 
 fn exit(code: Exit) -> ExitCode {
-    ExitCode::from(code as u8)
+    ExitCode::from(match code {
+        Exit::Clean => 0,
+        Exit::Findings => 1,
+        Exit::Failed => 2,
+        Exit::Code(code) => code,
+    })
 }
 
 /// Whether the reader of our output went away, as `head` does. That is no failure.

@@ -12,8 +12,10 @@ use crate::analysis::Engine;
 use crate::model::hub::{self, ModelChoice};
 use crate::model::{self, Checkpoint};
 use crate::report;
+use crate::report::theme::{ColorFacts, Theme};
 use crate::settings::{FileSettings, Paths};
 use crate::text::{Document, Language};
+use crate::worker::finder::prose_files;
 
 /// Prints an error, the one way errors are printed.
 #[expect(clippy::print_stderr, reason = "this is the place")]
@@ -110,6 +112,19 @@ impl InForce {
             .unwrap_or(0.5)
     }
 
+    /// The colours to use on standard output; `typed` beats what the settings say.
+    pub(super) fn theme(&self, typed: Option<&str>) -> anyhow::Result<Theme> {
+        let variable = |name: &str| std::env::var(name).unwrap_or_default();
+        let facts = ColorFacts {
+            theme: typed.or(self.file.theme.as_deref()).map(str::to_owned),
+            colors: self.colors(),
+            colorterm: variable("COLORTERM"),
+            term: variable("TERM"),
+            colorfgbg: variable("COLORFGBG"),
+        };
+        Theme::choose(&facts).map_err(anyhow::Error::msg)
+    }
+
     /// Whether to colour what goes to standard output (<https://no-color.org>, and `CLICOLOR_FORCE`).
     pub(super) fn colors(&self) -> bool {
         let set = |name: &str| {
@@ -178,12 +193,6 @@ pub(super) enum Source {
     Stdin,
 }
 
-/// Files whose extension says that they hold prose; only these are taken from a folder.
-const PROSE_EXTENSIONS: &[&str] = &[
-    "md", "markdown", "mdown", "mkd", "mkdn", "mdx", "qmd", "rmd", "txt", "text", "rst", "adoc",
-    "asciidoc", "org", "textile", "wiki",
-];
-
 /// Turns what was named into files: folders into the prose in them by the rules of `.gitignore`,
 /// `-` into standard input. Nothing named means standard input if it is not a terminal.
 ///
@@ -200,20 +209,12 @@ pub(super) fn sources(paths: &[PathBuf]) -> (Vec<Source>, Vec<report::FileError>
                 sources.push(Source::Stdin);
             }
         } else if path.is_dir() {
-            for entry in ignore::WalkBuilder::new(path)
-                .sort_by_file_path(Path::cmp)
-                .build()
-            {
-                match entry {
-                    Ok(entry) => {
-                        let is_file = entry.file_type().is_some_and(|kind| kind.is_file());
-                        if is_file && is_prose(entry.path()) {
-                            sources.push(Source::File(entry.into_path()));
-                        }
-                    }
-                    Err(err) => errors.push(report::FileError {
+            for found in prose_files(path) {
+                match found {
+                    Ok(file) => sources.push(Source::File(file)),
+                    Err(message) => errors.push(report::FileError {
                         path: path.clone(),
-                        message: err.to_string(),
+                        message,
                     }),
                 }
             }
@@ -222,16 +223,6 @@ pub(super) fn sources(paths: &[PathBuf]) -> (Vec<Source>, Vec<report::FileError>
         }
     }
     (sources, errors)
-}
-
-fn is_prose(path: &Path) -> bool {
-    let extension = path
-        .extension()
-        .and_then(|extension| extension.to_str())
-        .unwrap_or_default();
-    PROSE_EXTENSIONS
-        .iter()
-        .any(|known| extension.eq_ignore_ascii_case(known))
 }
 
 /// The language of a file, by choice or by its extension.
@@ -348,24 +339,38 @@ impl Progress {
 }
 
 /// Opens the checkpoint that is set, from the binary, a folder or the hub; the second value is the
-/// commit of a hub model.
+/// commit of a hub model. A download shows its progress on standard error.
 pub(super) fn checkpoint(
     global: &Global,
     in_force: &InForce,
+) -> anyhow::Result<(Checkpoint, Option<String>)> {
+    let progress = DownloadProgress::new(global);
+    let mut notes = Vec::new();
+    let opened = open(
+        global,
+        in_force,
+        &mut |event| progress.show(event),
+        &mut notes,
+    )?;
+    progress.finish();
+    notes.iter().for_each(|note| remark(global, note));
+    Ok(opened)
+}
+
+/// The same for any kind of display; what the user should know is added to `notes`.
+fn open(
+    global: &Global,
+    in_force: &InForce,
+    progress: &mut dyn FnMut(hub::Progress<'_>) -> std::ops::ControlFlow<()>,
+    notes: &mut Vec<String>,
 ) -> anyhow::Result<(Checkpoint, Option<String>)> {
     match ModelChoice::parse(&in_force.model)? {
         ModelChoice::Builtin => Ok((Checkpoint::builtin()?, None)),
         ModelChoice::Folder(folder) => Ok((Checkpoint::open(&folder)?, None)),
         ModelChoice::Hub(id) => {
             let settings = hub_settings(global, in_force.offline);
-            let progress = DownloadProgress::new(global);
-            let fetched = hub::fetch(&id, in_force.revision.as_deref(), &settings, &mut |event| {
-                progress.show(event)
-            })?;
-            progress.finish();
-            if let Some(note) = &fetched.note {
-                remark(global, note);
-            }
+            let fetched = hub::fetch(&id, in_force.revision.as_deref(), &settings, progress)?;
+            notes.extend(fetched.note);
             Ok((Checkpoint::open(&fetched.folder)?, Some(fetched.revision)))
         }
     }
@@ -374,10 +379,50 @@ pub(super) fn checkpoint(
 /// Loads the model that is set.
 pub(super) fn load(global: &Global, in_force: &InForce) -> anyhow::Result<Loaded> {
     let (checkpoint, revision) = checkpoint(global, in_force)?;
-    let (forward, note) = model::load(&checkpoint, &in_force.device, &in_force.precision)?;
-    if let Some(note) = note {
-        remark(global, &note);
-    }
+    let mut notes = Vec::new();
+    let loaded = start(in_force, &checkpoint, revision, &mut notes)?;
+    notes.iter().for_each(|note| remark(global, note));
+    Ok(loaded)
+}
+
+/// Loads the model that is set for the screen: each step is told, and so is how much of a file has
+/// come.
+pub(super) fn load_for_screen(
+    global: &Global,
+    in_force: &InForce,
+    step: &mut dyn FnMut(String),
+) -> anyhow::Result<(Loaded, Option<String>)> {
+    let mut notes = Vec::new();
+    step(format!("opening {}", in_force.model));
+    let mut last = None;
+    let (checkpoint, revision) = open(
+        global,
+        in_force,
+        &mut |event| {
+            let percent = event.done * 100 / event.total.max(1);
+            if last.replace((event.file.to_owned(), percent))
+                != Some((event.file.to_owned(), percent))
+            {
+                step(format!("downloading {} {percent} %", event.file));
+            }
+            std::ops::ControlFlow::Continue(())
+        },
+        &mut notes,
+    )?;
+    step(format!("loading {}", in_force.model));
+    let loaded = start(in_force, &checkpoint, revision, &mut notes)?;
+    Ok((loaded, (!notes.is_empty()).then(|| notes.join("; "))))
+}
+
+/// Loads a checkpoint onto its device.
+fn start(
+    in_force: &InForce,
+    checkpoint: &Checkpoint,
+    revision: Option<String>,
+    notes: &mut Vec<String>,
+) -> anyhow::Result<Loaded> {
+    let (forward, note) = model::load(checkpoint, &in_force.device, &in_force.precision)?;
+    notes.extend(note);
     let model = report::Model {
         id: in_force.model.clone(),
         revision,

@@ -6,7 +6,7 @@ use anyhow::Context;
 
 use super::common::{self, InForce, Source};
 use super::{Exit, Global, ScoreArgs};
-use crate::report::{self, FileError, Format, Scored};
+use crate::report::{self, FileError, Format, Looks, Scored};
 use crate::settings;
 use crate::text::Document;
 
@@ -30,10 +30,13 @@ pub(super) fn run(global: &Global, args: &ScoreArgs) -> anyhow::Result<Exit> {
     } else {
         Format::Compact
     });
-    let mut printer = match format {
-        Format::Pretty => report::printer(Format::Compact),
-        _ => report::printer(format),
+    // Where there is no terminal to ask, as many columns as people like to read.
+    let width = crossterm::terminal::size().map_or(100, |(width, _)| width);
+    let looks = Looks {
+        theme: in_force.theme(None)?,
+        width,
     };
+    let mut printer = report::printer(format, looks);
     let mut out = BufWriter::new(io::stdout().lock());
     printer.begin(&mut out, &loaded.model)?;
     let mut flagged = false;

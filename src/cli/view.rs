@@ -1,7 +1,82 @@
 //! `electroscope FILE…`: the screen.
 
-use super::{Exit, Global, ViewArgs};
+use std::io::{self, IsTerminal};
+use std::path::Path;
 
-pub(super) fn run(_global: &Global, _args: &ViewArgs) -> anyhow::Result<Exit> {
-    anyhow::bail!("the screen is not connected yet")
+use anyhow::Context;
+use ratatui::layout::Size;
+
+use super::common::{self, InForce};
+use super::{Exit, Global, LanguageChoice, ViewArgs};
+use crate::settings::Paths;
+use crate::text::Language;
+use crate::ui;
+use crate::ui::state::Opening;
+use crate::worker::inference::ModelSummary;
+
+pub(super) fn run(global: &Global, args: &ViewArgs) -> anyhow::Result<Exit> {
+    anyhow::ensure!(
+        io::stdout().is_terminal(),
+        "the screen needs a terminal, and standard output is none; \
+         `electroscope score` writes findings into pipes and files"
+    );
+    let mut global = global.clone();
+    if global.verbose > 0 && global.log.is_none() {
+        // Standard error is the screen.
+        let folder = Paths::new().state;
+        std::fs::create_dir_all(&folder)
+            .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+        global.log = Some(folder.join("electroscope.log"));
+    }
+    let in_force = InForce::new(&global)?;
+    let opening = opening(&in_force, args)?;
+
+    let threshold = in_force.threshold(args.threshold, None);
+    tracing::debug!(threshold, ?opening, "opening the screen");
+    let load = move |step: &mut dyn FnMut(String)| {
+        let (loaded, note) =
+            common::load_for_screen(&global, &in_force, step).map_err(|err| format!("{err:#}"))?;
+        let summary = ModelSummary {
+            id: in_force.model.clone(),
+            device: loaded.model.device,
+            precision: loaded.model.precision,
+            threshold: in_force.threshold(None, loaded.threshold),
+            // The share belongs to the checkpoint's own threshold only.
+            false_alarms: loaded
+                .false_alarms
+                .filter(|_| loaded.threshold == Some(in_force.threshold(None, loaded.threshold))),
+            note,
+        };
+        Ok((loaded.engine, summary))
+    };
+    let code = ui::run(opening, load).context("the terminal cannot be used")?;
+    Ok(Exit::Code(code))
+}
+
+/// What the screen begins with.
+fn opening(in_force: &InForce, args: &ViewArgs) -> anyhow::Result<Opening> {
+    let theme = in_force.theme(args.theme.as_deref())?;
+    let mut opening = Opening {
+        files: Vec::new(),
+        folders: Vec::new(),
+        pipe: args.paths.is_empty() && !io::stdin().is_terminal(),
+        language: match args.language {
+            LanguageChoice::Auto => None,
+            LanguageChoice::Plain => Some(Language::Plain),
+            LanguageChoice::Markdown => Some(Language::Markdown),
+        },
+        threshold: args.threshold,
+        theme,
+        size: Size::default(),
+    };
+    for path in &args.paths {
+        if path == Path::new("-") {
+            opening.pipe = true;
+        } else if path.is_dir() {
+            opening.folders.push(path.clone());
+        } else {
+            opening.files.push(path.clone());
+        }
+    }
+    Ok(opening)
 }

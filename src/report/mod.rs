@@ -6,8 +6,11 @@
 
 mod compact;
 mod github;
+pub mod heat;
 mod json;
+mod pretty;
 mod sarif;
+pub mod theme;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -88,6 +91,15 @@ impl<'a> Scored<'a> {
     }
 }
 
+/// What is known of the terminal that findings are written for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Looks {
+    /// Its colours.
+    pub theme: theme::Theme,
+    /// Its width in cells.
+    pub width: u16,
+}
+
 /// Finds lines and columns of places that come in the order of the text, without going over any of
 /// it twice.
 struct Places<'a> {
@@ -153,14 +165,15 @@ pub trait ScorePrinter {
     fn end(&mut self, out: &mut dyn Write, errors: &[FileError]) -> io::Result<()>;
 }
 
-/// The printer for `format`, but not for [`Format::Pretty`], which wants to know the terminal.
-pub fn printer(format: Format) -> Box<dyn ScorePrinter> {
+/// The printer for `format`. Only [`Format::Pretty`] wants to know the terminal.
+pub fn printer(format: Format, terminal: Looks) -> Box<dyn ScorePrinter> {
     match format {
         Format::Json => Box::new(json::Json::default()),
         Format::Jsonl => Box::new(json::JsonLines),
         Format::Github => Box::new(github::Github),
         Format::Sarif => Box::new(sarif::Sarif::default()),
-        Format::Compact | Format::Pretty => Box::new(compact::Compact),
+        Format::Compact => Box::new(compact::Compact),
+        Format::Pretty => Box::new(pretty::Pretty::new(terminal)),
     }
 }
 

@@ -29,6 +29,21 @@ impl Language {
     }
 }
 
+/// Whether the file's extension says that it holds prose: what is taken from a folder.
+pub fn is_prose(path: &Path) -> bool {
+    const EXTENSIONS: &[&str] = &[
+        "md", "markdown", "mdown", "mkd", "mkdn", "mdx", "qmd", "rmd", "txt", "text", "rst",
+        "adoc", "asciidoc", "org", "textile", "wiki",
+    ];
+    let extension = path
+        .extension()
+        .and_then(|extension| extension.to_str())
+        .unwrap_or_default();
+    EXTENSIONS
+        .iter()
+        .any(|known| extension.eq_ignore_ascii_case(known))
+}
+
 /// How the bytes of a file stood for characters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Encoding {

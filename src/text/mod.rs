@@ -9,10 +9,12 @@ mod prose;
 mod sentences;
 mod span;
 mod visible;
+mod wrap;
 
-pub use document::{DecodeError, Document, Encoding, Language};
+pub use document::{DecodeError, Document, Encoding, Language, is_prose};
 pub use lines::{LineIndex, Position};
 pub use prose::{Block, Segment, SegmentKind, blocks};
 pub use sentences::sentences;
 pub use span::Span;
 pub use visible::{stand_in, visible};
+pub use wrap::{Glyph, Row, Wrapped, content};

@@ -6,7 +6,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -35,6 +35,8 @@ pub struct ModelSummary {
     pub threshold: f32,
     /// The share of clean words above the threshold, where the checkpoint says so.
     pub false_alarms: Option<f32>,
+    /// Something that the user should know: a device that was not there, an old copy that is used.
+    pub note: Option<String>,
 }
 
 /// A question for the model's thread.
@@ -161,11 +163,13 @@ impl Scorer for Engine {
     }
 }
 
-/// The near end of the thread. Dropping it ends the work at the next window and waits for it.
+/// The near end of the thread. Dropping it ends the work at the next window and waits for it; a
+/// model that is still being loaded, perhaps over a slow network, is not waited for.
 pub struct Inference {
     jobs: Option<Sender<Job>>,
     /// Counts jobs: the work in hand looks at it between windows to see whether there is a newer one.
     arrived: Arc<AtomicU64>,
+    loading: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -183,14 +187,17 @@ impl Inference {
     ) -> std::io::Result<Inference> {
         let (jobs, inbox) = mpsc::channel();
         let arrived = Arc::new(AtomicU64::new(0));
+        let loading = Arc::new(AtomicBool::new(true));
         let thread = std::thread::Builder::new()
             .name("inference".into())
             .spawn({
                 let arrived = Arc::clone(&arrived);
+                let loading = Arc::clone(&loading);
                 move || {
                     let loaded = catch_unwind(AssertUnwindSafe(|| {
                         load(&mut |step| reply(Reply::Loading(step)))
                     }));
+                    loading.store(false, Ordering::Release);
                     match loaded {
                         Ok(Ok((scorer, summary))) => {
                             reply(Reply::Loaded(summary));
@@ -204,6 +211,7 @@ impl Inference {
         Ok(Inference {
             jobs: Some(jobs),
             arrived,
+            loading,
             thread: Some(thread),
         })
     }
@@ -223,7 +231,9 @@ impl Drop for Inference {
         self.jobs = None;
         // Whatever is being done is stale now.
         self.arrived.fetch_add(1, Ordering::Release);
-        if let Some(thread) = self.thread.take() {
+        if let Some(thread) = self.thread.take()
+            && !self.loading.load(Ordering::Acquire)
+        {
             let _ = thread.join();
         }
     }
@@ -489,6 +499,7 @@ mod tests {
                 precision: "f32".into(),
                 threshold: 0.5,
                 false_alarms: None,
+                note: None,
             };
             let worker = Inference::spawn(
                 move |_| {
@@ -662,6 +673,14 @@ mod tests {
             replies.recv_timeout(PATIENCE).unwrap(),
             Reply::LoadFailed("no model".into())
         );
+    }
+
+    #[test]
+    fn a_model_that_is_still_loading_is_not_waited_for() {
+        let bench = Bench::new();
+        // Without the word to go on, waiting for the thread would take for ever.
+        drop(bench.worker);
+        drop(bench.load);
     }
 
     #[test]

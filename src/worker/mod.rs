@@ -2,7 +2,10 @@
 //!
 //! [`inference`] owns the model and answers the newest question first; [`files`] watches the open
 //! files and says what they hold now: the system's events are hints to it, and only what it reads is
-//! a fact. Both speak to one inbox through a callback that only enqueues.
+//! a fact. [`finder`] looks for documents in a folder; [`pipe`] reads standard input. All speak to
+//! one inbox through a callback that only enqueues.
 
 pub mod files;
+pub mod finder;
 pub mod inference;
+pub mod pipe;

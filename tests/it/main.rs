@@ -5,3 +5,4 @@
 mod checkpoints;
 mod parity;
 mod rooms;
+mod screen;

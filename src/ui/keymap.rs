@@ -1,0 +1,532 @@
+//! What can be done from the keyboard: every action with its keys, its name in the command palette
+//! and a line of help. The help overlay, the palette and the key hints are all made from this table.
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+
+/// Something the reader can ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// Moves the cursor a row up.
+    Up,
+    /// Moves the cursor a row down.
+    Down,
+    /// Moves the cursor a character to the left.
+    Left,
+    /// Moves the cursor a character to the right.
+    Right,
+    /// To the next word.
+    NextWord,
+    /// To the word before.
+    PreviousWord,
+    /// To the start of the line.
+    LineStart,
+    /// To the end of the line.
+    LineEnd,
+    /// Half a screen down.
+    HalfPageDown,
+    /// Half a screen up.
+    HalfPageUp,
+    /// A screen down.
+    PageDown,
+    /// A screen up.
+    PageUp,
+    /// To the first line.
+    Top,
+    /// To the last line.
+    Bottom,
+    /// Asks what to search for.
+    Search,
+    /// To the next match.
+    NextMatch,
+    /// To the match before.
+    PreviousMatch,
+    /// To the next flagged word.
+    NextFlagged,
+    /// To the flagged word before.
+    PreviousFlagged,
+    /// Flags fewer words.
+    RaiseThreshold,
+    /// Flags more words.
+    LowerThreshold,
+    /// Back to the threshold of the model or the settings.
+    ResetThreshold,
+    /// The panel after this one.
+    NextPanel,
+    /// The panel before this one.
+    PreviousPanel,
+    /// The panel of words and numbers.
+    HeatPanel,
+    /// The panel of labels.
+    ClassifyPanel,
+    /// The panel of questions.
+    AskPanel,
+    /// The panel of tags.
+    TagPanel,
+    /// Shows or hides the panel.
+    TogglePanel,
+    /// The next document.
+    NextDocument,
+    /// The document before.
+    PreviousDocument,
+    /// Shows or hides the list of documents.
+    ToggleDocuments,
+    /// Asks which document to open.
+    Open,
+    /// Closes the document.
+    Close,
+    /// Opens the editor at the cursor.
+    Edit,
+    /// Copies the word under the cursor.
+    CopyWord,
+    /// Copies the flagged words with their places.
+    CopyFlagged,
+    /// Opens the command palette.
+    Palette,
+    /// Shows the keys.
+    Help,
+    /// Another theme.
+    NextTheme,
+    /// Gives the mouse to the terminal, or takes it back.
+    ToggleMouse,
+    /// One step back.
+    Back,
+    /// Hands the terminal back to the shell for a while.
+    Suspend,
+    /// Paints everything anew.
+    Redraw,
+    /// Leaves.
+    Quit,
+    /// Leaves as Ctrl-C does.
+    Interrupt,
+}
+
+/// An action, how it is reached, and what it is called.
+#[derive(Clone, Copy, Debug)]
+pub struct Binding {
+    /// The action.
+    pub action: Action,
+    /// Its keys, each a sequence as [`parse`] reads it, divided by spaces.
+    pub keys: &'static str,
+    /// Its name in the command palette.
+    pub name: &'static str,
+    /// What it does.
+    pub help: &'static str,
+}
+
+/// The bindings under their headings, in the order of the help.
+pub const GROUPS: &[(&str, &[Binding])] = &[
+    (
+        "Move",
+        &[
+            bind(Action::Down, "j down", "down", "a row down"),
+            bind(Action::Up, "k up", "up", "a row up"),
+            bind(Action::Left, "h left", "left", "a character to the left"),
+            bind(
+                Action::Right,
+                "l right",
+                "right",
+                "a character to the right",
+            ),
+            bind(Action::NextWord, "w", "next-word", "next word"),
+            bind(Action::PreviousWord, "b", "previous-word", "previous word"),
+            bind(
+                Action::LineStart,
+                "0 home",
+                "line-start",
+                "start of the line",
+            ),
+            bind(Action::LineEnd, "$ end", "line-end", "end of the line"),
+            bind(
+                Action::HalfPageDown,
+                "ctrl-d",
+                "half-page-down",
+                "half a screen down",
+            ),
+            bind(
+                Action::HalfPageUp,
+                "ctrl-u",
+                "half-page-up",
+                "half a screen up",
+            ),
+            bind(
+                Action::PageDown,
+                "ctrl-f pagedown space",
+                "page-down",
+                "a screen down",
+            ),
+            bind(Action::PageUp, "ctrl-b pageup", "page-up", "a screen up"),
+            bind(Action::Top, "gg ctrl-home", "top", "first line"),
+            bind(Action::Bottom, "G ctrl-end", "bottom", "last line"),
+        ],
+    ),
+    (
+        "Find",
+        &[
+            bind(
+                Action::NextFlagged,
+                "]d",
+                "next-flagged",
+                "next flagged word",
+            ),
+            bind(
+                Action::PreviousFlagged,
+                "[d",
+                "previous-flagged",
+                "previous flagged word",
+            ),
+            bind(
+                Action::Search,
+                "/",
+                "search",
+                "search (a regular expression)",
+            ),
+            bind(Action::NextMatch, "n", "next-match", "next match"),
+            bind(
+                Action::PreviousMatch,
+                "N",
+                "previous-match",
+                "previous match",
+            ),
+        ],
+    ),
+    (
+        "Threshold",
+        &[
+            bind(
+                Action::RaiseThreshold,
+                "+",
+                "raise-threshold",
+                "raise it: flag fewer words",
+            ),
+            bind(
+                Action::LowerThreshold,
+                "-",
+                "lower-threshold",
+                "lower it: flag more words",
+            ),
+            bind(
+                Action::ResetThreshold,
+                "=",
+                "reset-threshold",
+                "back to the model's own",
+            ),
+        ],
+    ),
+    (
+        "Panels",
+        &[
+            bind(Action::NextPanel, "tab", "next-panel", "next panel"),
+            bind(
+                Action::PreviousPanel,
+                "backtab",
+                "previous-panel",
+                "previous panel",
+            ),
+            bind(
+                Action::HeatPanel,
+                "1",
+                "heat",
+                "Heat: the word and the flagged ones",
+            ),
+            bind(Action::ClassifyPanel, "2", "classify", "Classify"),
+            bind(Action::AskPanel, "3", "ask", "Ask"),
+            bind(Action::TagPanel, "4", "tag", "Tag"),
+            bind(
+                Action::TogglePanel,
+                "p",
+                "toggle-panel",
+                "show or hide the panel",
+            ),
+        ],
+    ),
+    (
+        "Documents",
+        &[
+            bind(
+                Action::NextDocument,
+                "gt }",
+                "next-document",
+                "next document",
+            ),
+            bind(
+                Action::PreviousDocument,
+                "gT {",
+                "previous-document",
+                "previous document",
+            ),
+            bind(
+                Action::ToggleDocuments,
+                "s",
+                "toggle-documents",
+                "show or hide the list",
+            ),
+            bind(Action::Open, "o", "open", "open a document"),
+            bind(Action::Close, "x", "close", "close the document"),
+            bind(
+                Action::Edit,
+                "e",
+                "edit",
+                "edit in $VISUAL or $EDITOR at the cursor",
+            ),
+            bind(
+                Action::CopyWord,
+                "y",
+                "copy-word",
+                "copy the word under the cursor",
+            ),
+            bind(
+                Action::CopyFlagged,
+                "Y",
+                "copy-flagged",
+                "copy the list of flagged words",
+            ),
+        ],
+    ),
+    (
+        "Program",
+        &[
+            bind(Action::Palette, ":", "commands", "command palette"),
+            bind(Action::Help, "? f1", "help", "this help"),
+            bind(Action::NextTheme, "t", "next-theme", "next theme"),
+            bind(
+                Action::ToggleMouse,
+                "M",
+                "toggle-mouse",
+                "give the mouse to the terminal, or take it",
+            ),
+            bind(Action::Back, "esc", "back", "one step back"),
+            bind(Action::Redraw, "ctrl-l", "redraw", "paint everything anew"),
+            bind(
+                Action::Suspend,
+                "ctrl-z",
+                "suspend",
+                "suspend (fg brings it back)",
+            ),
+            bind(Action::Quit, "q", "quit", "quit"),
+            bind(
+                Action::Interrupt,
+                "ctrl-c",
+                "interrupt",
+                "quit with exit code 130",
+            ),
+        ],
+    ),
+];
+
+const fn bind(
+    action: Action,
+    keys: &'static str,
+    name: &'static str,
+    help: &'static str,
+) -> Binding {
+    Binding {
+        action,
+        keys,
+        name,
+        help,
+    }
+}
+
+/// All bindings in the order of the help.
+pub fn bindings() -> impl Iterator<Item = &'static Binding> {
+    GROUPS.iter().flat_map(|(_, bindings)| bindings.iter())
+}
+
+/// A key: what it is and what is held down with it. Shift is part of a character.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Key {
+    /// Which key.
+    pub code: KeyCode,
+    /// Ctrl and Alt.
+    pub modifiers: KeyModifiers,
+}
+
+impl Key {
+    /// The key of an event, so that it can be compared: Shift counts only where it makes no other
+    /// character.
+    pub fn of(event: KeyEvent) -> Key {
+        let mut modifiers = event.modifiers & (KeyModifiers::CONTROL | KeyModifiers::ALT);
+        let code = match event.code {
+            // Terminals disagree on whether Ctrl with Shift sends the upper-case letter.
+            KeyCode::Char(c) if modifiers.contains(KeyModifiers::CONTROL) => {
+                KeyCode::Char(c.to_ascii_lowercase())
+            }
+            KeyCode::Tab if event.modifiers.contains(KeyModifiers::SHIFT) => KeyCode::BackTab,
+            // AltGr is reported as Ctrl with Alt by some; the character it makes is what counts.
+            code => code,
+        };
+        if matches!(code, KeyCode::Char(c) if !c.is_ascii_alphanumeric())
+            && modifiers == (KeyModifiers::CONTROL | KeyModifiers::ALT)
+        {
+            modifiers = KeyModifiers::NONE;
+        }
+        Key { code, modifiers }
+    }
+}
+
+/// Reads a sequence of keys: named ones and those with `ctrl-` or `alt-` stand alone; anything else
+/// is a key per character.
+pub fn parse(keys: &str) -> Vec<Key> {
+    let plain = |code| Key {
+        code,
+        modifiers: KeyModifiers::NONE,
+    };
+    for (prefix, modifiers) in [
+        ("ctrl-", KeyModifiers::CONTROL),
+        ("alt-", KeyModifiers::ALT),
+    ] {
+        if let Some(rest) = keys.strip_prefix(prefix) {
+            return parse(rest)
+                .into_iter()
+                .map(|key| Key { modifiers, ..key })
+                .collect();
+        }
+    }
+    let named = match keys {
+        "up" => KeyCode::Up,
+        "down" => KeyCode::Down,
+        "left" => KeyCode::Left,
+        "right" => KeyCode::Right,
+        "home" => KeyCode::Home,
+        "end" => KeyCode::End,
+        "pageup" => KeyCode::PageUp,
+        "pagedown" => KeyCode::PageDown,
+        "tab" => KeyCode::Tab,
+        "backtab" => KeyCode::BackTab,
+        "esc" => KeyCode::Esc,
+        "space" => KeyCode::Char(' '),
+        "f1" => KeyCode::F(1),
+        _ => return keys.chars().map(|c| plain(KeyCode::Char(c))).collect(),
+    };
+    vec![plain(named)]
+}
+
+/// How a key sequence is written for people.
+pub fn display(keys: &str) -> String {
+    match keys {
+        "up" => "↑".into(),
+        "down" => "↓".into(),
+        "left" => "←".into(),
+        "right" => "→".into(),
+        "backtab" => "Shift-Tab".into(),
+        "pageup" => "PgUp".into(),
+        "pagedown" => "PgDn".into(),
+        "ctrl-home" => "Ctrl-Home".into(),
+        "ctrl-end" => "Ctrl-End".into(),
+        "home" | "end" | "tab" | "esc" | "space" | "f1" => {
+            let mut shown = keys.to_owned();
+            if let Some(first) = shown.get_mut(..1) {
+                first.make_ascii_uppercase();
+            }
+            shown
+        }
+        _ => keys
+            .strip_prefix("ctrl-")
+            .map_or_else(|| keys.to_owned(), |rest| format!("Ctrl-{rest}")),
+    }
+}
+
+/// What the keys pressed so far lead to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lookup {
+    /// A whole sequence.
+    Found(Action),
+    /// The start of one or more.
+    Prefix,
+    /// Nothing.
+    Unknown,
+}
+
+/// Looks up the keys pressed so far.
+pub fn lookup(pressed: &[Key]) -> Lookup {
+    let mut is_prefix = false;
+    for binding in bindings() {
+        for keys in binding.keys.split(' ') {
+            let sequence = parse(keys);
+            if sequence == pressed {
+                return Lookup::Found(binding.action);
+            }
+            is_prefix |= sequence.starts_with(pressed);
+        }
+    }
+    if is_prefix {
+        Lookup::Prefix
+    } else {
+        Lookup::Unknown
+    }
+}
+
+/// The sequences that `pressed` is the start of: what is still to be pressed, and what it does.
+pub fn continuations(pressed: &[Key]) -> Vec<(String, &'static str)> {
+    let mut found = Vec::new();
+    for binding in bindings() {
+        for keys in binding.keys.split(' ') {
+            let sequence = parse(keys);
+            if sequence.len() > pressed.len() && sequence.starts_with(pressed) {
+                let rest = keys.chars().skip(pressed.len()).collect();
+                found.push((rest, binding.help));
+            }
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    fn press(keys: &str) -> Lookup {
+        lookup(&parse(keys))
+    }
+
+    #[test]
+    fn sequences_are_found_and_their_starts_are_prefixes() {
+        assert_eq!(press("gg"), Lookup::Found(Action::Top));
+        assert_eq!(press("g"), Lookup::Prefix);
+        assert_eq!(press("]d"), Lookup::Found(Action::NextFlagged));
+        assert_eq!(press("ctrl-d"), Lookup::Found(Action::HalfPageDown));
+        assert_eq!(press("d"), Lookup::Unknown);
+        assert_eq!(press("gx"), Lookup::Unknown);
+        assert_eq!(
+            continuations(&parse("g")),
+            [
+                ("g".to_owned(), "first line"),
+                ("t".to_owned(), "next document"),
+                ("T".to_owned(), "previous document"),
+            ]
+        );
+    }
+
+    #[test]
+    fn no_key_has_two_meanings_and_no_command_two_names() {
+        let mut keys = BTreeSet::new();
+        let mut names = BTreeSet::new();
+        for binding in bindings() {
+            assert!(names.insert(binding.name), "{} twice", binding.name);
+            for sequence in binding.keys.split(' ') {
+                assert!(keys.insert(sequence), "{sequence} twice");
+                let parsed = parse(sequence);
+                assert_eq!(lookup(&parsed), Lookup::Found(binding.action), "{sequence}");
+                let is_prefix = bindings()
+                    .flat_map(|other| other.keys.split(' '))
+                    .any(|other| other != sequence && parse(other).starts_with(&parsed));
+                assert!(!is_prefix, "{sequence} hides a longer sequence");
+            }
+        }
+    }
+
+    #[test]
+    fn events_become_the_keys_of_the_table() {
+        let event = |code, modifiers| Key::of(KeyEvent::new(code, modifiers));
+        let shift = KeyModifiers::SHIFT;
+        assert_eq!(vec![event(KeyCode::Char('G'), shift)], parse("G"));
+        assert_eq!(vec![event(KeyCode::Tab, shift)], parse("backtab"));
+        assert_eq!(
+            vec![event(KeyCode::Char('D'), KeyModifiers::CONTROL | shift)],
+            parse("ctrl-d")
+        );
+        let alt_gr = KeyModifiers::CONTROL | KeyModifiers::ALT;
+        assert_eq!(vec![event(KeyCode::Char('{'), alt_gr)], parse("{"));
+    }
+}

@@ -1,0 +1,107 @@
+//! Everything that can happen, and everything that the screen may ask of the world.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crossterm::event::Event;
+
+use crate::text::{Document, Language, Span};
+use crate::worker::files::FileEvent;
+use crate::worker::finder::Found;
+use crate::worker::inference::{DocumentId, Generation, Reply};
+
+/// Something happened.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Message {
+    /// A key, the mouse, a paste, another size.
+    Terminal(Event),
+    /// A watched file is not what it was.
+    File(FileEvent),
+    /// The model has something to say.
+    Model(Reply),
+    /// Documents were found in a folder.
+    Found(Purpose, Found),
+    /// A moment has passed while something moves on the screen.
+    Tick,
+    /// A signal asks the program to end with this exit code.
+    End(u8),
+    /// A signal asks the program to stop until it is woken.
+    Stop,
+    /// The editor has been closed; the text says what went wrong, if anything did.
+    EditorClosed(Option<String>),
+}
+
+/// What documents are looked for in a folder for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To open all of them.
+    Open,
+    /// To choose one from.
+    Offer,
+}
+
+/// Something to be done. The only way in which [`super::update::update`] reaches the world.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Have this version scored.
+    Score {
+        /// The document.
+        id: DocumentId,
+        /// Its version.
+        generation: Generation,
+        /// Its text.
+        document: Document,
+    },
+    /// The reader looks here now.
+    Focus {
+        /// The document.
+        id: DocumentId,
+        /// What of it is visible.
+        span: Span,
+    },
+    /// The document was closed; leave off scoring it.
+    Forget {
+        /// The document.
+        id: DocumentId,
+    },
+    /// Read and watch this file.
+    Watch {
+        /// The file.
+        path: PathBuf,
+        /// What is prose in it.
+        language: Language,
+        /// Its text as it is known, if it is.
+        known: Option<Arc<str>>,
+    },
+    /// Read standard input to its end.
+    ReadPipe {
+        /// What is prose in it.
+        language: Language,
+    },
+    /// Leave off watching this file.
+    Unwatch(PathBuf),
+    /// Look for documents in a folder.
+    Find {
+        /// The folder.
+        root: PathBuf,
+        /// What for.
+        purpose: Purpose,
+    },
+    /// Hand the terminal to the user's editor.
+    Edit {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// The column in characters, from 1.
+        column: usize,
+    },
+    /// Put this into the clipboard of the terminal's user.
+    Copy(String),
+    /// Hand the terminal back to the shell until it wakes us.
+    Suspend,
+    /// Paint everything anew.
+    Redraw,
+    /// Take mouse events, or leave them to the terminal.
+    CaptureMouse(bool),
+}

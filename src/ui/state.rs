@@ -1,0 +1,307 @@
+//! Everything on the screen, as plain data.
+
+use std::path::{Path, PathBuf};
+
+use crate::text::{Document, Language};
+use crate::worker::inference::{DocumentId, ModelSummary};
+use ratatui::layout::Size;
+
+use super::keymap::Key;
+use super::message::{Effect, Purpose};
+use super::open::{Open, Work};
+use super::prompt::{Picker, Prompt};
+use super::search::Search;
+use super::theme::Theme;
+
+/// What the panel shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Panel {
+    /// The word under the cursor, and the flagged ones.
+    #[default]
+    Heat,
+    /// Labels.
+    Classify,
+    /// Questions.
+    Ask,
+    /// Tags.
+    Tag,
+}
+
+impl Panel {
+    /// All of them, in the order of their tabs.
+    pub const ALL: [Panel; 4] = [Panel::Heat, Panel::Classify, Panel::Ask, Panel::Tag];
+
+    /// The word on its tab.
+    pub fn title(self) -> &'static str {
+        match self {
+            Panel::Heat => "Heat",
+            Panel::Classify => "Classify",
+            Panel::Ask => "Ask",
+            Panel::Tag => "Tag",
+        }
+    }
+}
+
+/// What lies over the text, if anything does.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Popup {
+    /// The keys; scrolled down by so many rows.
+    Help(usize),
+    /// The commands.
+    Palette(Picker),
+    /// The documents that could be opened.
+    Opener(Picker),
+    /// What to search for. The text comes back to where it was if this is left.
+    Search {
+        /// What is typed.
+        prompt: Prompt,
+        /// Cursor and first row before it.
+        before: (usize, usize),
+    },
+}
+
+/// The model's state.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Model {
+    /// It is being loaded; how far that is.
+    Loading(String),
+    /// It answers.
+    Ready(ModelSummary),
+    /// It cannot be had; why.
+    Failed(String),
+}
+
+/// Something said once, in the last row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// What is said.
+    pub text: String,
+    /// Whether something went wrong.
+    pub is_error: bool,
+}
+
+/// What the screen was opened with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Opening {
+    /// Files.
+    pub files: Vec<PathBuf>,
+    /// Folders, whose documents are added as they are found.
+    pub folders: Vec<PathBuf>,
+    /// Whether standard input is a document too.
+    pub pipe: bool,
+    /// What is prose, if the extension is not to say so.
+    pub language: Option<Language>,
+    /// The threshold that beats the model's own.
+    pub threshold: Option<f32>,
+    /// The theme.
+    pub theme: Theme,
+    /// The size of the terminal.
+    pub size: Size,
+}
+
+/// Everything on the screen.
+#[derive(Clone, Debug, PartialEq)]
+pub struct State {
+    /// The size of the terminal, in cells.
+    pub size: Size,
+    /// The open documents in the order of their list.
+    pub documents: Vec<Open>,
+    /// Which of them is shown.
+    pub current: usize,
+    /// Folders that are still being looked through for documents to open.
+    pub folders: Vec<PathBuf>,
+    /// Documents that the opener offers, and whether there may be more.
+    pub offered: Vec<String>,
+    /// Whether the opener's folder is still being looked through.
+    pub is_finding: bool,
+    /// The model.
+    pub model: Model,
+    /// The threshold that was set by hand; it beats the model's own.
+    pub threshold: Option<f32>,
+    /// The one that was set when the program began.
+    pub threshold_at_start: Option<f32>,
+    /// What the panel shows.
+    pub panel: Panel,
+    /// Whether there is a panel.
+    pub panel_shown: bool,
+    /// Whether there is a list of documents.
+    pub documents_shown: bool,
+    /// Where the list of flagged words was scrolled to by hand.
+    pub list_top: Option<usize>,
+    /// What lies over the text.
+    pub popup: Option<Popup>,
+    /// Keys of a sequence that is not whole yet.
+    pub pressed: Vec<Key>,
+    /// What is being searched for.
+    pub search: Option<Search>,
+    /// What is said in the last row.
+    pub notice: Option<Notice>,
+    /// The theme.
+    pub theme: Theme,
+    /// Whether mouse events come here.
+    pub mouse: bool,
+    /// Moves while something is being waited for.
+    pub frame: usize,
+    /// The exit code, once the program is to end.
+    pub quit: Option<u8>,
+    pub(super) language: Option<Language>,
+    pub(super) last_id: u32,
+    pub(super) focus: Option<(DocumentId, crate::text::Span)>,
+}
+
+/// Documents of a folder that are read and scored without being looked at.
+const EAGER: usize = 200;
+
+/// The threshold before a model is there to say its own.
+const UNTOLD: f32 = 0.5;
+
+impl State {
+    /// The screen at its start, and what has to be done first.
+    pub fn new(opening: Opening) -> (State, Vec<Effect>) {
+        let mut state = State {
+            size: opening.size,
+            documents: Vec::new(),
+            current: 0,
+            folders: opening.folders.clone(),
+            offered: Vec::new(),
+            is_finding: false,
+            model: Model::Loading("starting".into()),
+            threshold: opening.threshold,
+            threshold_at_start: opening.threshold,
+            panel: Panel::Heat,
+            panel_shown: true,
+            documents_shown: true,
+            list_top: None,
+            popup: None,
+            pressed: Vec::new(),
+            search: None,
+            notice: None,
+            theme: opening.theme,
+            mouse: true,
+            frame: 0,
+            quit: None,
+            language: opening.language,
+            last_id: 0,
+            focus: None,
+        };
+        let mut effects = Vec::new();
+        if opening.pipe {
+            let language = opening.language.unwrap_or_default();
+            let at = state.add(Path::new(crate::worker::pipe::NAME));
+            if let Some(open) = state.documents.get_mut(at) {
+                open.language = language;
+                open.work = Work::Reading;
+            }
+            effects.push(Effect::ReadPipe { language });
+        }
+        for file in &opening.files {
+            state.add(file);
+        }
+        state.read_eagerly(&mut effects);
+        effects.extend(opening.folders.into_iter().map(|root| Effect::Find {
+            root,
+            purpose: Purpose::Open,
+        }));
+        if state.documents.is_empty() && state.folders.is_empty() {
+            state.open_opener(&mut effects);
+        }
+        (state, effects)
+    }
+
+    /// The document that is shown.
+    pub fn document(&self) -> Option<&Open> {
+        self.documents.get(self.current)
+    }
+
+    pub(super) fn document_mut(&mut self) -> Option<&mut Open> {
+        self.documents.get_mut(self.current)
+    }
+
+    pub(super) fn by_id(&mut self, id: DocumentId) -> Option<&mut Open> {
+        self.documents.iter_mut().find(|open| open.id == id)
+    }
+
+    /// Words at or above it are flagged: what was set by hand, else the model's own.
+    pub fn threshold(&self) -> f32 {
+        self.threshold.unwrap_or(match &self.model {
+            Model::Ready(summary) => summary.threshold,
+            Model::Loading(_) | Model::Failed(_) => UNTOLD,
+        })
+    }
+
+    /// Whether something on the screen moves by itself.
+    pub fn is_busy(&self) -> bool {
+        let works = |open: &Open| {
+            matches!(open.work, Work::Reading | Work::Scoring(_))
+                || (open.work == Work::Waiting && !matches!(self.model, Model::Failed(_)))
+        };
+        matches!(self.model, Model::Loading(_))
+            || self.is_finding
+            || !self.folders.is_empty()
+            || self.documents.iter().any(works)
+    }
+
+    /// Adds a document to the list, unless it is there; its place in the list.
+    pub(super) fn add(&mut self, path: &Path) -> usize {
+        if let Some(at) = self.documents.iter().position(|open| open.path == path) {
+            return at;
+        }
+        self.last_id += 1;
+        let language = self.language.unwrap_or_else(|| Language::of(path));
+        let threshold = self.threshold();
+        let id = DocumentId(self.last_id);
+        self.documents
+            .push(Open::new(id, path, language, threshold));
+        self.documents.len() - 1
+    }
+
+    /// Has the first documents of the list read, and the one that is shown.
+    pub(super) fn read_eagerly(&mut self, effects: &mut Vec<Effect>) {
+        let current = self.current;
+        for (at, open) in self.documents.iter_mut().enumerate() {
+            if open.work == Work::Listed && (at < EAGER || at == current) {
+                open.work = Work::Reading;
+                effects.push(Effect::Watch {
+                    path: open.path.clone(),
+                    language: open.language,
+                    known: None,
+                });
+            }
+        }
+    }
+
+    /// Shows the list of documents that could be opened.
+    pub(super) fn open_opener(&mut self, effects: &mut Vec<Effect>) {
+        self.offered.clear();
+        self.is_finding = true;
+        self.popup = Some(Popup::Opener(Picker::default()));
+        effects.push(Effect::Find {
+            root: ".".into(),
+            purpose: Purpose::Offer,
+        });
+    }
+
+    pub(super) fn say(&mut self, text: impl Into<String>) {
+        self.notice = Some(Notice {
+            text: text.into(),
+            is_error: false,
+        });
+    }
+
+    pub(super) fn complain(&mut self, text: impl Into<String>) {
+        self.notice = Some(Notice {
+            text: text.into(),
+            is_error: true,
+        });
+    }
+
+    /// Asks for the current version of document `at` to be scored.
+    pub(super) fn score(open: &Open) -> Option<Effect> {
+        let document: Document = open.document.clone()?;
+        Some(Effect::Score {
+            id: open.id,
+            generation: open.generation,
+            document,
+        })
+    }
+}

@@ -1,0 +1,852 @@
+//! Moves the state by one message. Does no work, asks no clock, and cannot fail: what is to be done
+//! in the world is handed back as effects.
+
+use std::path::{Path, PathBuf};
+
+use crossterm::event::{
+    Event, KeyCode, KeyEvent, KeyEventKind, MouseButton, MouseEvent, MouseEventKind,
+};
+use ratatui::layout::{Position, Rect, Size};
+
+use crate::worker::files::{FileEvent, Watching};
+use crate::worker::finder::Found;
+use crate::worker::inference::Reply;
+
+use super::areas::Areas;
+use super::keymap::{self, Action, Key, Lookup};
+use super::message::{Effect, Message, Purpose};
+use super::open::{Open, Work};
+use super::palette::{self, Command};
+use super::prompt::{Picker, Prompt};
+use super::search::Search;
+use super::state::{Model, Panel, Popup, State};
+use super::view;
+
+/// Rows that one notch of the wheel scrolls.
+const WHEEL: isize = 3;
+
+/// By how much `+` and `-` move the threshold.
+const STEP: f32 = 0.02;
+
+/// The lowest and the highest threshold that they lead to.
+const THRESHOLDS: (f32, f32) = (0.02, 0.98);
+
+/// Flagged words that are copied at most.
+const COPIED: usize = 5_000;
+
+/// Moves `state` by `message`; what it returns is to be done in order.
+pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    // What the model says, and it says much, moves nothing on the screen.
+    let may_move = !matches!(message, Message::Model(_) | Message::Tick);
+    match message {
+        Message::Terminal(event) => terminal_event(state, event, &mut effects),
+        Message::File(event) => file_event(state, event, &mut effects),
+        Message::Model(reply) => model_reply(state, reply),
+        Message::Found(Purpose::Open, found) => documents_found(state, &found, &mut effects),
+        Message::Found(Purpose::Offer, found) => documents_offered(state, found),
+        Message::Tick => state.frame = state.frame.wrapping_add(1),
+        Message::End(code) => state.quit = Some(code),
+        Message::Stop => effects.push(Effect::Suspend),
+        Message::EditorClosed(Some(trouble)) => state.complain(trouble),
+        Message::EditorClosed(None) => {}
+    }
+    if may_move {
+        focus(state, &mut effects);
+    }
+    effects
+}
+
+/// Tells the model's thread what is visible, if that has changed.
+fn focus(state: &mut State, effects: &mut Vec<Effect>) {
+    let text = Areas::of(state).text;
+    let now = state
+        .document()
+        .filter(|open| open.document.is_some())
+        .map(|open| (open.id, open.visible(text.width, text.height)));
+    if now != state.focus {
+        state.focus = now;
+        effects.extend(now.map(|(id, span)| Effect::Focus { id, span }));
+    }
+}
+
+fn terminal_event(state: &mut State, event: Event, effects: &mut Vec<Effect>) {
+    match event {
+        // Some terminals tell of the release of a key too.
+        Event::Key(key) if key.kind != KeyEventKind::Release => {
+            state.notice = None;
+            key_press(state, key, effects);
+        }
+        Event::Mouse(mouse) => mouse_event(state, mouse, effects),
+        Event::Paste(text) => paste(state, &text),
+        Event::Resize(width, height) => {
+            state.size = Size { width, height };
+            let text = Areas::of(state).text;
+            for open in &mut state.documents {
+                open.follow(text.width, text.height);
+            }
+        }
+        Event::Key(_) | Event::FocusGained | Event::FocusLost => {}
+    }
+}
+
+fn paste(state: &mut State, text: &str) {
+    let offered = state.offered.clone();
+    match &mut state.popup {
+        Some(Popup::Palette(picker)) => {
+            picker.prompt.insert(text);
+            picker.filter(&palette::entries());
+        }
+        Some(Popup::Opener(picker)) => {
+            picker.prompt.insert(text);
+            picker.filter(&offered);
+        }
+        Some(Popup::Search { prompt, .. }) => {
+            prompt.insert(text);
+            search_as_typed(state);
+        }
+        Some(Popup::Help(_)) | None => {}
+    }
+}
+
+fn key_press(state: &mut State, key: KeyEvent, effects: &mut Vec<Effect>) {
+    let pressed = Key::of(key);
+    // What must always work.
+    if let Lookup::Found(action @ (Action::Interrupt | Action::Suspend | Action::Redraw)) =
+        keymap::lookup(&[pressed])
+    {
+        return act(state, action, effects);
+    }
+    match state.popup.take() {
+        Some(Popup::Help(top)) => state.popup = help_key(key, top),
+        Some(Popup::Palette(picker)) => palette_key(state, picker, key, effects),
+        Some(Popup::Opener(picker)) => opener_key(state, picker, key, effects),
+        Some(Popup::Search { prompt, before }) => search_key(state, prompt, before, key),
+        None => {
+            state.pressed.push(pressed);
+            match keymap::lookup(&state.pressed) {
+                Lookup::Found(action) => {
+                    state.pressed.clear();
+                    act(state, action, effects);
+                }
+                Lookup::Prefix => {}
+                Lookup::Unknown if state.pressed.len() > 1 => state.pressed.clear(),
+                Lookup::Unknown => {
+                    state.pressed.clear();
+                    state.say("that key has no meaning here; ? shows those that have one");
+                }
+            }
+        }
+    }
+}
+
+/// The help after a key: further down, further up, or gone.
+fn help_key(key: KeyEvent, top: usize) -> Option<Popup> {
+    let top = match key.code {
+        KeyCode::Down | KeyCode::Char('j') => top + 1,
+        KeyCode::Up | KeyCode::Char('k') => top.saturating_sub(1),
+        KeyCode::PageDown | KeyCode::Char(' ' | 'd' | 'f') => top + 10,
+        KeyCode::PageUp | KeyCode::Char('u' | 'b') => top.saturating_sub(10),
+        KeyCode::Home | KeyCode::Char('g') => 0,
+        _ => return None,
+    };
+    Some(Popup::Help(top.min(view::HELP_ROWS.saturating_sub(1))))
+}
+
+fn palette_key(state: &mut State, mut picker: Picker, key: KeyEvent, effects: &mut Vec<Effect>) {
+    match key.code {
+        KeyCode::Esc => {}
+        KeyCode::Enter => match palette::command(&picker) {
+            Ok(command) => run(state, command, effects),
+            Err(palette::Trouble::Unfinished(text)) => {
+                picker.prompt = Prompt::new(text);
+                picker.filter(&palette::entries());
+                state.popup = Some(Popup::Palette(picker));
+            }
+            Err(palette::Trouble::Unknown(why)) => {
+                state.complain(why);
+                state.popup = Some(Popup::Palette(picker));
+            }
+        },
+        _ => {
+            if picker.press(key) {
+                picker.filter(&palette::entries());
+            }
+            state.popup = Some(Popup::Palette(picker));
+        }
+    }
+}
+
+fn opener_key(state: &mut State, mut picker: Picker, key: KeyEvent, effects: &mut Vec<Effect>) {
+    match key.code {
+        KeyCode::Esc => {}
+        KeyCode::Enter => {
+            let chosen = picker.chosen().and_then(|at| state.offered.get(at));
+            let typed = picker.prompt.text().trim();
+            match chosen.map(String::as_str).or(Some(typed)) {
+                // With nothing that fits, what was typed is taken for a path.
+                Some(path) if !path.is_empty() => {
+                    let path = PathBuf::from(path);
+                    open_path(state, &path, effects);
+                }
+                _ => state.popup = Some(Popup::Opener(picker)),
+            }
+        }
+        _ => {
+            if picker.press(key) {
+                picker.filter(&state.offered);
+            }
+            state.popup = Some(Popup::Opener(picker));
+        }
+    }
+}
+
+fn search_key(state: &mut State, mut prompt: Prompt, before: (usize, usize), key: KeyEvent) {
+    match key.code {
+        KeyCode::Esc => {
+            state.search = None;
+            if let Some(open) = state.document_mut() {
+                (open.cursor, open.top) = before;
+            }
+        }
+        KeyCode::Enter => {
+            if prompt.text().is_empty() {
+                state.search = None;
+            }
+        }
+        KeyCode::Backspace if prompt.text().is_empty() => state.search = None,
+        _ => {
+            let is_edit = prompt.press(key);
+            state.popup = Some(Popup::Search { prompt, before });
+            if is_edit {
+                search_as_typed(state);
+            }
+        }
+    }
+}
+
+/// Goes to the first match after where the search began, while it is typed.
+fn search_as_typed(state: &mut State) {
+    let Some(Popup::Search { prompt, before }) = &state.popup else {
+        return;
+    };
+    let ((cursor, top), typed) = (*before, prompt.text().to_owned());
+    if let Some(open) = state.document_mut() {
+        (open.cursor, open.top) = (cursor, top);
+    }
+    state.search = Search::new(&typed);
+    if state.search.is_some() {
+        next_match(state, false);
+    }
+}
+
+/// To the next match, or unless `beyond` is set to the one under the cursor if there is one.
+fn next_match(state: &mut State, beyond: bool) {
+    let (Some(search), Some(open)) = (&state.search, state.document()) else {
+        return state.say("nothing to search for yet; / asks what");
+    };
+    let text = open.text();
+    let here = text.get(open.cursor..).and_then(|rest| rest.chars().next());
+    let step = here.filter(|_| beyond).map_or(0, char::len_utf8);
+    let below = search.matches(text, open.cursor + step).next();
+    match below.or_else(|| search.matches(text, 0).next()) {
+        Some(found) => {
+            go_to(state, found.start());
+            if beyond && below.is_none() {
+                state.say("the search went on from the top");
+            }
+        }
+        None => not_found(state),
+    }
+}
+
+fn not_found(state: &mut State) {
+    let typed = state.search.as_ref().map(Search::typed);
+    let text = format!("no match for {}", typed.unwrap_or_default());
+    state.complain(text);
+}
+
+fn previous_match(state: &mut State) {
+    let (Some(search), Some(open)) = (&state.search, state.document()) else {
+        return state.say("nothing to search for yet; / asks what");
+    };
+    let last = |before| search.last_before(open.text(), &open.lines, before);
+    let above = last(open.cursor);
+    match above.or_else(|| last(open.text().len())) {
+        Some(found) => {
+            go_to(state, found.start());
+            if above.is_none() {
+                state.say("the search went on from the end");
+            }
+        }
+        None => not_found(state),
+    }
+}
+
+/// Puts the cursor at `byte` of the document and shows it.
+fn go_to(state: &mut State, byte: usize) {
+    let text = Areas::of(state).text;
+    state.list_top = None;
+    if let Some(open) = state.document_mut() {
+        open.jump(byte, text.width, text.height);
+    }
+}
+
+/// Does what was asked for by a key, a click or a command.
+pub(super) fn act(state: &mut State, action: Action, effects: &mut Vec<Effect>) {
+    let text = Areas::of(state).text;
+    let (width, height) = (text.width, text.height);
+    let half = isize::from((height / 2).max(1) as i16);
+    let page = isize::from(height.saturating_sub(2).max(1) as i16);
+    match action {
+        Action::Up => move_rows(state, -1, text),
+        Action::Down => move_rows(state, 1, text),
+        Action::HalfPageDown => scroll_page(state, half, text),
+        Action::HalfPageUp => scroll_page(state, -half, text),
+        Action::PageDown => scroll_page(state, page, text),
+        Action::PageUp => scroll_page(state, -page, text),
+        Action::Left | Action::Right | Action::LineStart | Action::LineEnd => {
+            state.list_top = None;
+            if let Some(open) = state.document_mut() {
+                match action {
+                    Action::Left => open.move_grapheme(false),
+                    Action::Right => open.move_grapheme(true),
+                    Action::LineStart => open.move_to_line_end(false),
+                    _ => open.move_to_line_end(true),
+                }
+                open.follow(width, height);
+            }
+        }
+        Action::NextWord => {
+            if let Some(byte) = state.document().map(Open::next_word) {
+                go_to(state, byte);
+            }
+        }
+        Action::PreviousWord => {
+            if let Some(byte) = state.document().map(Open::previous_word) {
+                go_to(state, byte);
+            }
+        }
+        Action::Top => go_to(state, 0),
+        Action::Bottom => {
+            let end = state.document().map_or(0, |open| {
+                // The last line that says something, as editors do not count the empty one after.
+                let text = open.text();
+                let bare = text.strip_suffix('\n').unwrap_or(text);
+                open.lines.span(open.lines.line_of(bare.len())).start()
+            });
+            go_to(state, end);
+        }
+        Action::Search => {
+            if let Some(open) = state.document() {
+                let before = (open.cursor, open.top);
+                let prompt = Prompt::default();
+                state.popup = Some(Popup::Search { prompt, before });
+            }
+        }
+        Action::NextMatch => next_match(state, true),
+        Action::PreviousMatch => previous_match(state),
+        Action::NextFlagged => flagged(state, true),
+        Action::PreviousFlagged => flagged(state, false),
+        Action::RaiseThreshold => step_threshold(state, STEP),
+        Action::LowerThreshold => step_threshold(state, -STEP),
+        Action::ResetThreshold => {
+            let start = state.threshold_at_start;
+            set_threshold(state, start);
+        }
+        Action::NextPanel => turn_panel(state, 1),
+        Action::PreviousPanel => turn_panel(state, Panel::ALL.len() - 1),
+        Action::HeatPanel => show_panel(state, Panel::Heat),
+        Action::ClassifyPanel => show_panel(state, Panel::Classify),
+        Action::AskPanel => show_panel(state, Panel::Ask),
+        Action::TagPanel => show_panel(state, Panel::Tag),
+        Action::TogglePanel => {
+            state.panel_shown = !state.panel_shown;
+            refit(state);
+        }
+        Action::ToggleDocuments => {
+            state.documents_shown = !state.documents_shown;
+            refit(state);
+            if state.documents.len() < 2 {
+                state.say("the list of documents is shown when more than one is open; o opens one");
+            }
+        }
+        Action::NextDocument => turn_document(state, 1, effects),
+        Action::PreviousDocument => {
+            let back = state.documents.len().saturating_sub(1);
+            turn_document(state, back, effects);
+        }
+        Action::Open => state.open_opener(effects),
+        Action::Close => close(state, effects),
+        Action::Edit => edit(state, effects),
+        Action::CopyWord => copy_word(state, effects),
+        Action::CopyFlagged => copy_flagged(state, effects),
+        Action::Palette => {
+            state.popup = Some(Popup::Palette(Picker::new(&palette::entries())));
+        }
+        Action::Help => state.popup = Some(Popup::Help(0)),
+        Action::NextTheme => {
+            state.theme = state.theme.next();
+            state.say(format!("theme: {}", state.theme.name()));
+        }
+        Action::ToggleMouse => {
+            state.mouse = !state.mouse;
+            effects.push(Effect::CaptureMouse(state.mouse));
+            state.say(if state.mouse {
+                "the mouse scrolls, jumps and switches here"
+            } else {
+                "the mouse is the terminal's: select text with it; M takes it back"
+            });
+        }
+        Action::Back => {
+            if state.search.take().is_none() && state.list_top.take().is_none() {
+                state.say("q quits");
+            }
+        }
+        Action::Suspend => effects.push(Effect::Suspend),
+        Action::Redraw => effects.push(Effect::Redraw),
+        Action::Quit => state.quit = Some(0),
+        Action::Interrupt => state.quit = Some(130),
+    }
+}
+
+fn move_rows(state: &mut State, by: isize, text: Rect) {
+    state.list_top = None;
+    if let Some(open) = state.document_mut() {
+        open.move_rows(by, text.width);
+        open.follow(text.width, text.height);
+    }
+}
+
+fn scroll_page(state: &mut State, by: isize, text: Rect) {
+    state.list_top = None;
+    if let Some(open) = state.document_mut() {
+        let before = open.cursor;
+        open.scroll(by, text.width, text.height);
+        // At either end of the text there is nothing left to scroll, but still a way to go.
+        if open.cursor == before {
+            open.move_rows(by, text.width);
+            open.follow(text.width, text.height);
+        }
+    }
+}
+
+/// After the text's width changed: every document shows its cursor.
+fn refit(state: &mut State) {
+    let text = Areas::of(state).text;
+    for open in &mut state.documents {
+        open.follow(text.width, text.height);
+    }
+}
+
+fn flagged(state: &mut State, forward: bool) {
+    let Some(open) = state.document() else { return };
+    let readings = &open.readings;
+    let before = readings.flagged_before(open.cursor);
+    let number = if forward {
+        readings.flagged_before(open.cursor + 1)
+    } else {
+        before
+            .checked_sub(1)
+            .unwrap_or(readings.flagged().saturating_sub(1))
+    };
+    let wraps = if forward {
+        number >= readings.flagged()
+    } else {
+        before == 0
+    };
+    let number = if number >= readings.flagged() {
+        0
+    } else {
+        number
+    };
+    let found = readings.flagged_from(number).next();
+    match found {
+        Some(word) => {
+            go_to(state, word.span.start());
+            if wraps {
+                state.say(if forward {
+                    "from the top again"
+                } else {
+                    "from the end again"
+                });
+            }
+        }
+        None if state.is_busy() => state.say("no word is flagged yet"),
+        None => state.say("no word is flagged; - lowers the threshold"),
+    }
+}
+
+fn step_threshold(state: &mut State, by: f32) {
+    // Kept on whole hundredths, so that going up and down comes back to where it was.
+    let next = ((state.threshold() + by) * 100.0).round() / 100.0;
+    set_threshold(state, Some(next.clamp(THRESHOLDS.0, THRESHOLDS.1)));
+}
+
+fn set_threshold(state: &mut State, threshold: Option<f32>) {
+    state.threshold = threshold;
+    let now = state.threshold();
+    for open in &mut state.documents {
+        open.readings.set_threshold(now);
+    }
+    state.list_top = None;
+    let count = state.document().map_or(0, |open| open.readings.flagged());
+    let words = if count == 1 { "word" } else { "words" };
+    state.say(format!("threshold {now:.2}: {count} {words} flagged"));
+}
+
+fn turn_panel(state: &mut State, by: usize) {
+    let all = Panel::ALL;
+    let at = all.iter().position(|&panel| panel == state.panel);
+    let next = (at.unwrap_or(0) + by) % all.len();
+    if let Some(&panel) = all.get(next) {
+        show_panel(state, panel);
+    }
+}
+
+fn show_panel(state: &mut State, panel: Panel) {
+    state.panel = panel;
+    if !state.panel_shown {
+        state.panel_shown = true;
+        refit(state);
+    }
+    if Areas::of(state).panel.is_empty() {
+        state.say("the panel needs a larger window");
+    }
+}
+
+fn turn_document(state: &mut State, by: usize, effects: &mut Vec<Effect>) {
+    if state.documents.len() < 2 {
+        return state.say("no other document is open; o opens one");
+    }
+    let at = (state.current + by) % state.documents.len();
+    show_document(state, at, effects);
+}
+
+fn show_document(state: &mut State, at: usize, effects: &mut Vec<Effect>) {
+    state.current = at.min(state.documents.len().saturating_sub(1));
+    state.list_top = None;
+    state.read_eagerly(effects);
+    refit(state);
+}
+
+fn open_path(state: &mut State, path: &Path, effects: &mut Vec<Effect>) {
+    let at = state.add(path);
+    show_document(state, at, effects);
+}
+
+fn close(state: &mut State, effects: &mut Vec<Effect>) {
+    if state.current >= state.documents.len() {
+        return;
+    }
+    let open = state.documents.remove(state.current);
+    effects.push(Effect::Forget { id: open.id });
+    if open.path != Path::new(crate::worker::pipe::NAME) && open.work != Work::Listed {
+        effects.push(Effect::Unwatch(open.path));
+    }
+    if state.documents.is_empty() {
+        state.current = 0;
+        state.open_opener(effects);
+    } else {
+        show_document(state, state.current, effects);
+    }
+}
+
+fn edit(state: &mut State, effects: &mut Vec<Effect>) {
+    let Some(open) = state.document() else {
+        return state.say("no document is open; o opens one");
+    };
+    if open.path == Path::new(crate::worker::pipe::NAME) {
+        return state.complain("standard input is no file that could be edited");
+    }
+    let place = open.lines.position(open.text(), open.cursor);
+    effects.push(Effect::Edit {
+        path: open.path.clone(),
+        line: place.line,
+        column: place.column,
+    });
+}
+
+fn copy_word(state: &mut State, effects: &mut Vec<Effect>) {
+    let word = state.document().and_then(|open| {
+        let (word, _) = open.word()?;
+        Some(word.span.of(open.text())?.to_owned())
+    });
+    match word {
+        Some(word) => {
+            state.say(format!("copied {word}"));
+            effects.push(Effect::Copy(word));
+        }
+        None => state.say("no scored word is under the cursor"),
+    }
+}
+
+fn copy_flagged(state: &mut State, effects: &mut Vec<Effect>) {
+    let Some(open) = state.document() else { return };
+    let mut list = String::new();
+    let mut count = 0;
+    for word in open.readings.flagged_from(0).take(COPIED) {
+        let place = open.lines.position(open.text(), word.span.start());
+        let text = word.span.of(open.text()).unwrap_or_default();
+        let path = open.path.display();
+        list += &format!(
+            "{path}:{}:{}: {:.2} {text}\n",
+            place.line, place.column, word.p
+        );
+        count += 1;
+    }
+    let all = open.readings.flagged();
+    match count {
+        0 => state.say("no word is flagged"),
+        _ if count < all => state.say(format!("copied the first {count} of {all} flagged words")),
+        1 => state.say("copied 1 flagged word"),
+        _ => state.say(format!("copied {count} flagged words")),
+    }
+    if count > 0 {
+        effects.push(Effect::Copy(list));
+    }
+}
+
+/// Does what a command of the palette says.
+fn run(state: &mut State, command: Command, effects: &mut Vec<Effect>) {
+    match command {
+        Command::Act(action) => act(state, action, effects),
+        Command::Line(line) => {
+            let byte = state.document().map(|open| {
+                let last = open.lines.count();
+                open.lines.span(line.clamp(1, last) - 1).start()
+            });
+            go_to(state, byte.unwrap_or(0));
+        }
+        Command::Threshold(threshold) => set_threshold(state, Some(threshold)),
+        Command::Theme(theme) => {
+            state.theme = theme;
+            state.say(format!("theme: {}", theme.name()));
+        }
+        Command::Open(path) => open_path(state, &path, effects),
+    }
+}
+
+fn mouse_event(state: &mut State, mouse: MouseEvent, effects: &mut Vec<Effect>) {
+    let areas = Areas::of(state);
+    let at = Position::new(mouse.column, mouse.row);
+    let wheel = match mouse.kind {
+        MouseEventKind::ScrollDown => WHEEL,
+        MouseEventKind::ScrollUp => -WHEEL,
+        MouseEventKind::Down(MouseButton::Left) => 0,
+        MouseEventKind::Drag(MouseButton::Left) if areas.strip.contains(at) => 0,
+        _ => return,
+    };
+    if let Some(popup) = &mut state.popup {
+        match popup {
+            Popup::Help(top) if wheel != 0 => {
+                let last = view::HELP_ROWS.saturating_sub(1);
+                *top = top.saturating_add_signed(wheel).min(last);
+            }
+            Popup::Palette(picker) | Popup::Opener(picker) if wheel != 0 => {
+                let last = picker.matches.len().saturating_sub(1);
+                picker.selected = picker
+                    .selected
+                    .saturating_add_signed(wheel / WHEEL)
+                    .min(last);
+            }
+            // A click beside it closes it.
+            Popup::Help(_) => state.popup = None,
+            _ => {}
+        }
+        return;
+    }
+    if wheel != 0 {
+        if areas.panel.contains(at) && state.panel == Panel::Heat {
+            let flagged = state.document().map_or(0, |open| open.readings.flagged());
+            let top = state
+                .list_top
+                .unwrap_or_else(|| view::flagged_list_top(state, &areas));
+            state.list_top = Some(
+                top.saturating_add_signed(wheel)
+                    .min(flagged.saturating_sub(1)),
+            );
+        } else if areas.documents.contains(at) {
+            let last = state.documents.len().saturating_sub(1);
+            let next = state.current.saturating_add_signed(wheel / WHEEL).min(last);
+            show_document(state, next, effects);
+        } else if let Some(open) = state.documents.get_mut(state.current) {
+            open.scroll(wheel, areas.text.width, areas.text.height);
+        }
+        return;
+    }
+    state.notice = None;
+    if areas.text.contains(at) || areas.gutter.contains(at) {
+        let row = isize::from((at.y - areas.text.y) as i16);
+        let column = usize::from(at.x.saturating_sub(areas.text.x));
+        let byte = state.document().map(|open| {
+            let wrapped = open.wrapped(areas.text.width);
+            wrapped.byte_at(wrapped.row_beyond(open.top, row), column, false)
+        });
+        if let (Some(byte), Some(open)) = (byte, state.document_mut()) {
+            open.cursor = byte;
+            open.follow(areas.text.width, areas.text.height);
+            state.list_top = None;
+        }
+    } else if areas.strip.contains(at) {
+        let cells = usize::from(areas.strip.height.max(1));
+        let cell = usize::from(at.y - areas.strip.y);
+        let len = state.document().map_or(0, |open| open.text().len());
+        go_to(state, len / cells * cell + len % cells * cell / cells);
+    } else if areas.documents.contains(at) {
+        let clicked = view::document_at(state, &areas, at.y);
+        if let Some(clicked) = clicked.filter(|&clicked| clicked < state.documents.len()) {
+            show_document(state, clicked, effects);
+        }
+    } else if areas.panel.contains(at) {
+        if let Some(panel) = view::tab_at(&areas, at) {
+            show_panel(state, panel);
+        } else if let Some(span) = view::flagged_at(state, &areas, at.y) {
+            go_to(state, span.start());
+        }
+    }
+}
+
+fn file_event(state: &mut State, event: FileEvent, effects: &mut Vec<Effect>) {
+    match event {
+        FileEvent::Changed(document) => {
+            let is_current = state
+                .document()
+                .is_some_and(|open| open.path == document.path);
+            let found = state
+                .documents
+                .iter_mut()
+                .find(|open| open.path == document.path);
+            let Some(open) = found else { return };
+            if open.lost.take().is_some() && open.text() == &*document.text {
+                // It is back as it was.
+                return;
+            }
+            open.replace(document);
+            effects.extend(State::score(open));
+            if is_current {
+                let text = Areas::of(state).text;
+                if let Some(open) = state.document_mut() {
+                    open.follow(text.width, text.height);
+                }
+            }
+        }
+        FileEvent::Vanished(path) => {
+            let is_unread = |open: &Open| open.path == path && open.document.is_none();
+            let reason = if state.documents.iter().any(is_unread) {
+                "there is no such file; once there is one, it is shown"
+            } else {
+                "the file is gone"
+            };
+            lose(state, &path, reason);
+        }
+        FileEvent::Unreadable(path, reason) => lose(state, &path, &reason),
+        FileEvent::Watching(path, watching) => {
+            let found = state.documents.iter_mut().find(|open| open.path == path);
+            let Some(open) = found else { return };
+            let before = open.watching.replace(watching.clone());
+            if let Watching::Polling(reason) = &watching
+                && before.as_ref() != Some(&watching)
+            {
+                let name = path.display();
+                state.say(format!("{name} is looked at every so often: {reason}"));
+            }
+        }
+    }
+}
+
+/// The file of a document can no longer be read: its last text stays, with a note; if there never
+/// was one, the note is all there is.
+fn lose(state: &mut State, path: &Path, reason: &str) {
+    let found = state.documents.iter_mut().find(|open| open.path == path);
+    match found {
+        Some(open) if open.document.is_none() => open.work = Work::Failed(reason.to_owned()),
+        Some(open) => open.lost = Some(reason.to_owned()),
+        None => {}
+    }
+}
+
+fn model_reply(state: &mut State, reply: Reply) {
+    match reply {
+        Reply::Loading(step) => state.model = Model::Loading(step),
+        Reply::Loaded(summary) => {
+            if let Some(note) = &summary.note {
+                state.say(note.clone());
+            }
+            state.model = Model::Ready(summary);
+            let now = state.threshold();
+            for open in &mut state.documents {
+                open.readings.set_threshold(now);
+            }
+        }
+        Reply::LoadFailed(reason) => state.model = Model::Failed(reason),
+        Reply::Scored {
+            id,
+            generation,
+            reading,
+            progress,
+        } => {
+            if let Some(open) = state.by_id(id).filter(|open| open.generation == generation) {
+                open.readings.insert(generation, reading);
+                open.work = Work::Scoring(progress);
+            }
+        }
+        Reply::Finished {
+            id,
+            generation,
+            elapsed,
+            computed,
+            cached,
+        } => {
+            if let Some(open) = state.by_id(id).filter(|open| open.generation == generation) {
+                open.readings.settle(generation);
+                open.work = Work::Scored {
+                    elapsed,
+                    computed,
+                    cached,
+                };
+            }
+        }
+        Reply::Failed {
+            id,
+            generation,
+            reason,
+        } => {
+            if let Some(open) = state.by_id(id).filter(|open| open.generation == generation) {
+                open.work = Work::Failed(reason.clone());
+                state.complain(reason);
+            }
+        }
+    }
+}
+
+/// Documents of a folder that was named: all are opened.
+fn documents_found(state: &mut State, found: &Found, effects: &mut Vec<Effect>) {
+    let was_empty = state.documents.is_empty();
+    for path in &found.paths {
+        state.add(path);
+    }
+    if found.is_last {
+        state.folders.retain(|root| *root != found.root);
+        if state.documents.is_empty() && state.folders.is_empty() {
+            state.complain(format!(
+                "no documents (.md, .txt, .rst, .adoc, .org …) in {}; o opens one by its path",
+                found.root.display()
+            ));
+        }
+    }
+    state.read_eagerly(effects);
+    if was_empty {
+        refit(state);
+    }
+}
+
+/// Documents to choose from.
+fn documents_offered(state: &mut State, found: Found) {
+    let shown = found.paths.iter().map(|path| path.display().to_string());
+    state.offered.extend(shown);
+    state.is_finding = !found.is_last;
+    if let Some(Popup::Opener(picker)) = &mut state.popup {
+        picker.filter(&state.offered);
+    }
+}

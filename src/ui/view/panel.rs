@@ -1,0 +1,337 @@
+//! The panel: its tabs, the word under the cursor, the flagged words, and what the other tabs need.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Position, Rect};
+use ratatui::style::Style;
+use unicode_width::UnicodeWidthStr;
+
+use crate::analysis::Token;
+use crate::report::heat;
+use crate::text::{Span, visible};
+use crate::ui::areas::Areas;
+use crate::ui::open::{Open, Work};
+use crate::ui::readings::Hot;
+use crate::ui::state::{Model, Panel, State};
+
+use super::pen::{Pen, cut, paragraph};
+
+/// Rows of the panel above the list of flagged words: tabs, a gap, the word, a gap, the heading.
+/// Where there is little height the word takes two rows, else seven.
+fn list_offset(area: Rect) -> u16 {
+    if area.height >= 17 { 11 } else { 4 }
+}
+
+pub(super) fn draw(buffer: &mut Buffer, state: &State, areas: &Areas) {
+    let theme = state.theme;
+    let border = areas.panel_border;
+    if border.height > 1 {
+        for row in 0..border.height {
+            Pen::new(buffer, border, row).put("│", theme.border());
+        }
+    } else {
+        let line = "─".repeat(usize::from(border.width));
+        Pen::new(buffer, border, 0).put(&line, theme.border());
+    }
+    let area = areas.panel;
+    if area.is_empty() {
+        return;
+    }
+    for (panel, x, title) in tabs(area) {
+        let style = if panel == state.panel {
+            theme.selected()
+        } else {
+            theme.faint()
+        };
+        let tab = Rect::new(x, area.y, area.right().saturating_sub(x), 1);
+        Pen::new(buffer, tab, 0).put(&title, style);
+    }
+    let inside = Rect::new(
+        area.x + 1.min(area.width),
+        area.y,
+        area.width.saturating_sub(2),
+        area.height,
+    );
+    match state.panel {
+        Panel::Heat => draw_heat(buffer, state, inside),
+        Panel::Classify => draw_need(
+            buffer,
+            state,
+            inside,
+            "Labels for the document, its paragraphs and its sentences.",
+            "It needs a model with a fine-tuned classification head.",
+        ),
+        Panel::Ask => draw_need(
+            buffer,
+            state,
+            inside,
+            "Answers to a question, found in the text.",
+            "It needs a model with a fine-tuned question answering head.",
+        ),
+        Panel::Tag => draw_need(
+            buffer,
+            state,
+            inside,
+            "A label for every word: names, parts of speech.",
+            "It needs a model with a fine-tuned tagging head.",
+        ),
+    }
+}
+
+/// The tabs with the columns they begin at; as much of each title as there is room for.
+fn tabs(area: Rect) -> Vec<(Panel, u16, String)> {
+    let full: usize = Panel::ALL
+        .iter()
+        .map(|panel| panel.title().width() + 4)
+        .sum();
+    let is_tight = full > usize::from(area.width);
+    let mut x = area.x;
+    let mut tabs = Vec::new();
+    for (at, panel) in Panel::ALL.into_iter().enumerate() {
+        let title = if is_tight {
+            format!("{} {} ", at + 1, cut(panel.title(), 5))
+        } else {
+            format!(" {} {} ", at + 1, panel.title())
+        };
+        let width = title.width() as u16;
+        tabs.push((panel, x, title));
+        x += width;
+    }
+    tabs
+}
+
+/// The tab at a place on the screen.
+pub(in crate::ui) fn tab_at(areas: &Areas, at: Position) -> Option<Panel> {
+    if at.y != areas.panel.y {
+        return None;
+    }
+    let tabs = tabs(areas.panel);
+    let (panel, ..) = tabs.iter().rev().find(|(_, x, _)| *x <= at.x)?;
+    Some(*panel)
+}
+
+fn draw_heat(buffer: &mut Buffer, state: &State, area: Rect) {
+    let theme = state.theme;
+    if let Model::Failed(reason) = &state.model {
+        let width = usize::from(area.width);
+        for (row, line) in paragraph(reason, width).iter().enumerate() {
+            Pen::new(buffer, area, row as u16 + 2).put(line, theme.bad());
+        }
+        return;
+    }
+    let Some(open) = state.document() else { return };
+    let offset = list_offset(area);
+    let is_tall = offset > 4;
+    match open.word() {
+        Some((word, pieces)) => draw_word(buffer, state, open, word, &pieces, area, is_tall),
+        None => {
+            let text = match open.work {
+                Work::Scored { .. } if open.readings.words() == 0 => {
+                    "There is no prose in this document."
+                }
+                Work::Scored { .. } => "Not scored: no prose under the cursor.",
+                _ => "The model has not read this place yet.",
+            };
+            let rows = paragraph(text, usize::from(area.width));
+            for (row, line) in rows.iter().enumerate().take(usize::from(offset) - 2) {
+                Pen::new(buffer, area, 2 + row as u16 - u16::from(!is_tall))
+                    .put(line, theme.faint());
+            }
+        }
+    }
+
+    let flagged = open.readings.flagged();
+    let mut pen = Pen::new(buffer, area, offset - 1);
+    pen.put("Flagged", theme.strong())
+        .put(&format!(" {flagged}"), theme.faint());
+    let hint = "]d next  [d back";
+    if pen.room() > hint.width() {
+        pen.right(hint.width()).put(hint, theme.faint());
+    }
+    let rows = usize::from(area.height.saturating_sub(offset));
+    let top = list_top(state, open, rows);
+    let here = open.word().map(|(word, _)| word.span);
+    for (row, word) in open.readings.flagged_from(top).take(rows).enumerate() {
+        draw_flagged(buffer, state, open, word, here, area, offset + row as u16);
+    }
+    if flagged == 0 && rows > 0 {
+        let text = match open.work {
+            Work::Scored { .. } if open.readings.words() > 0 => "none: every word fits its place",
+            _ => "",
+        };
+        Pen::new(buffer, area, offset).put(text, theme.faint());
+    }
+}
+
+/// A row of the list of flagged words.
+fn draw_flagged(
+    buffer: &mut Buffer,
+    state: &State,
+    open: &Open,
+    word: Hot,
+    here: Option<Span>,
+    area: Rect,
+    row: u16,
+) {
+    let theme = state.theme;
+    let place = open.lines.position(open.text(), word.span.start());
+    let is_here = here == Some(word.span);
+    let style = if is_here {
+        theme.selected()
+    } else {
+        Style::new()
+    };
+    let mut pen = Pen::new(buffer, area, row);
+    if is_here {
+        pen.fill(style);
+    }
+    let place = format!("{}:{}", place.line, place.column);
+    pen.put(if is_here { "▸" } else { " " }, style)
+        .put(&format!("{place:>7} "), style.patch(theme.faint()));
+    let room = pen.room().saturating_sub(5);
+    let text = visible(word.span.of(open.text()).unwrap_or_default());
+    pen.put_cut(&text, room, style);
+    let level = heat::level(word.p, state.threshold());
+    let p = format!("{:.2}", word.p);
+    pen.right(p.width())
+        .put(&p, style.patch(theme.heat(level, false)));
+}
+
+fn draw_word(
+    buffer: &mut Buffer,
+    state: &State,
+    open: &Open,
+    word: Hot,
+    pieces: &[Token],
+    area: Rect,
+    is_tall: bool,
+) {
+    const BAR: usize = 10;
+    let theme = state.theme;
+    let text = visible(word.span.of(open.text()).unwrap_or_default());
+    let threshold = state.threshold();
+    let level = heat::level(word.p, threshold);
+    let p = format!("p {:.2}", word.p);
+    let first = if is_tall { 2 } else { 1 };
+    let mut pen = Pen::new(buffer, area, first);
+    let room = pen.room().saturating_sub(p.width() + 1);
+    pen.put_cut(&text, room, theme.strong());
+    pen.right(p.width())
+        .put(&p, theme.heat(level, word.p >= threshold));
+
+    let share = open.readings.share_above(word.p) * 100.0;
+    let share = match share {
+        share if share < 0.1 => format!("top {share:.2} % here"),
+        share if share < 10.0 => format!("top {share:.1} % here"),
+        share => format!("top {share:.0} % here"),
+    };
+    let filled = ((word.p * BAR as f32).round() as usize).min(BAR);
+    let (_, color) = theme.mark(level.max(1));
+    let mut pen = Pen::new(buffer, area, first + 1);
+    pen.put(&"▇".repeat(filled), color)
+        .put(&"▁".repeat(BAR - filled), theme.border())
+        .put(&format!("  {share}"), theme.faint());
+    if !is_tall {
+        return;
+    }
+    let mut rows = paragraph(&in_words(state, word.p), usize::from(area.width));
+    rows.truncate(3);
+    for (row, line) in rows.iter().enumerate() {
+        Pen::new(buffer, area, first + 2 + row as u16).put(line, Style::new());
+    }
+    // A single piece is the word itself.
+    if pieces.len() < 2 {
+        return;
+    }
+    let shown: Vec<String> = pieces
+        .iter()
+        .map(|piece| {
+            let text = visible(piece.span.of(open.text()).unwrap_or_default());
+            let is_first = piece.span.start() == word.span.start();
+            let mark = if is_first { "" } else { "##" };
+            // Kept together when the row is broken.
+            format!("{mark}{text}\u{a0}{:.2}", piece.p)
+        })
+        .collect();
+    let below = first + 2 + rows.len() as u16;
+    let text = format!("pieces {}", shown.join("  "));
+    let rows = paragraph(&text, usize::from(area.width));
+    for (row, line) in rows.iter().enumerate().take(2) {
+        Pen::new(buffer, area, below + row as u16).put(line, theme.faint());
+    }
+}
+
+/// What p means, for people.
+fn in_words(state: &State, p: f32) -> String {
+    let threshold = state.threshold();
+    let meaning = match heat::level(p, threshold) {
+        0 => "It fits its place.",
+        1 | 2 => "A little unexpected here, not flagged.",
+        3 | 4 => "Doubtful: another word may belong here.",
+        5 | 6 => "Very doubtful: the model expects another word.",
+        _ => "It hardly belongs here, says the model.",
+    };
+    let Model::Ready(model) = &state.model else {
+        return meaning.to_owned();
+    };
+    match model.false_alarms {
+        Some(share) if p >= threshold && threshold >= model.threshold && share > 0.0 => format!(
+            "{meaning} At most 1 in {:.0} words of good prose is as hot.",
+            1.0 / share
+        ),
+        _ => meaning.to_owned(),
+    }
+}
+
+/// The first flagged word in the list: where it was scrolled to, else such that the one at the
+/// cursor is in view.
+fn list_top(state: &State, open: &Open, rows: usize) -> usize {
+    let last = open.readings.flagged().saturating_sub(rows.max(1));
+    match state.list_top {
+        Some(top) => top.min(last),
+        None => {
+            let here = open.readings.flagged_before(open.cursor);
+            here.saturating_sub(rows / 2).min(last)
+        }
+    }
+}
+
+fn list_rows(areas: &Areas) -> usize {
+    let offset = list_offset(areas.panel);
+    usize::from(areas.panel.height.saturating_sub(offset))
+}
+
+/// The number of the first flagged word in the list as it is shown.
+pub(in crate::ui) fn flagged_list_top(state: &State, areas: &Areas) -> usize {
+    state
+        .document()
+        .map_or(0, |open| list_top(state, open, list_rows(areas)))
+}
+
+/// The flagged word in screen row `y`.
+pub(in crate::ui) fn flagged_at(state: &State, areas: &Areas, y: u16) -> Option<Span> {
+    if state.panel != Panel::Heat {
+        return None;
+    }
+    let row = y.checked_sub(areas.panel.y + list_offset(areas.panel))?;
+    let number = flagged_list_top(state, areas) + usize::from(row);
+    let word = state.document()?.readings.flagged_from(number).next()?;
+    Some(word.span)
+}
+
+/// A tab that cannot do its work yet says so.
+fn draw_need(buffer: &mut Buffer, state: &State, area: Rect, what: &str, need: &str) {
+    let theme = state.theme;
+    let width = usize::from(area.width);
+    let mut row = 2;
+    for (text, style) in [
+        (what, Style::new()),
+        (need, theme.faint()),
+        ("This version cannot load such a head yet.", theme.faint()),
+    ] {
+        for line in paragraph(text, width) {
+            Pen::new(buffer, area, row).put(&line, style);
+            row += 1;
+        }
+        row += 1;
+    }
+}

@@ -1,0 +1,305 @@
+//! The real program in a pseudo-terminal: what a reader sees, does, and is left with.
+
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant};
+
+use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+
+/// How long something may take before it is taken for lost. The built-in model loads and answers in
+/// seconds even where nothing is optimised.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A running program and its screen.
+struct Session {
+    child: Box<dyn Child + Send + Sync>,
+    master: Box<dyn MasterPty + Send>,
+    keyboard: Box<dyn Write + Send>,
+    screen: Arc<(Mutex<vt100::Parser>, Condvar)>,
+}
+
+impl Session {
+    /// Starts the program with `arguments` in `folder`, which is its home too.
+    fn start(folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Session {
+        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_electroscope"));
+        command.args(arguments);
+        Session::run(command, folder, variables)
+    }
+
+    fn run(mut command: CommandBuilder, folder: &Path, variables: &[(&str, &str)]) -> Session {
+        let size = PtySize {
+            rows: 24,
+            cols: 100,
+            pixel_width: 0,
+            pixel_height: 0,
+        };
+        let pair = native_pty_system().openpty(size).unwrap();
+        command.cwd(folder);
+        command.env_clear();
+        command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        command.env("HOME", folder);
+        command.env("TERM", "xterm-256color");
+        command.env("COLORTERM", "truecolor");
+        command.env("HF_HUB_OFFLINE", "1");
+        for (name, value) in variables {
+            command.env(name, value);
+        }
+        let child = pair.slave.spawn_command(command).unwrap();
+        drop(pair.slave);
+        let parser = vt100::Parser::new(size.rows, size.cols, 0);
+        let screen = Arc::new((Mutex::new(parser), Condvar::new()));
+        let mut output = pair.master.try_clone_reader().unwrap();
+        std::thread::spawn({
+            let screen = Arc::clone(&screen);
+            move || {
+                let mut buffer = [0; 4096];
+                while let Ok(len @ 1..) = output.read(&mut buffer) {
+                    screen.0.lock().unwrap().process(&buffer[..len]);
+                    screen.1.notify_all();
+                }
+            }
+        });
+        Session {
+            child,
+            keyboard: pair.master.take_writer().unwrap(),
+            master: pair.master,
+            screen,
+        }
+    }
+
+    fn press(&mut self, keys: &str) {
+        self.keyboard.write_all(keys.as_bytes()).unwrap();
+        self.keyboard.flush().unwrap();
+    }
+
+    /// Waits until the screen is as wanted.
+    #[track_caller]
+    fn wait(&self, what: &str, is_so: impl Fn(&vt100::Screen) -> bool) {
+        let (parser, changed) = &*self.screen;
+        let start = Instant::now();
+        let mut parser = parser.lock().unwrap();
+        while !is_so(parser.screen()) {
+            let left = PATIENCE.saturating_sub(start.elapsed());
+            assert!(
+                !left.is_zero(),
+                "{what} was not seen; the screen:\n{}",
+                parser.screen().contents()
+            );
+            parser = changed
+                .wait_timeout(parser, left.min(Duration::from_millis(500)))
+                .unwrap()
+                .0;
+        }
+    }
+
+    #[track_caller]
+    fn wait_for(&self, text: &str) {
+        self.wait(text, |screen| screen.contents().contains(text));
+    }
+
+    /// Waits until `word` is on the screen, underlined and tinted, and the work is done.
+    #[track_caller]
+    fn wait_for_flagged(&self, word: &str) {
+        self.wait(&format!("{word}, flagged"), |screen| {
+            screen.contents().contains('✓') && is_flagged(screen, word)
+        });
+    }
+
+    fn resize(&self, cols: u16, rows: u16) {
+        self.screen
+            .0
+            .lock()
+            .unwrap()
+            .screen_mut()
+            .set_size(rows, cols);
+        self.master
+            .resize(PtySize {
+                rows,
+                cols,
+                pixel_width: 0,
+                pixel_height: 0,
+            })
+            .unwrap();
+    }
+
+    /// Waits for the end; the exit code. The terminal must be as it was.
+    #[track_caller]
+    fn end(mut self) -> u32 {
+        let status = self.child.wait().unwrap();
+        self.wait("the shell's own screen", |screen| {
+            !screen.alternate_screen()
+                && !screen.hide_cursor()
+                && !screen.bracketed_paste()
+                && screen.mouse_protocol_mode() == vt100::MouseProtocolMode::None
+        });
+        status.exit_code()
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+    }
+}
+
+/// Whether `word` stands somewhere underlined on a tint, where the text is.
+fn is_flagged(screen: &vt100::Screen, word: &str) -> bool {
+    let (rows, columns) = screen.size();
+    (0..rows).any(|row| {
+        let text: Vec<&str> = (0..columns)
+            .filter_map(|column| screen.cell(row, column))
+            .map(vt100::Cell::contents)
+            .collect();
+        (0..columns).any(|column| {
+            let here = text.iter().skip(usize::from(column)).take(word.len());
+            let Some(cell) = screen.cell(row, column) else {
+                return false;
+            };
+            here.copied().collect::<String>() == word
+                && cell.underline()
+                && matches!(cell.bgcolor(), vt100::Color::Rgb(..))
+        })
+    })
+}
+
+fn sentence(word: &str) -> String {
+    format!(
+        "# Minutes\n\nThe committee approved the {word} of the new bridge over the river last spring.\n"
+    )
+}
+
+fn folder_with(name: &str, text: &str) -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(name);
+    std::fs::write(&path, text).unwrap();
+    (folder, path)
+}
+
+#[test]
+fn the_heat_map_follows_the_editor_however_it_saves() {
+    let (folder, path) = folder_with("minutes.md", &sentence("banana"));
+    let mut session = Session::start(folder.path(), &["minutes.md"], &[]);
+    session.wait_for_flagged("banana");
+    session.wait_for("watching");
+
+    // In place.
+    let mut file = std::fs::File::options().write(true).open(&path).unwrap();
+    file.write_all(sentence("potato").as_bytes()).unwrap();
+    drop(file);
+    session.wait_for_flagged("potato");
+
+    // Truncated, then written anew.
+    std::fs::write(&path, sentence("giraffe")).unwrap();
+    session.wait_for_flagged("giraffe");
+
+    // Another file renamed over it.
+    let fresh = folder.path().join(".minutes.md.swp");
+    std::fs::write(&fresh, sentence("trombone")).unwrap();
+    std::fs::rename(&fresh, &path).unwrap();
+    session.wait_for_flagged("trombone");
+
+    // Deleted and created; in between its last text stays, with a note.
+    std::fs::remove_file(&path).unwrap();
+    session.wait_for("the file is gone");
+    session.wait_for_flagged("trombone");
+    std::fs::write(&path, sentence("banana")).unwrap();
+    session.wait_for_flagged("banana");
+
+    session.resize(60, 20);
+    session.wait("a narrow screen", |screen| {
+        let contents = screen.contents();
+        let first = contents.lines().next().unwrap_or_default();
+        first.contains("minutes.md") && !first.contains("electroscope")
+    });
+    session.wait_for_flagged("banana");
+    session.press("q");
+    assert_eq!(session.end(), 0);
+}
+
+#[test]
+fn the_editor_is_given_the_terminal_at_the_place_of_the_cursor() {
+    let (folder, _) = folder_with("minutes.md", &sentence("banana"));
+    // An editor that says what it was called with, waits for a key, and saves.
+    let editor = folder.path().join("editor.sh");
+    let script = "#!/bin/sh\necho \"called with $1 $2\"\nread line\n\
+        sed -i \"s/banana/$line/\" \"$2\"\n";
+    std::fs::write(&editor, script).unwrap();
+    let command = format!("sh {}", editor.display());
+    let mut session = Session::start(folder.path(), &["minutes.md"], &[("EDITOR", &command)]);
+    session.wait_for_flagged("banana");
+    session.press("]de");
+    session.wait_for("called with +3 minutes.md");
+    // What is typed now is the editor's, and so is Ctrl-C's neighbour on the screen.
+    session.press("giraffe\n");
+    session.wait_for_flagged("giraffe");
+    session.press("q");
+    assert_eq!(session.end(), 0);
+}
+
+#[test]
+fn a_piped_document_is_shown_and_the_keyboard_still_works() {
+    let (folder, _) = folder_with("minutes.txt", &sentence("banana"));
+    let mut command = CommandBuilder::new("sh");
+    command.args([
+        "-c",
+        "cat minutes.txt | \"$0\"",
+        env!("CARGO_BIN_EXE_electroscope"),
+    ]);
+    let mut session = Session::run(command, folder.path(), &[]);
+    session.wait_for("<stdin>");
+    session.wait_for_flagged("banana");
+    session.press("?");
+    session.wait_for("next flagged word");
+    session.press("\x03");
+    assert_eq!(session.end(), 130);
+}
+
+#[test]
+fn a_signal_ends_the_program_and_gives_the_terminal_back() {
+    let (folder, _) = folder_with("minutes.md", &sentence("banana"));
+    let session = Session::start(folder.path(), &["minutes.md"], &[]);
+    session.wait_for("minutes.md");
+    let pid = session.child.process_id().unwrap();
+    let status = std::process::Command::new("kill")
+        .args(["-TERM", &pid.to_string()])
+        .status();
+    assert!(status.unwrap().success());
+    assert_eq!(session.end(), 143);
+}
+
+#[test]
+fn a_model_that_cannot_be_had_leaves_the_text_readable() {
+    let (folder, _) = folder_with("minutes.md", &sentence("banana"));
+    let arguments = ["--offline", "--model", "org/name", "minutes.md"];
+    let mut session = Session::start(folder.path(), &arguments, &[]);
+    session.wait_for("no model");
+    session.wait_for("builtin");
+    session.wait_for("committee");
+    session.press("q");
+    assert_eq!(session.end(), 0);
+}
+
+#[test]
+fn without_colour_the_flagged_word_is_underlined_and_nothing_is_coloured() {
+    let (folder, _) = folder_with("minutes.md", &sentence("banana"));
+    let mut session = Session::start(folder.path(), &["minutes.md"], &[("NO_COLOR", "1")]);
+    session.wait("banana, underlined", |screen| {
+        let (rows, columns) = screen.size();
+        let cells = (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column)));
+        let cells: Vec<_> = cells
+            .filter_map(|(row, column)| screen.cell(row, column))
+            .collect();
+        let underlined: String = cells
+            .iter()
+            .filter(|cell| cell.underline())
+            .map(|cell| cell.contents())
+            .collect();
+        underlined.contains("banana")
+            && cells.iter().all(|cell| {
+                cell.fgcolor() == vt100::Color::Default && cell.bgcolor() == vt100::Color::Default
+            })
+    });
+    session.press("q");
+    assert_eq!(session.end(), 0);
+}

@@ -363,7 +363,7 @@ pub fn fetch(
     let repo = settings.repo(id);
     let folder = repo.pointer_path(&listing.sha);
     for file in chosen(id, &listing)? {
-        client.download(file, &folder, progress)?;
+        client.download(file, &listing.sha, &folder, progress)?;
     }
     if !is_commit(revision) {
         let path = settings.repo_folder(id).join("refs").join(revision);
@@ -686,10 +686,11 @@ impl<'a> Client<'a> {
         }
     }
 
-    /// Brings `file` into the cache and links it into `folder`, the snapshot.
+    /// Brings `file` of `commit` into the cache and links it into `folder`, the snapshot.
     fn download(
         &self,
         file: &RemoteFile,
+        commit: &str,
         folder: &Path,
         progress: &mut dyn FnMut(Progress<'_>) -> ControlFlow<()>,
     ) -> Result<(), Error> {
@@ -729,7 +730,12 @@ impl<'a> Client<'a> {
         let held = File::create(&lock).map_err(write_error(&lock))?;
         held.lock().map_err(write_error(&lock))?;
         if !blob.is_file() {
-            self.transfer(file, &part, progress)?;
+            // At the commit, not at the branch, which may have moved on since it was listed.
+            let url = format!(
+                "{}/{}/resolve/{commit}/{}",
+                self.settings.endpoint, self.id, file.name
+            );
+            self.transfer(file, &url, &part, progress)?;
             std::fs::rename(&part, &blob).map_err(write_error(&blob))?;
         }
         if !link.is_file() {
@@ -744,6 +750,7 @@ impl<'a> Client<'a> {
     fn transfer(
         &self,
         file: &RemoteFile,
+        url: &str,
         part: &Path,
         progress: &mut dyn FnMut(Progress<'_>) -> ControlFlow<()>,
     ) -> Result<(), Error> {
@@ -752,7 +759,7 @@ impl<'a> Client<'a> {
         let (mut idle, mut wrong) = (0, 0);
         loop {
             let before = std::fs::metadata(part).map_or(0, |data| data.len());
-            let trouble = match self.try_transfer(file, part, progress) {
+            let trouble = match self.try_transfer(file, url, part, progress) {
                 Ok(()) => return Ok(()),
                 Err(trouble) => trouble,
             };
@@ -793,6 +800,7 @@ impl<'a> Client<'a> {
     fn try_transfer(
         &self,
         file: &RemoteFile,
+        url: &str,
         part: &Path,
         progress: &mut dyn FnMut(Progress<'_>) -> ControlFlow<()>,
     ) -> Result<(), Trouble> {
@@ -810,15 +818,8 @@ impl<'a> Client<'a> {
             .map_err(write_error)?;
         let mut done = out.metadata().map_err(write_error)?.len();
         if file.size() != Some(done) || done == 0 {
-            let url = format!(
-                "{}/{}/resolve/{}/{}",
-                self.settings.endpoint,
-                self.id,
-                self.revision.replace('/', "%2F"),
-                file.name
-            );
             let from = (done > 0).then_some(done);
-            let response = match self.get(&url, from) {
+            let response = match self.get(url, from) {
                 Ok(response) => response,
                 Err(Error::Network { why, .. }) => return Err(Trouble::Interrupted(why)),
                 Err(err) => return Err(Trouble::Final(err)),
@@ -832,7 +833,7 @@ impl<'a> Client<'a> {
                     "the server answered with status {status}"
                 )));
             }
-            self.check_status(status, &url, &file.name)
+            self.check_status(status, url, &file.name)
                 .map_err(Trouble::Final)?;
             if status == 200 && done > 0 {
                 // The server sends it from the start, whatever was asked.

@@ -8,7 +8,7 @@
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Write};
 use std::ops::ControlFlow;
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
@@ -100,6 +100,23 @@ pub enum Error {
         wanted: &'static str,
         /// What there is.
         found: String,
+    },
+    /// The transfer of a file broke off, again and again.
+    #[error(
+        "the download of {file} of {id} broke off after {done} of {total} bytes: {why}; \
+         what came is kept, and the next try goes on from there (`--model builtin` needs no download)"
+    )]
+    Interrupted {
+        /// The model.
+        id: String,
+        /// The file.
+        file: String,
+        /// Bytes that are there.
+        done: u64,
+        /// Bytes that there should be.
+        total: u64,
+        /// What happened.
+        why: String,
     },
     /// What arrived is not what was announced.
     #[error("{file} of {id} arrived damaged twice: {what}; try again later, or another network")]
@@ -756,9 +773,9 @@ impl<'a> Client<'a> {
     ) -> Result<(), Error> {
         /// Tries in a row that bring nothing new.
         const PATIENCE: u32 = 4;
-        let (mut idle, mut wrong) = (0, 0);
+        let here = || std::fs::metadata(part).map_or(0, |data| data.len());
+        let (mut idle, mut wrong, mut most) = (0, 0, here());
         loop {
-            let before = std::fs::metadata(part).map_or(0, |data| data.len());
             let trouble = match self.try_transfer(file, url, part, progress) {
                 Ok(()) => return Ok(()),
                 Err(trouble) => trouble,
@@ -778,15 +795,20 @@ impl<'a> Client<'a> {
                             what,
                         });
                     }
+                    most = 0;
                 }
                 Trouble::Interrupted(why) => {
-                    let after = std::fs::metadata(part).map_or(0, |data| data.len());
-                    idle = if after > before { 0 } else { idle + 1 };
+                    let done = here();
+                    // Against the most there ever was, for a server that always begins at the
+                    // start could break off for ever.
+                    idle = if done > most { 0 } else { idle + 1 };
+                    most = most.max(done);
                     if idle == PATIENCE {
-                        let endpoint = self.settings.endpoint.clone();
-                        return Err(Error::Network {
+                        return Err(Error::Interrupted {
                             id: self.id.to_owned(),
-                            endpoint,
+                            file: file.name.clone(),
+                            done,
+                            total: file.size().unwrap_or(done),
                             why,
                         });
                     }
@@ -812,12 +834,27 @@ impl<'a> Client<'a> {
         };
         let mut out = File::options()
             .create(true)
-            .read(true)
             .append(true)
             .open(part)
             .map_err(write_error)?;
         let mut done = out.metadata().map_err(write_error)?.len();
-        if file.size() != Some(done) || done == 0 {
+        let size = file.size();
+        if size.is_some_and(|size| done > size) {
+            // Whatever wrote this, it is not the beginning of the file.
+            out.set_len(0).map_err(write_error)?;
+            done = 0;
+        }
+        // Before the first byte too: whoever watches sees where it goes on, and may stop it.
+        let mut tell = |done| match progress(Progress {
+            file: &file.name,
+            done,
+            total: size.unwrap_or(0).max(done),
+        }) {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(()) => Err(Trouble::Final(Error::Cancelled)),
+        };
+        tell(done)?;
+        if size != Some(done) {
             let from = (done > 0).then_some(done);
             let response = match self.get(url, from) {
                 Ok(response) => response,
@@ -826,7 +863,9 @@ impl<'a> Client<'a> {
             };
             let status = response.status().as_u16();
             if status == 416 {
-                return Err(Trouble::Wrong(format!("the server has no byte {done}")));
+                return Err(Trouble::Wrong(format!(
+                    "the server's file ends before byte {done}"
+                )));
             }
             if is_passing(status) {
                 return Err(Trouble::Interrupted(format!(
@@ -835,12 +874,21 @@ impl<'a> Client<'a> {
             }
             self.check_status(status, url, &file.name)
                 .map_err(Trouble::Final)?;
-            if status == 200 && done > 0 {
+            match first_byte(&response) {
+                // What was asked for, or what stands for it in an answer that does not say.
+                Some(first) if first == done => {}
+                None if status == 206 => {}
                 // The server sends it from the start, whatever was asked.
-                out.set_len(0).map_err(write_error)?;
-                done = 0;
+                None => {
+                    out.set_len(0).map_err(write_error)?;
+                    done = 0;
+                }
+                Some(first) => {
+                    return Err(Trouble::Wrong(format!(
+                        "the server sent it from byte {first} on instead of byte {done}"
+                    )));
+                }
             }
-            let total = file.size().unwrap_or(0);
             let mut body = response.into_body().into_reader();
             let mut buffer = vec![0; 1 << 16];
             loop {
@@ -851,36 +899,21 @@ impl<'a> Client<'a> {
                 };
                 out.write_all(&buffer[..len]).map_err(write_error)?;
                 done += len as u64;
-                if file.size().is_some_and(|size| done > size) {
+                if let Some(size) = size.filter(|&size| done > size) {
                     return Err(Trouble::Wrong(format!(
-                        "more than the announced {total} bytes came"
+                        "more than the announced {size} bytes came"
                     )));
                 }
-                if progress(Progress {
-                    file: &file.name,
-                    done,
-                    total: total.max(done),
-                })
-                .is_break()
-                {
-                    return Err(Trouble::Final(Error::Cancelled));
-                }
+                tell(done)?;
             }
         }
-        match file.size() {
-            Some(size) if done < size => {
-                return Err(Trouble::Interrupted(format!("{done} of {size} bytes came")));
-            }
-            Some(size) if done > size => {
-                return Err(Trouble::Wrong(format!(
-                    "{done} bytes came instead of {size}"
-                )));
-            }
-            _ => {}
+        if let Some(size) = size.filter(|&size| done < size) {
+            return Err(Trouble::Interrupted(format!(
+                "only {done} of {size} bytes came"
+            )));
         }
         out.sync_all().map_err(write_error)?;
         if let Some(wanted) = file.sha256() {
-            out.seek(SeekFrom::Start(0)).map_err(write_error)?;
             let found = sha256(part).map_err(write_error)?;
             if !found.eq_ignore_ascii_case(wanted) {
                 return Err(Trouble::Wrong(format!(
@@ -890,6 +923,16 @@ impl<'a> Client<'a> {
         }
         Ok(())
     }
+}
+
+/// The byte that a part of a file begins at, if the answer is a part and says so.
+fn first_byte(response: &ureq::http::Response<ureq::Body>) -> Option<u64> {
+    if response.status().as_u16() != 206 {
+        return None;
+    }
+    let range = response.headers().get("content-range")?.to_str().ok()?;
+    let (first, _) = range.strip_prefix("bytes ")?.split_once('-')?;
+    first.trim().parse().ok()
 }
 
 /// Whether a status may be another one in a moment.

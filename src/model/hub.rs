@@ -45,6 +45,14 @@ pub enum Error {
         /// What is cached, as a clause, or nothing.
         found: String,
     },
+    /// The hub's address is none.
+    #[error(
+        "HF_ENDPOINT is {endpoint:?}; an address that begins with https:// or http:// is wanted"
+    )]
+    Endpoint {
+        /// What was given.
+        endpoint: String,
+    },
     /// The hub cannot be reached.
     #[error(
         "cannot reach {endpoint} for {id}: {why}; without a network use the built-in model (`--model builtin`)"
@@ -218,17 +226,22 @@ pub struct HubSettings {
 
 impl HubSettings {
     /// Reads the variables that huggingface_hub reads: `HF_HOME`, `HF_HUB_CACHE`, `HF_TOKEN`,
-    /// `HF_TOKEN_PATH`, `HF_ENDPOINT`, `HF_HUB_OFFLINE`, and `XDG_CACHE_HOME` and `HOME` for the
-    /// default place.
+    /// `HF_TOKEN_PATH`, `HF_ENDPOINT`, `HF_HUB_OFFLINE`, `HF_HUB_DOWNLOAD_TIMEOUT` in seconds, and
+    /// `XDG_CACHE_HOME` and `HOME` for the default place.
     pub fn from_env(variable: impl Fn(&str) -> Option<OsString>) -> HubSettings {
         let set = |name: &str| variable(name).filter(|value| !value.is_empty());
-        let folder = |name: &str| set(name).map(PathBuf::from);
+        let user = set("HOME").or_else(|| set("USERPROFILE"));
+        // What no shell has expanded, such as a service's variables, may begin with `~`.
+        let folder = |name: &str| {
+            let path = PathBuf::from(set(name)?);
+            match (path.strip_prefix("~"), &user) {
+                (Ok(rest), Some(user)) => Some(Path::new(user).join(rest)),
+                _ => Some(path),
+            }
+        };
         let home = folder("HF_HOME").unwrap_or_else(|| {
-            let cache = folder("XDG_CACHE_HOME").or_else(|| {
-                folder("HOME")
-                    .or_else(|| folder("USERPROFILE"))
-                    .map(|home| home.join(".cache"))
-            });
+            let cache = folder("XDG_CACHE_HOME")
+                .or_else(|| user.as_ref().map(|home| Path::new(home).join(".cache")));
             cache.unwrap_or_else(std::env::temp_dir).join("huggingface")
         });
         let text = |name: &str| set(name).map(|value| value.to_string_lossy().trim().to_owned());
@@ -257,7 +270,10 @@ impl HubSettings {
             }),
             token,
             offline: yes("HF_HUB_OFFLINE") || yes("TRANSFORMERS_OFFLINE"),
-            patience: Duration::from_secs(20),
+            patience: text("HF_HUB_DOWNLOAD_TIMEOUT")
+                .and_then(|seconds| Duration::try_from_secs_f64(seconds.parse().ok()?).ok())
+                .filter(|patience| !patience.is_zero())
+                .unwrap_or(Duration::from_secs(10)),
         }
     }
 
@@ -356,7 +372,7 @@ pub fn fetch(
     if let Some(found) = in_cache.as_ref().filter(|_| is_commit(revision)) {
         return Ok(found.clone());
     }
-    let client = Client::new(id, revision, settings);
+    let client = Client::new(id, revision, settings)?;
     let listing = match (client.listing(), in_cache) {
         (Ok(listing), _) => listing,
         (Err(Error::Network { endpoint, why, .. }), Some(found)) => {
@@ -590,9 +606,19 @@ enum Trouble {
 }
 
 impl<'a> Client<'a> {
-    fn new(id: &'a str, revision: &'a str, settings: &'a HubSettings) -> Client<'a> {
+    fn new(id: &'a str, revision: &'a str, settings: &'a HubSettings) -> Result<Client<'a>, Error> {
+        let endpoint = &settings.endpoint;
+        let address: Option<ureq::http::Uri> = endpoint.parse().ok();
+        let address = address.filter(|address| {
+            matches!(address.scheme_str(), Some("http" | "https")) && address.host().is_some()
+        });
+        let Some(host) = address.as_ref().and_then(|address| address.host()) else {
+            return Err(Error::Endpoint {
+                endpoint: endpoint.clone(),
+            });
+        };
         let patience = Some(settings.patience);
-        let config = ureq::Agent::config_builder()
+        let mut config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             // The token is for the hub; where files are really kept is another host's business.
             .redirect_auth_headers(ureq::config::RedirectAuthHeaders::SameHost)
@@ -600,14 +626,17 @@ impl<'a> Client<'a> {
             .timeout_resolve(patience)
             .timeout_recv_response(patience)
             .timeout_per_read(patience)
-            .user_agent(concat!("electroscope/", env!("CARGO_PKG_VERSION")))
-            .build();
-        Client {
+            .user_agent(concat!("electroscope/", env!("CARGO_PKG_VERSION")));
+        if host == "localhost" || host.starts_with("127.") || host == "[::1]" {
+            // A hub on this machine is on this side of any proxy.
+            config = config.proxy(None);
+        }
+        Ok(Client {
             id,
             revision,
             settings,
-            agent: config.into(),
-        }
+            agent: config.build().into(),
+        })
     }
 
     fn get(&self, url: &str, from: Option<u64>) -> Result<ureq::http::Response<ureq::Body>, Error> {
@@ -621,8 +650,21 @@ impl<'a> Client<'a> {
         request.call().map_err(|err| Error::Network {
             id: self.id.to_owned(),
             endpoint: self.settings.endpoint.clone(),
-            why: err.to_string(),
+            why: self.reason(&err),
         })
+    }
+
+    /// What went wrong with a connection, in words.
+    fn reason(&self, err: &ureq::Error) -> String {
+        match err {
+            ureq::Error::Timeout(_) => format!(
+                "nothing came for {} s",
+                self.settings.patience.as_secs_f32()
+            ),
+            ureq::Error::HostNotFound => "no such host is known".to_owned(),
+            ureq::Error::Io(err) => err.to_string(),
+            err => err.to_string(),
+        }
     }
 
     fn listing_url(&self) -> String {
@@ -895,7 +937,7 @@ impl<'a> Client<'a> {
                 let len = match body.read(&mut buffer) {
                     Ok(0) => break,
                     Ok(len) => len,
-                    Err(err) => return Err(Trouble::Interrupted(err.to_string())),
+                    Err(err) => return Err(Trouble::Interrupted(self.reason(&err.into()))),
                 };
                 out.write_all(&buffer[..len]).map_err(write_error)?;
                 done += len as u64;

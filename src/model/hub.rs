@@ -30,10 +30,19 @@ pub enum Error {
         /// What may be wrong with it.
         hint: &'static str,
     },
+    /// The name of a branch, tag or commit is none.
+    #[error(
+        "{revision:?} cannot be a revision; a branch, a tag or a commit is wanted, such as main"
+    )]
+    Revision {
+        /// What was given.
+        revision: String,
+    },
     /// Not in the cache, and the network may not be used.
     #[error(
-        "{id} (revision {revision}) is not in the cache {cache}, and offline nothing is downloaded; \
-         use `--model builtin`, or run `electroscope model pull {id}` where there is a network{found}"
+        "{id} (revision {revision}) is not in the cache {cache}{found}, no folder is called so, \
+         and offline nothing is downloaded; use `--model builtin`, or run \
+         `electroscope model pull {id}` where there is a network"
     )]
     Offline {
         /// The model.
@@ -66,21 +75,19 @@ pub enum Error {
         why: String,
     },
     /// There is no such model, revision, or file.
-    #[error(
-        "{endpoint} has no {what} for {id} (revision {revision}); look at the spelling of the id and of --revision"
-    )]
+    #[error("{endpoint} has no {what}; {hint}")]
     NotFound {
         /// The model.
         id: String,
-        /// Its revision.
-        revision: String,
         /// Where it was looked for.
         endpoint: String,
         /// What is missing.
         what: String,
+        /// What may be wrong.
+        hint: &'static str,
     },
     /// The hub does not let us in.
-    #[error("{endpoint} refuses {id} ({status}): {hint}")]
+    #[error("{endpoint} refuses {id} (status {status}): {hint}")]
     Denied {
         /// The model.
         id: String,
@@ -90,6 +97,19 @@ pub enum Error {
         status: u16,
         /// What to do.
         hint: &'static str,
+    },
+    /// The hub is there but has no time.
+    #[error(
+        "{endpoint} is busy (status {status} for {id}); try again in a while, or use the built-in \
+         model (`--model builtin`)"
+    )]
+    Busy {
+        /// The model.
+        id: String,
+        /// Where it was looked for.
+        endpoint: String,
+        /// The HTTP status.
+        status: u16,
     },
     /// Another answer than a hub gives.
     #[error("{url} answered {what}")]
@@ -338,17 +358,10 @@ pub fn fetch(
     progress: &mut dyn FnMut(Progress<'_>) -> ControlFlow<()>,
 ) -> Result<Fetched, Error> {
     let revision = revision.unwrap_or("main");
-    let refuse_revision = || Error::Name {
-        name: revision.to_owned(),
-        hint: "; it was given as a revision",
-    };
-    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/');
-    if revision.is_empty()
-        || revision.contains("..")
-        || !revision.chars().all(is_name)
-        || revision.starts_with('/')
-    {
-        return Err(refuse_revision());
+    if !is_revision(revision) {
+        return Err(Error::Revision {
+            revision: revision.to_owned(),
+        });
     }
     let in_cache = cached_snapshot(id, revision, settings);
     if settings.offline {
@@ -357,7 +370,7 @@ pub fn fetch(
             let found = if known.is_empty() {
                 String::new()
             } else {
-                format!(" (cached: {})", known.join(", "))
+                format!(" (which has {})", known.join(", "))
             };
             let (id, revision) = (id.to_owned(), revision.to_owned());
             Error::Offline {
@@ -375,12 +388,21 @@ pub fn fetch(
     let client = Client::new(id, revision, settings)?;
     let listing = match (client.listing(), in_cache) {
         (Ok(listing), _) => listing,
-        (Err(Error::Network { endpoint, why, .. }), Some(found)) => {
-            tracing::warn!(%why, "the hub cannot be reached; using the cache");
-            let note =
-                format!("{endpoint} cannot be reached; using {id} as it was downloaded before");
+        // The hub, not the model, is in trouble: no network, a hub that is down, a page of a hotel
+        // that wants to be paid first.
+        (
+            Err(err @ (Error::Network { .. } | Error::Busy { .. } | Error::Answer { .. })),
+            Some(found),
+        ) => {
+            tracing::warn!(%err, "using the cache");
+            let endpoint = &settings.endpoint;
+            let note = match err {
+                Error::Network { .. } => format!("{endpoint} cannot be reached"),
+                Error::Busy { status, .. } => format!("{endpoint} is busy (status {status})"),
+                _ => format!("{endpoint} does not answer as a hub does"),
+            };
             return Ok(Fetched {
-                note: Some(note),
+                note: Some(format!("{note}; using {id} as it was downloaded before")),
                 ..found
             });
         }
@@ -476,6 +498,19 @@ pub fn sha256(path: &Path) -> io::Result<String> {
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect())
+}
+
+/// Whether this may be a branch, tag or commit: as git has it, and no path out of `refs`.
+fn is_revision(revision: &str) -> bool {
+    let is_letter = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '+');
+    let is_part = |part: &str| {
+        !part.is_empty()
+            && !part.starts_with(['.', '-'])
+            && !part.ends_with('.')
+            && !part.contains("..")
+            && part.chars().all(is_letter)
+    };
+    revision.len() <= 200 && revision.split('/').all(is_part)
 }
 
 fn is_commit(revision: &str) -> bool {
@@ -597,12 +632,22 @@ struct Client<'a> {
 
 /// Why a transfer has to be tried again.
 enum Trouble {
-    /// It can go on from where it is.
-    Interrupted(String),
+    /// It can go on from where it is, after a pause.
+    Interrupted {
+        why: String,
+        /// What the server asks for.
+        pause: Option<Duration>,
+    },
     /// What is there is not what was announced.
     Wrong(String),
     /// It is of no use to try again.
     Final(Error),
+}
+
+impl Trouble {
+    fn interrupted(why: String) -> Trouble {
+        Trouble::Interrupted { why, pause: None }
+    }
 }
 
 impl<'a> Client<'a> {
@@ -684,27 +729,33 @@ impl<'a> Client<'a> {
         let response = loop {
             let outcome = self.get(&url, None);
             tries += 1;
+            let mut pause = Duration::from_millis(200) * tries;
             match outcome {
-                Ok(response) if is_passing(response.status().as_u16()) && tries < 3 => {}
+                Ok(response) if is_passing(response.status().as_u16()) && tries < 3 => {
+                    pause = self.retry_after(&response).unwrap_or(pause);
+                }
                 Ok(response) => break response,
                 Err(err) if tries >= 2 => return Err(err),
                 Err(_) => {}
             }
-            std::thread::sleep(Duration::from_millis(200) * tries);
+            std::thread::sleep(pause);
         };
-        self.check_status(
-            response.status().as_u16(),
-            &url,
-            "model or revision of that name",
-        )?;
+        self.check_status(&response, &url, None)?;
         let body = response
             .into_body()
             .into_with_config()
             .limit(LONGEST)
             .read_to_vec();
-        let body = body.map_err(|err| Error::Answer {
-            url: url.clone(),
-            what: format!("with a list that breaks off: {err}"),
+        let body = body.map_err(|err| match err {
+            ureq::Error::BodyExceedsLimit(_) => Error::Answer {
+                url: url.clone(),
+                what: format!("with a list of files of more than {LONGEST} bytes, as no model has"),
+            },
+            err => Error::Network {
+                id: self.id.to_owned(),
+                endpoint: self.settings.endpoint.clone(),
+                why: format!("the list of files breaks off: {}", self.reason(&err)),
+            },
         })?;
         serde_json::from_slice(&body).map_err(|err| Error::Answer {
             url,
@@ -712,17 +763,39 @@ impl<'a> Client<'a> {
         })
     }
 
-    fn check_status(&self, status: u16, url: &str, what: &str) -> Result<(), Error> {
+    /// How long the server asks to be left alone, up to our patience.
+    fn retry_after(&self, response: &ureq::http::Response<ureq::Body>) -> Option<Duration> {
+        let seconds = response.headers().get("retry-after")?.to_str().ok()?;
+        let wanted = Duration::from_secs(seconds.trim().parse().ok()?);
+        Some(wanted.min(self.settings.patience))
+    }
+
+    /// Turns what the hub says of the list of files, or of `file`, into an error.
+    fn check_status(
+        &self,
+        response: &ureq::http::Response<ureq::Body>,
+        url: &str,
+        file: Option<&str>,
+    ) -> Result<(), Error> {
         let (id, endpoint) = (self.id.to_owned(), self.settings.endpoint.clone());
+        let status = response.status().as_u16();
+        let code = response.headers().get("x-error-code");
+        let code = code.and_then(|code| code.to_str().ok()).unwrap_or_default();
         match status {
             200 | 206 => Ok(()),
             401 | 403 => {
-                let hint = match &self.settings.token {
-                    Some(_) => {
-                        "the token in HF_TOKEN (or in the token file of HF_HOME) does not open it; has its licence been accepted?"
+                let hint = match (&self.settings.token, status) {
+                    (Some(_), 401) => {
+                        "the token in HF_TOKEN (or in the token file of HF_HOME) is not accepted; \
+                         renew it, or take it away for a public model"
                     }
-                    None => {
-                        "it does not exist, or is private or gated; for the latter set HF_TOKEN to a token that may read it"
+                    (Some(_), _) => {
+                        "the token in HF_TOKEN (or in the token file of HF_HOME) may not read it; \
+                         ask for access, or accept the licence, on the model's page"
+                    }
+                    (None, _) => {
+                        "there is no such model, or it is private or gated; look at the spelling \
+                         (no folder is called so either), or set HF_TOKEN to a token that may read it"
                     }
                 };
                 Err(Error::Denied {
@@ -732,11 +805,36 @@ impl<'a> Client<'a> {
                     hint,
                 })
             }
-            404 => Err(Error::NotFound {
+            404 => {
+                let (what, hint) = match file {
+                    Some(file) => (
+                        format!("{file} of {id}, although it lists it"),
+                        "try again later",
+                    ),
+                    None if code == "RevisionNotFound" => (
+                        format!("revision {} of {id}", self.revision),
+                        "look at the spelling of --revision",
+                    ),
+                    None if code == "RepoNotFound" || self.revision == "main" => (
+                        format!("model {id}"),
+                        "look at the spelling; no folder is called so either",
+                    ),
+                    None => (
+                        format!("model {id} with a revision {}", self.revision),
+                        "look at the spelling of both; no folder is called so either",
+                    ),
+                };
+                Err(Error::NotFound {
+                    id,
+                    endpoint,
+                    what,
+                    hint,
+                })
+            }
+            status if is_passing(status) => Err(Error::Busy {
                 id,
-                revision: self.revision.to_owned(),
                 endpoint,
-                what: what.to_owned(),
+                status,
             }),
             _ => Err(Error::Answer {
                 url: url.to_owned(),
@@ -839,7 +937,7 @@ impl<'a> Client<'a> {
                     }
                     most = 0;
                 }
-                Trouble::Interrupted(why) => {
+                Trouble::Interrupted { why, pause } => {
                     let done = here();
                     // Against the most there ever was, for a server that always begins at the
                     // start could break off for ever.
@@ -855,7 +953,8 @@ impl<'a> Client<'a> {
                         });
                     }
                     tracing::warn!(file = file.name, %why, "the download broke off; going on");
-                    std::thread::sleep(Duration::from_millis(100 << idle));
+                    let pause = pause.unwrap_or(Duration::from_millis(100 << idle));
+                    std::thread::sleep(pause);
                 }
             }
         }
@@ -900,7 +999,7 @@ impl<'a> Client<'a> {
             let from = (done > 0).then_some(done);
             let response = match self.get(url, from) {
                 Ok(response) => response,
-                Err(Error::Network { why, .. }) => return Err(Trouble::Interrupted(why)),
+                Err(Error::Network { why, .. }) => return Err(Trouble::interrupted(why)),
                 Err(err) => return Err(Trouble::Final(err)),
             };
             let status = response.status().as_u16();
@@ -910,11 +1009,12 @@ impl<'a> Client<'a> {
                 )));
             }
             if is_passing(status) {
-                return Err(Trouble::Interrupted(format!(
-                    "the server answered with status {status}"
-                )));
+                return Err(Trouble::Interrupted {
+                    why: format!("the server is busy (status {status})"),
+                    pause: self.retry_after(&response),
+                });
             }
-            self.check_status(status, url, &file.name)
+            self.check_status(&response, url, Some(&file.name))
                 .map_err(Trouble::Final)?;
             match first_byte(&response) {
                 // What was asked for, or what stands for it in an answer that does not say.
@@ -937,7 +1037,7 @@ impl<'a> Client<'a> {
                 let len = match body.read(&mut buffer) {
                     Ok(0) => break,
                     Ok(len) => len,
-                    Err(err) => return Err(Trouble::Interrupted(self.reason(&err.into()))),
+                    Err(err) => return Err(Trouble::interrupted(self.reason(&err.into()))),
                 };
                 out.write_all(&buffer[..len]).map_err(write_error)?;
                 done += len as u64;
@@ -950,7 +1050,7 @@ impl<'a> Client<'a> {
             }
         }
         if let Some(size) = size.filter(|&size| done < size) {
-            return Err(Trouble::Interrupted(format!(
+            return Err(Trouble::interrupted(format!(
                 "only {done} of {size} bytes came"
             )));
         }

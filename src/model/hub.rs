@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use hf_hub::{Cache, Repo, RepoType};
 use serde::Deserialize;
+use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
 /// Why a hub model cannot be had.
@@ -484,7 +485,11 @@ pub fn cached(settings: &HubSettings) -> Vec<CachedModel> {
 ///
 /// Those of reading it.
 pub fn sha256(path: &Path) -> io::Result<String> {
-    let mut hash = Sha256::new();
+    hash_of(path, Sha256::new())
+}
+
+/// Feeds a file to `hash`; what it comes to, in hexadecimal.
+fn hash_of(path: &Path, mut hash: impl Digest) -> io::Result<String> {
     let mut file = File::open(path)?;
     let mut buffer = vec![0; 1 << 16];
     loop {
@@ -493,11 +498,8 @@ pub fn sha256(path: &Path) -> io::Result<String> {
             len => hash.update(&buffer[..len]),
         }
     }
-    Ok(hash
-        .finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect())
+    let bytes = hash.finalize();
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// Whether this may be a branch, tag or commit: as git has it, and no path out of `refs`.
@@ -579,16 +581,49 @@ impl RemoteFile {
         self.lfs.as_ref().and_then(|lfs| lfs.size).or(self.size)
     }
 
-    /// The SHA-256 that the hub gives for a large file.
-    fn sha256(&self) -> Option<&str> {
-        let hash = self.lfs.as_ref()?.sha256.as_deref()?;
-        (hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(hash)
+    /// What its contents must hash to, if the hub says so.
+    fn checksum(&self) -> Option<Checksum<'_>> {
+        let is_hash = |hash: &str, len| {
+            hash.len() == len && hash.bytes().all(|byte| byte.is_ascii_hexdigit())
+        };
+        if let Some(lfs) = &self.lfs {
+            let hash = lfs.sha256.as_deref().filter(|hash| is_hash(hash, 64))?;
+            return Some(Checksum::Sha256(hash));
+        }
+        let hash = self.blob_id.as_deref().filter(|hash| is_hash(hash, 40))?;
+        Some(Checksum::GitBlob(hash))
+    }
+}
+
+/// What the hub announces of a file's contents; also the name of its blob in the cache.
+#[derive(Clone, Copy, Debug)]
+enum Checksum<'a> {
+    /// Of a large file.
+    Sha256(&'a str),
+    /// Of a small one: the SHA-1 that git gives it, of `blob LENGTH` and the contents.
+    GitBlob(&'a str),
+}
+
+impl<'a> Checksum<'a> {
+    fn hash(self) -> &'a str {
+        match self {
+            Checksum::Sha256(hash) | Checksum::GitBlob(hash) => hash,
+        }
     }
 
-    /// The name of its blob in the cache: what the hub sends as its entity tag.
-    fn blob_name(&self) -> Option<&str> {
-        let name = self.sha256().or(self.blob_id.as_deref())?;
-        (!name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric())).then_some(name)
+    /// What is wrong with the file at `path`, if anything is.
+    fn complaint(self, path: &Path) -> io::Result<Option<String>> {
+        let (name, found) = match self {
+            Checksum::Sha256(_) => ("SHA-256", sha256(path)?),
+            Checksum::GitBlob(_) => {
+                let len = std::fs::metadata(path)?.len();
+                let start = Sha1::new().chain_update(format!("blob {len}\0"));
+                ("git hash", hash_of(path, start)?)
+            }
+        };
+        let wanted = self.hash();
+        let is_wrong = !found.eq_ignore_ascii_case(wanted);
+        Ok(is_wrong.then(|| format!("its {name} is {found} instead of {wanted}")))
     }
 }
 
@@ -859,7 +894,7 @@ impl<'a> Client<'a> {
             let path = path.to_owned();
             move |source| Error::Write { path, source }
         };
-        let Some(blob_name) = file.blob_name() else {
+        let Some(checksum) = file.checksum() else {
             let what = format!(
                 "with a list of files that says nothing of the contents of {}",
                 file.name
@@ -869,6 +904,7 @@ impl<'a> Client<'a> {
                 what,
             });
         };
+        let blob_name = checksum.hash();
         let repo_folder = self.settings.repo_folder(self.id);
         let blob = repo_folder.join("blobs").join(blob_name);
         let part = repo_folder
@@ -892,7 +928,7 @@ impl<'a> Client<'a> {
                 "{}/{}/resolve/{commit}/{}",
                 self.settings.endpoint, self.id, file.name
             );
-            self.transfer(file, &url, &part, progress)?;
+            self.transfer(file, checksum, &url, &part, progress)?;
             std::fs::rename(&part, &blob).map_err(write_error(&blob))?;
         }
         if !link.is_file() {
@@ -907,6 +943,7 @@ impl<'a> Client<'a> {
     fn transfer(
         &self,
         file: &RemoteFile,
+        checksum: Checksum<'_>,
         url: &str,
         part: &Path,
         progress: &mut dyn FnMut(Progress<'_>) -> ControlFlow<()>,
@@ -916,7 +953,7 @@ impl<'a> Client<'a> {
         let here = || std::fs::metadata(part).map_or(0, |data| data.len());
         let (mut idle, mut wrong, mut most) = (0, 0, here());
         loop {
-            let trouble = match self.try_transfer(file, url, part, progress) {
+            let trouble = match self.try_transfer(file, checksum, url, part, progress) {
                 Ok(()) => return Ok(()),
                 Err(trouble) => trouble,
             };
@@ -963,6 +1000,7 @@ impl<'a> Client<'a> {
     fn try_transfer(
         &self,
         file: &RemoteFile,
+        checksum: Checksum<'_>,
         url: &str,
         part: &Path,
         progress: &mut dyn FnMut(Progress<'_>) -> ControlFlow<()>,
@@ -1055,15 +1093,10 @@ impl<'a> Client<'a> {
             )));
         }
         out.sync_all().map_err(write_error)?;
-        if let Some(wanted) = file.sha256() {
-            let found = sha256(part).map_err(write_error)?;
-            if !found.eq_ignore_ascii_case(wanted) {
-                return Err(Trouble::Wrong(format!(
-                    "its SHA-256 is {found} instead of {wanted}"
-                )));
-            }
+        match checksum.complaint(part).map_err(write_error)? {
+            Some(what) => Err(Trouble::Wrong(what)),
+            None => Ok(()),
         }
-        Ok(())
     }
 }
 

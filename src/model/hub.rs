@@ -336,7 +336,7 @@ pub struct Fetched {
 pub struct CachedModel {
     /// Its id.
     pub id: String,
-    /// The commit of its main branch, or of any snapshot.
+    /// The commit of its main branch, or of another that is whole.
     pub revision: String,
     /// Its files.
     pub folder: PathBuf,
@@ -446,14 +446,17 @@ pub fn cached(settings: &HubSettings) -> Vec<CachedModel> {
             let name = entry.ok()?.file_name().into_string().ok()?;
             let id = name.strip_prefix("models--")?.replace("--", "/");
             let any = || {
-                let snapshots =
-                    std::fs::read_dir(settings.repo_folder(&id).join("snapshots")).ok()?;
-                snapshots
+                let folder = settings.repo_folder(&id).join("snapshots");
+                let mut commits: Vec<String> = std::fs::read_dir(folder)
+                    .ok()?
                     .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-                    .min()
+                    .collect();
+                commits.sort();
+                commits
+                    .iter()
+                    .find_map(|commit| cached_snapshot(&id, commit, settings))
             };
-            let found = cached_snapshot(&id, "main", settings)
-                .or_else(|| cached_snapshot(&id, &any()?, settings))?;
+            let found = cached_snapshot(&id, "main", settings).or_else(any)?;
             let config = std::fs::read(found.folder.join("config.json")).ok()?;
             let config: serde_json::Value = serde_json::from_slice(&config).ok()?;
             (config.get("model_type")?.as_str()? == "electra").then_some(())?;
@@ -632,17 +635,18 @@ fn chosen<'a>(id: &str, listing: &'a Listing) -> Result<Vec<&'a RemoteFile>, Err
     let find = |name: &str| listing.siblings.iter().find(|file| file.name == name);
     let first = |names: &[&str]| names.iter().find_map(|name| find(name));
     let missing = |wanted| {
-        let mut names: Vec<&str> = listing
+        /// More names, or longer ones, would bury the message.
+        const MOST: usize = 12;
+        let mut names: Vec<String> = listing
             .siblings
             .iter()
-            .map(|file| file.name.as_str())
-            .take(12)
+            .map(|file| file.name.chars().take(64).collect())
             .collect();
         names.sort_unstable();
-        let found = if names.is_empty() {
-            "no files".to_owned()
-        } else {
-            names.join(", ")
+        let found = match names.len() {
+            0 => "no files".to_owned(),
+            n if n > MOST => format!("{} and {} more", names[..MOST].join(", "), n - MOST),
+            _ => names.join(", "),
         };
         Error::Incomplete {
             id: id.to_owned(),

@@ -7,10 +7,10 @@
 //! socket is opened.
 
 use std::ffi::OsString;
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io::{self, Read, Write};
 use std::ops::ControlFlow;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use hf_hub::{Cache, Repo, RepoType};
@@ -421,8 +421,10 @@ pub fn fetch(
     for file in chosen(id, &listing)? {
         client.download(file, &listing.sha, &folder, progress)?;
     }
-    if !is_commit(revision) {
-        let path = settings.repo_folder(id).join("refs").join(revision);
+    let path = settings.repo_folder(id).join("refs").join(revision);
+    let is_known = std::fs::read_to_string(&path).is_ok_and(|known| known.trim() == listing.sha);
+    // A cache that has all there is may be one that cannot be written.
+    if !is_commit(revision) && !is_known {
         let written = path
             .parent()
             .map_or(Ok(()), std::fs::create_dir_all)
@@ -925,7 +927,30 @@ impl<'a> Client<'a> {
         }
         // Two processes may want the same file; the second waits and finds it done.
         let held = File::create(&lock).map_err(write_error(&lock))?;
-        held.lock().map_err(write_error(&lock))?;
+        loop {
+            match held.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::WouldBlock) => {}
+                Err(TryLockError::Error(err)) => {
+                    // Some network drives have no locks. Two downloads at a time are rare, and what
+                    // they would make of each other's part does not pass the check.
+                    tracing::warn!(path = %lock.display(), %err, "going on without a lock");
+                    break;
+                }
+            }
+            // What the other one has done so far is progress too.
+            let done = std::fs::metadata(&part).map_or(0, |data| data.len());
+            let total = file.size().unwrap_or(0).max(done);
+            let told = Progress {
+                file: &file.name,
+                done,
+                total,
+            };
+            if progress(told).is_break() {
+                return Err(Error::Cancelled);
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
         if !blob.is_file() {
             // At the commit, not at the branch, which may have moved on since it was listed.
             let url = format!(
@@ -1134,7 +1159,7 @@ fn link_or_copy(blob: &Path, link: &Path) -> io::Result<()> {
             .map_err(|_| io::ErrorKind::InvalidInput)?;
         let depth = inside
             .components()
-            .filter(|part| matches!(part, Component::Normal(_)))
+            .filter(|part| matches!(part, std::path::Component::Normal(_)))
             .count()
             - 1;
         let target: PathBuf = std::iter::repeat_n("..", depth)
@@ -1145,5 +1170,9 @@ fn link_or_copy(blob: &Path, link: &Path) -> io::Result<()> {
             return Ok(());
         }
     }
-    std::fs::copy(blob, link).map(|_| ())
+    // Under another name first: half a copy must not be taken for the file.
+    let mut fresh = link.as_os_str().to_owned();
+    fresh.push(".incomplete");
+    std::fs::copy(blob, &fresh)?;
+    std::fs::rename(fresh, link)
 }

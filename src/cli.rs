@@ -345,7 +345,7 @@ fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(code) => exit(code),
         Err(err) if is_broken_pipe(&err) => exit(Exit::Clean),
         Err(err) => {
-            common::complain(&format!("{err:#}"));
+            common::complain(&common::in_full(&err));
             exit(Exit::Failed)
         }
     }

@@ -31,6 +31,17 @@ pub(super) fn complain(message: &str) {
     );
 }
 
+/// An error with its causes, each said once: some errors quote their cause, some leave it to us.
+pub(super) fn in_full(err: &anyhow::Error) -> String {
+    let mut text = err.to_string();
+    for cause in err.chain().skip(1).map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
+}
+
 /// Prints a remark that is neither a result nor an error.
 #[expect(clippy::print_stderr, reason = "this is the place")]
 pub(super) fn remark(global: &Global, message: &str) {

@@ -46,7 +46,7 @@ pub(super) fn run(global: &Global, args: &ScoreArgs) -> anyhow::Result<Exit> {
             let readings =
                 score(&mut loaded.engine, &document, &progress).map_err(|err| FileError {
                     path: document.path.clone(),
-                    message: format!("{:#}", anyhow::Error::from(err)),
+                    message: common::in_full(&err.into()),
                 })?;
             Ok((document, readings))
         });

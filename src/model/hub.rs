@@ -43,7 +43,8 @@ pub enum Error {
     #[error(
         "{id} (revision {revision}) is not in the cache {cache}{found}, no folder is called so, \
          and offline nothing is downloaded; use `--model builtin`, or run \
-         `electroscope model pull {id}` where there is a network"
+         `electroscope model pull {id}{}` where there is a network",
+        if revision == "main" { String::new() } else { format!(" --revision {revision}") }
     )]
     Offline {
         /// The model.
@@ -231,7 +232,7 @@ impl ModelChoice {
 }
 
 /// Where the hub and its cache are.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct HubSettings {
     /// The folder of the cache.
     pub cache: PathBuf,
@@ -243,6 +244,19 @@ pub struct HubSettings {
     pub offline: bool,
     /// How long a connection may take and a transfer may stand still.
     pub patience: Duration,
+}
+
+impl std::fmt::Debug for HubSettings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HubSettings")
+            .field("cache", &self.cache)
+            .field("endpoint", &self.endpoint)
+            // A log is no place for a secret.
+            .field("token", &self.token.as_ref().map(|_| "…"))
+            .field("offline", &self.offline)
+            .field("patience", &self.patience)
+            .finish()
+    }
 }
 
 impl HubSettings {

@@ -355,33 +355,19 @@ pub(super) fn checkpoint(
     global: &Global,
     in_force: &InForce,
 ) -> anyhow::Result<(Checkpoint, Option<String>)> {
-    let progress = DownloadProgress::new(global);
-    let mut notes = Vec::new();
-    let opened = open(
-        global,
-        in_force,
-        &mut |event| progress.show(event),
-        &mut notes,
-    )?;
-    progress.finish();
-    notes.iter().for_each(|note| remark(global, note));
-    Ok(opened)
+    open(in_force, &mut |id| fetch(global, in_force, id))
 }
 
-/// The same for any kind of display; what the user should know is added to `notes`.
+/// The same, a hub model being brought by `fetch`.
 fn open(
-    global: &Global,
     in_force: &InForce,
-    progress: &mut dyn FnMut(hub::Progress<'_>) -> std::ops::ControlFlow<()>,
-    notes: &mut Vec<String>,
+    fetch: &mut dyn FnMut(&str) -> Result<hub::Fetched, hub::Error>,
 ) -> anyhow::Result<(Checkpoint, Option<String>)> {
     match ModelChoice::parse(&in_force.model)? {
         ModelChoice::Builtin => Ok((Checkpoint::builtin()?, None)),
         ModelChoice::Folder(folder) => Ok((Checkpoint::open(&folder)?, None)),
         ModelChoice::Hub(id) => {
-            let settings = hub_settings(global, in_force.offline);
-            let fetched = hub::fetch(&id, in_force.revision.as_deref(), &settings, progress)?;
-            notes.extend(fetched.note);
+            let fetched = fetch(&id)?;
             Ok((Checkpoint::open(&fetched.folder)?, Some(fetched.revision)))
         }
     }
@@ -405,21 +391,21 @@ pub(super) fn load_for_screen(
 ) -> anyhow::Result<(Loaded, Option<String>)> {
     let mut notes = Vec::new();
     step(format!("opening {}", in_force.model));
-    let mut last = None;
-    let (checkpoint, revision) = open(
-        global,
-        in_force,
-        &mut |event| {
+    let (checkpoint, revision) = open(in_force, &mut |id| {
+        let settings = hub_settings(global, in_force.offline);
+        let mut last = (String::new(), 0);
+        let fetched = hub::fetch(id, in_force.revision.as_deref(), &settings, &mut |event| {
             let percent = event.done * 100 / event.total.max(1);
-            if last.replace((event.file.to_owned(), percent))
-                != Some((event.file.to_owned(), percent))
-            {
+            // A step per percent, not per piece that arrives.
+            if (last.0.as_str(), last.1) != (event.file, percent) {
+                last = (event.file.to_owned(), percent);
                 step(format!("downloading {} {percent} %", event.file));
             }
             std::ops::ControlFlow::Continue(())
-        },
-        &mut notes,
-    )?;
+        })?;
+        notes.extend(fetched.note.clone());
+        Ok(fetched)
+    })?;
     step(format!("loading {}", in_force.model));
     let loaded = start(in_force, &checkpoint, revision, &mut notes)?;
     Ok((loaded, (!notes.is_empty()).then(|| notes.join("; "))))
@@ -453,13 +439,35 @@ fn start(
     })
 }
 
-/// Progress of a download on standard error.
-pub(super) struct DownloadProgress {
-    bar: ProgressBar,
+/// Finds a hub model, downloading what the cache lacks.
+pub(super) fn fetch(
+    global: &Global,
+    in_force: &InForce,
+    id: &str,
+) -> Result<hub::Fetched, hub::Error> {
+    let settings = hub_settings(global, in_force.offline);
+    let mut progress = DownloadProgress::new(global, id, &settings.cache);
+    let fetched = hub::fetch(id, in_force.revision.as_deref(), &settings, &mut |event| {
+        progress.show(event)
+    })?;
+    progress.finish();
+    if let Some(note) = &fetched.note {
+        remark(global, note);
+    }
+    Ok(fetched)
 }
 
-impl DownloadProgress {
-    pub(super) fn new(global: &Global) -> DownloadProgress {
+/// Progress of a download on standard error: what comes from where, once, and where that is a
+/// terminal a bar.
+struct DownloadProgress<'a> {
+    global: &'a Global,
+    bar: ProgressBar,
+    what: String,
+    has_begun: bool,
+}
+
+impl<'a> DownloadProgress<'a> {
+    fn new(global: &'a Global, id: &str, cache: &Path) -> DownloadProgress<'a> {
         let target = if global.quiet {
             ProgressDrawTarget::hidden()
         } else {
@@ -467,25 +475,39 @@ impl DownloadProgress {
         };
         let bar = ProgressBar::with_draw_target(None, target);
         let style = ProgressStyle::with_template(
-            "{msg} {bar:24} {bytes} of {total_bytes}  {bytes_per_sec}  {eta} left",
+            "{msg} {bar:24} {decimal_bytes} of {decimal_total_bytes}  {decimal_bytes_per_sec}  {eta} left",
         );
         if let Ok(style) = style {
             bar.set_style(style);
         }
-        DownloadProgress { bar }
+        DownloadProgress {
+            global,
+            bar,
+            what: format!("downloading {id} into {}", cache.display()),
+            has_begun: false,
+        }
     }
 
-    pub(super) fn show(&self, progress: hub::Progress<'_>) -> std::ops::ControlFlow<()> {
-        if self.bar.message() != progress.file {
-            self.bar.set_message(crate::text::visible(progress.file));
-            self.bar.reset_eta();
+    fn show(&mut self, progress: hub::Progress<'_>) -> std::ops::ControlFlow<()> {
+        if !self.has_begun {
+            self.has_begun = true;
+            remark(self.global, &self.what);
+            // The time that is left changes while nothing comes, too.
+            self.bar
+                .enable_steady_tick(std::time::Duration::from_millis(200));
         }
+        let is_next = self.bar.message() != progress.file;
         self.bar.set_length(progress.total);
         self.bar.set_position(progress.done);
+        if is_next {
+            self.bar.set_message(crate::text::visible(progress.file));
+            // What an earlier run has brought says nothing of the speed of this one.
+            self.bar.reset_eta();
+        }
         std::ops::ControlFlow::Continue(())
     }
 
-    pub(super) fn finish(&self) {
+    fn finish(&self) {
         self.bar.finish_and_clear();
     }
 }

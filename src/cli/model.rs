@@ -103,18 +103,16 @@ fn export(
 
 /// Downloads a hub model.
 fn pull(global: &Global, in_force: &InForce, id: &str) -> anyhow::Result<Exit> {
-    let ModelChoice::Hub(id) = ModelChoice::parse(id)? else {
-        anyhow::bail!("{id} is no hub id: there is nothing to download");
+    let fetched = match ModelChoice::parse(id)? {
+        ModelChoice::Hub(id) => common::fetch(global, in_force, &id)?,
+        ModelChoice::Builtin => {
+            anyhow::bail!("builtin is carried in the program: there is nothing to download")
+        }
+        ModelChoice::Folder(folder) => anyhow::bail!(
+            "{} is a folder here, and goes before a hub id: there is nothing to download",
+            folder.display()
+        ),
     };
-    let settings = common::hub_settings(global, in_force.offline);
-    let progress = common::DownloadProgress::new(global);
-    let fetched = hub::fetch(&id, in_force.revision.as_deref(), &settings, &mut |event| {
-        progress.show(event)
-    })?;
-    progress.finish();
-    if let Some(note) = &fetched.note {
-        common::remark(global, note);
-    }
     // A model that is there but cannot be used should be known now, not when it is needed.
     Checkpoint::open(&fetched.folder)?;
     writeln!(io::stdout(), "{}", fetched.folder.display())?;

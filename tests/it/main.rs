@@ -3,6 +3,8 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod checkpoints;
+mod hub;
 mod parity;
 mod rooms;
 mod screen;
+mod sandbox;

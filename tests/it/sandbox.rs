@@ -1,0 +1,115 @@
+//! A home of its own for the program under test: no settings, no cache and no variable of whoever
+//! runs the tests reaches it, and it has no network.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+/// An address where nobody listens.
+pub(crate) const NOWHERE: &str = "http://127.0.0.1:9";
+
+/// A folder that is home, settings and cache to every command run in it; gone when it is dropped.
+pub(crate) struct Sandbox {
+    folder: tempfile::TempDir,
+}
+
+/// What a command came to.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    /// Its exit code; -1 if a signal ended it.
+    pub(crate) code: i32,
+    /// What it printed.
+    pub(crate) out: String,
+    /// What it complained of.
+    pub(crate) err: String,
+}
+
+impl Sandbox {
+    pub(crate) fn new() -> Sandbox {
+        Sandbox {
+            folder: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    /// The folder; commands run in it.
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The cache of hub models.
+    pub(crate) fn cache(&self) -> PathBuf {
+        self.path().join("home/.cache/huggingface/hub")
+    }
+
+    /// The program with these arguments.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = self.prepare(Path::new(env!("CARGO_BIN_EXE_electroscope")));
+        command.args(arguments);
+        command
+    }
+
+    /// The program as somebody whom the permissions of files bind: not as root.
+    #[cfg(unix)]
+    pub(crate) fn command_bound_by_permissions(&self) -> Command {
+        use std::os::unix::fs::PermissionsExt;
+        use std::os::unix::process::CommandExt;
+        let locked = self.path().join("locked");
+        std::fs::create_dir(&locked).unwrap();
+        std::fs::set_permissions(&locked, PermissionsExt::from_mode(0o555)).unwrap();
+        if std::fs::create_dir(locked.join("probe")).is_err() {
+            return self.command(&[]);
+        }
+        // Root may keep the program where nobody else may look.
+        let program = self.path().join("electroscope");
+        std::fs::copy(env!("CARGO_BIN_EXE_electroscope"), &program).unwrap();
+        std::fs::set_permissions(self.path(), PermissionsExt::from_mode(0o755)).unwrap();
+        let mut command = self.prepare(&program);
+        command.uid(65_534).gid(65_534);
+        command
+    }
+
+    fn prepare(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
+        for (name, _) in std::env::vars_os() {
+            let text = name.to_string_lossy().to_uppercase();
+            let is_ours = [
+                "HF_",
+                "HUGGING",
+                "ELECTROSCOPE_",
+                "XDG_",
+                "TRANSFORMERS_",
+                "CLICOLOR",
+            ]
+            .iter()
+            .any(|start| text.starts_with(start));
+            if is_ours || text.ends_with("_PROXY") || text == "NO_COLOR" {
+                command.env_remove(name);
+            }
+        }
+        command
+            .current_dir(self.path())
+            .env("HOME", self.path().join("home"))
+            .env("USERPROFILE", self.path().join("home"))
+            // Where nobody listens, so that a test that forgets its hub cannot reach a real one.
+            .env("HF_ENDPOINT", NOWHERE)
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Runs the program to its end.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Outcome {
+        self.outcome(self.command(arguments).output().unwrap())
+    }
+
+    /// What came of a command, with the sandbox's own folder called `HERE`.
+    pub(crate) fn outcome(&self, output: Output) -> Outcome {
+        let text = |bytes| {
+            let text = String::from_utf8(bytes).unwrap();
+            text.replace(&self.path().display().to_string(), "HERE")
+        };
+        Outcome {
+            code: output.status.code().unwrap_or(-1),
+            out: text(output.stdout),
+            err: text(output.stderr),
+        }
+    }
+}

@@ -9,7 +9,8 @@ use serde_json::json;
 use super::common::{self, InForce};
 use super::{Exit, Global, ModelCommand};
 use crate::model::hub::{self, ModelChoice};
-use crate::model::{self, Checkpoint, ElectraConfig, Weights, packed, parameters::Head};
+use crate::model::parameters::{Head, parameters};
+use crate::model::{self, Checkpoint, ElectraConfig, Weights, packed};
 
 pub(super) fn run(global: &Global, command: ModelCommand) -> anyhow::Result<Exit> {
     let in_force = InForce::new(global)?;
@@ -25,6 +26,7 @@ pub(super) fn run(global: &Global, command: ModelCommand) -> anyhow::Result<Exit
         } => {
             let generator = generator.context("--packed needs --generator")?;
             let (checkpoint, _) = common::checkpoint(global, &in_force)?;
+            open_generator(&generator, &checkpoint.config)?;
             packed::pack(&checkpoint, &generator, &out)?;
             common::remark(
                 global,
@@ -49,6 +51,10 @@ fn export(
     generator: Option<&Path>,
 ) -> anyhow::Result<Exit> {
     let (checkpoint, _) = common::checkpoint(global, in_force)?;
+    // Before anything is written: a generator that is none must not leave half an export behind.
+    let named = generator
+        .map(|folder| open_generator(folder, &checkpoint.config))
+        .transpose()?;
     model::export(
         out,
         &checkpoint.config,
@@ -58,13 +64,8 @@ fn export(
         None,
     )?;
     let below = out.join("generator");
-    let written = match generator {
-        Some(folder) => {
-            let path = folder.join("config.json");
-            let json =
-                std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-            let config = ElectraConfig::parse(&json, &path)?;
-            let weights = Weights::open_folder(folder)?;
+    let written = match named {
+        Some((config, weights)) => {
             model::export(
                 &below,
                 &config,
@@ -99,6 +100,28 @@ fn export(
     };
     common::remark(global, &format!("wrote {what} into {}", out.display()));
     Ok(Exit::Clean)
+}
+
+/// Opens the generator in `folder` and looks at each of its tensors; it must know the same tokens
+/// as the discriminator.
+fn open_generator(
+    folder: &Path,
+    discriminator: &ElectraConfig,
+) -> anyhow::Result<(ElectraConfig, Weights)> {
+    let path = folder.join("config.json");
+    let json = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let config = ElectraConfig::parse(&json, &path)?;
+    let (found, wanted) = (config.vocab_size, discriminator.vocab_size);
+    anyhow::ensure!(
+        found == wanted,
+        "{}: vocab_size is {found}, but the discriminator's is {wanted}; the two are no pair",
+        path.display()
+    );
+    let weights = Weights::open_folder(folder)?;
+    for parameter in parameters(&config, Head::Generator) {
+        weights.numbers(&parameter.name, &parameter.shape)?;
+    }
+    Ok((config, weights))
 }
 
 /// Downloads a hub model.

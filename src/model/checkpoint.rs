@@ -112,12 +112,25 @@ pub fn export(
     shared: Option<&Weights>,
 ) -> Result<(), Error> {
     let target = folder.join("model.safetensors");
-    if target.exists() {
-        let source = std::io::Error::new(std::io::ErrorKind::AlreadyExists, "there is one already");
-        return Err(Error::Write {
-            path: target,
-            source,
-        });
+    // Whatever the format of its weights, a model keeps what belongs to them; and a project whose
+    // folder was named by mistake keeps its README.
+    let own = [
+        "config.json",
+        "model.safetensors",
+        "tokenizer.json",
+        "vocab.txt",
+        "README.md",
+    ];
+    if let Some(path) = own
+        .map(|name| folder.join(name))
+        .into_iter()
+        .find(|path| path.exists())
+    {
+        let source = std::io::Error::new(
+            std::io::ErrorKind::AlreadyExists,
+            "there is one already; name another folder, or remove it first",
+        );
+        return Err(Error::Write { path, source });
     }
     std::fs::create_dir_all(folder).map_err(|source| Error::Write {
         path: folder.to_owned(),

@@ -354,6 +354,8 @@ impl Weights {
             && (has("classifier") || has("qa_outputs"))
         {
             "; it looks like a fine-tuned head, and scoring needs a discriminator"
+        } else if missed.starts_with("generator_") && has("discriminator_predictions") {
+            "; it looks like a discriminator, and a generator is wanted"
         } else {
             ""
         }

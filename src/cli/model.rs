@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use indicatif::DecimalBytes;
 use serde_json::json;
 
 use super::common::{self, InForce};
@@ -142,49 +143,122 @@ fn pull(global: &Global, in_force: &InForce, id: &str) -> anyhow::Result<Exit> {
     Ok(Exit::Clean)
 }
 
-/// Lists the models at hand.
+/// A model in the list.
+struct Row {
+    id: String,
+    /// `builtin`, `cache`, `folder`, `hub` for one that is not downloaded yet, `none` for a name that
+    /// is no model.
+    source: &'static str,
+    path: Option<PathBuf>,
+    revision: Option<String>,
+    bytes: Option<u64>,
+    architecture: Option<String>,
+}
+
+/// Lists the models at hand: the built-in one, those in the cache, and the one that is set.
 fn list(global: &Global, in_force: &InForce, as_json: bool) -> anyhow::Result<Exit> {
     let settings = common::hub_settings(global, in_force.offline);
-    let cached = hub::cached(&settings);
+    let bare = |id: &str, source| Row {
+        id: id.to_owned(),
+        source,
+        path: None,
+        revision: None,
+        bytes: None,
+        architecture: None,
+    };
+    let carried: usize = model::builtin_files()
+        .map(|(_, bytes)| bytes.len())
+        .iter()
+        .sum();
+    let mut rows = vec![Row {
+        bytes: Some(carried as u64),
+        architecture: architecture(&Checkpoint::builtin()?.config.raw),
+        ..bare("builtin", "builtin")
+    }];
+    rows.extend(hub::cached(&settings).into_iter().map(|model| Row {
+        id: model.id,
+        source: "cache",
+        path: Some(model.folder),
+        revision: Some(model.revision),
+        bytes: Some(model.bytes),
+        architecture: Some(model.architecture),
+    }));
+    let configured = &in_force.model;
+    match ModelChoice::parse(configured) {
+        // A folder goes before a cached model of the same name.
+        Ok(ModelChoice::Folder(folder)) => {
+            rows.retain(|row| row.id != *configured);
+            rows.push(Row {
+                path: Some(folder),
+                ..bare(configured, "folder")
+            });
+        }
+        Ok(ModelChoice::Hub(id)) if rows.iter().all(|row| row.id != id) => {
+            rows.push(bare(&id, "hub"));
+        }
+        Ok(_) => {}
+        Err(_) => rows.push(bare(configured, "none")),
+    }
+
     let mut out = io::stdout().lock();
     if as_json {
-        let models: Vec<_> = std::iter::once(json!({"id": "builtin", "source": "builtin"}))
-            .chain(cached.iter().map(|model| {
+        let models: Vec<_> = rows
+            .iter()
+            .map(|row| {
                 json!({
-                    "id": model.id, "source": "cache", "path": model.folder, "revision": model.revision,
-                    "bytes": model.bytes, "architecture": model.architecture,
+                    "id": row.id, "source": row.source, "path": row.path, "revision": row.revision,
+                    "bytes": row.bytes, "architecture": row.architecture,
                 })
-            }))
+            })
             .collect();
-        let object = json!({"schema_version": 1, "configured": in_force.model, "models": models});
+        let object = json!({"schema_version": 1, "configured": configured, "models": models});
         serde_json::to_writer(&mut out, &object)?;
         writeln!(out)?;
         return Ok(Exit::Clean);
     }
-    let mark = |id: &str| if id == in_force.model { '*' } else { ' ' };
-    writeln!(out, "{} builtin  carried in the program", mark("builtin"))?;
-    for model in &cached {
-        let megabytes = model.bytes as f64 / 1e6;
-        writeln!(
-            out,
-            "{} {}  {megabytes:.0} MB  {}  {}",
-            mark(&model.id),
-            crate::text::visible(&model.id),
-            crate::text::visible(&model.architecture),
-            &model.revision.get(..12).unwrap_or(&model.revision),
-        )?;
-    }
-    let known =
-        in_force.model == "builtin" || cached.iter().any(|model| model.id == in_force.model);
-    if !known {
-        let place = if Path::new(&in_force.model).is_dir() {
-            "a folder"
-        } else {
-            "not downloaded yet"
-        };
-        writeln!(out, "* {}  {place}", crate::text::visible(&in_force.model))?;
+    let lines: Vec<[String; 4]> = rows.iter().map(columns).collect();
+    let width = |column: usize| {
+        let cells = lines.iter().filter_map(|line| line.get(column));
+        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let widths = [width(0), width(1), width(2)];
+    for (row, [id, size, what, place]) in rows.iter().zip(&lines) {
+        let mark = if row.id == *configured { '*' } else { ' ' };
+        let line = format!(
+            "{mark} {id:0$}  {size:>1$}  {what:2$}  {place}",
+            widths[0], widths[1], widths[2]
+        );
+        writeln!(out, "{}", line.trim_end())?;
     }
     Ok(Exit::Clean)
+}
+
+/// The cells of a row: name, size, what it is, where it is.
+fn columns(row: &Row) -> [String; 4] {
+    let place = match row.source {
+        "builtin" => "carried in the program".to_owned(),
+        "cache" => {
+            let revision = row.revision.as_deref().unwrap_or_default();
+            format!("cached, commit {}", revision.get(..12).unwrap_or(revision))
+        }
+        "folder" => "a folder".to_owned(),
+        "hub" => "not downloaded yet".to_owned(),
+        _ => "neither a folder nor a hub id".to_owned(),
+    };
+    let size = row.bytes.map(|bytes| DecimalBytes(bytes).to_string());
+    let what = row.architecture.as_deref().unwrap_or_default();
+    [
+        crate::text::visible(&row.id),
+        size.unwrap_or_default(),
+        crate::text::visible(what),
+        place,
+    ]
+}
+
+/// The class that a configuration names.
+fn architecture(config: &serde_json::Value) -> Option<String> {
+    let class = config.pointer("/architectures/0")?;
+    class.as_str().map(str::to_owned)
 }
 
 /// Describes a model.
@@ -209,23 +283,7 @@ fn info(
         None => model::BUILTIN_CARD.to_owned(),
     };
     let licence = licence(&card);
-    let mut files: Vec<(PathBuf, u64, String)> = Vec::new();
-    if let Some(folder) = &checkpoint.folder {
-        for name in [
-            "config.json",
-            "tokenizer.json",
-            "vocab.txt",
-            "model.safetensors",
-            "pytorch_model.bin",
-        ] {
-            let path = folder.join(name);
-            if let Ok(metadata) = std::fs::metadata(&path) {
-                let hash = hub::sha256(&path)
-                    .with_context(|| format!("cannot read {}", path.display()))?;
-                files.push((name.into(), metadata.len(), hash));
-            }
-        }
-    }
+    let files = files(checkpoint.folder.as_deref())?;
     let threshold = in_force.threshold(None, config.threshold);
     let mut out = io::stdout().lock();
     if as_json {
@@ -238,6 +296,7 @@ fn info(
             "id": in_force.model,
             "revision": revision,
             "folder": checkpoint.folder,
+            "architecture": architecture(&config.raw),
             "device": forward.device(),
             "precision": forward.precision(),
             "parameters": checkpoint.weights.parameters(),
@@ -256,24 +315,27 @@ fn info(
         .folder
         .as_ref()
         .map_or("carried in the program".into(), |path| {
-            path.display().to_string()
+            crate::report::visible_path(path)
         });
     writeln!(out, "model       {}", crate::text::visible(&in_force.model))?;
     if let Some(revision) = &revision {
         writeln!(out, "revision    {}", crate::text::visible(revision))?;
     }
     writeln!(out, "from        {place}")?;
+    if let Some(class) = architecture(&config.raw) {
+        writeln!(out, "class       {}", crate::text::visible(&class))?;
+    }
     writeln!(
         out,
         "runs on     {} in {}",
         forward.device(),
         forward.precision()
     )?;
-    writeln!(
-        out,
-        "parameters  {:.1} million",
-        checkpoint.weights.parameters() as f64 / 1e6
-    )?;
+    let parameters = match checkpoint.weights.parameters() {
+        few @ ..100_000 => few.to_string(),
+        many => format!("{:.1} million", many as f64 / 1e6),
+    };
+    writeln!(out, "parameters  {parameters}")?;
     writeln!(
         out,
         "shape       {} layers of {}, {} heads, embeddings of {}, {} positions, {} tokens",
@@ -284,13 +346,18 @@ fn info(
         config.max_position_embeddings,
         config.vocab_size,
     )?;
-    let why = match config.false_alarms {
-        Some(share) if config.threshold == Some(threshold) => {
-            format!("  ({} % of clean words lie above it)", share * 100.0)
+    let why = match (config.threshold, config.false_alarms) {
+        (Some(own), Some(share)) if own == threshold => {
+            let percent = (f64::from(share) * 10_000.0).round() / 100.0;
+            format!("its own: {percent} % of clean words lie above it")
         }
-        _ => String::new(),
+        (Some(own), None) if own == threshold => "its own".to_owned(),
+        (None, _) if in_force.threshold(None, Some(f32::NAN)).is_nan() => {
+            "the default, for it brings none".to_owned()
+        }
+        _ => "from the settings".to_owned(),
     };
-    writeln!(out, "threshold   {threshold}{why}")?;
+    writeln!(out, "threshold   {threshold}  ({why})")?;
     if !config.labels.is_empty() {
         writeln!(
             out,
@@ -303,14 +370,45 @@ fn info(
         "licence     {}",
         crate::text::visible(licence.as_deref().unwrap_or("not said"))
     )?;
+    let name_width = files.iter().map(|file| file.0.len()).max().unwrap_or(0);
+    let size = |file: &(_, u64, _)| file.1.to_string().len();
+    let size_width = files.iter().map(size).max().unwrap_or(0);
     for (name, bytes, hash) in &files {
         writeln!(
             out,
-            "file        {}  {bytes} bytes  sha256 {hash}",
-            name.display()
+            "file        {name:name_width$}  {bytes:>size_width$} bytes  sha256 {hash}"
         )?;
     }
     Ok(Exit::Clean)
+}
+
+/// The files that a model is made of, with their sizes and SHA-256: those in `folder`, or those that
+/// the binary carries.
+fn files(folder: Option<&Path>) -> anyhow::Result<Vec<(&'static str, u64, String)>> {
+    let Some(folder) = folder else {
+        let carried = model::builtin_files().into_iter();
+        return carried
+            .map(|(name, bytes)| Ok((name, bytes.len() as u64, hub::sha256_of(bytes)?)))
+            .collect();
+    };
+    let names = [
+        "config.json",
+        "tokenizer.json",
+        "tokenizer_config.json",
+        "vocab.txt",
+        "model.safetensors",
+        "pytorch_model.bin",
+    ];
+    let mut files = Vec::new();
+    for name in names {
+        let path = folder.join(name);
+        if let Ok(metadata) = std::fs::metadata(&path) {
+            let hash =
+                hub::sha256(&path).with_context(|| format!("cannot read {}", path.display()))?;
+            files.push((name, metadata.len(), hash));
+        }
+    }
+    Ok(files)
 }
 
 /// The licence that a model card's front matter names.
@@ -319,5 +417,6 @@ fn licence(card: &str) -> Option<String> {
     front
         .lines()
         .find_map(|line| line.strip_prefix("license:"))
-        .map(|value| value.trim().to_owned())
+        .map(|value| value.trim().trim_matches(['"', '\'']).to_owned())
+        .filter(|value| !value.is_empty())
 }

@@ -28,6 +28,17 @@ static DISCRIMINATOR_CONFIG: &[u8] = include_bytes!("../../assets/builtin/discri
 static GENERATOR_CONFIG: &[u8] = include_bytes!("../../assets/builtin/generator.json");
 static VOCABULARY: &[u8] = include_bytes!("../../assets/builtin/vocab.txt");
 
+/// What the binary carries, file by file.
+pub fn files() -> [(&'static str, &'static [u8]); 5] {
+    [
+        ("discriminator.json", DISCRIMINATOR_CONFIG),
+        ("discriminator.safetensors", &DISCRIMINATOR.0),
+        ("generator.json", GENERATOR_CONFIG),
+        ("generator.safetensors", &GENERATOR.0),
+        ("vocab.txt", VOCABULARY),
+    ]
+}
+
 pub(super) fn discriminator() -> Result<Checkpoint, Error> {
     let config = ElectraConfig::parse(
         DISCRIMINATOR_CONFIG,

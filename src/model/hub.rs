@@ -504,21 +504,29 @@ pub fn cached(settings: &HubSettings) -> Vec<CachedModel> {
 ///
 /// Those of reading it.
 pub fn sha256(path: &Path) -> io::Result<String> {
-    hash_of(path, Sha256::new())
+    sha256_of(File::open(path)?)
 }
 
-/// Feeds a file to `hash`; what it comes to, in hexadecimal.
-fn hash_of(path: &Path, mut hash: impl Digest) -> io::Result<String> {
-    let mut file = File::open(path)?;
+/// The SHA-256 of whatever `bytes` gives, in hexadecimal.
+///
+/// # Errors
+///
+/// Those of reading it.
+pub fn sha256_of(bytes: impl Read) -> io::Result<String> {
+    hash_of(bytes, Sha256::new())
+}
+
+/// Feeds bytes to `hash`; what it comes to, in hexadecimal.
+fn hash_of(mut bytes: impl Read, mut hash: impl Digest) -> io::Result<String> {
     let mut buffer = vec![0; 1 << 16];
     loop {
-        match file.read(&mut buffer)? {
+        match bytes.read(&mut buffer)? {
             0 => break,
             len => hash.update(&buffer[..len]),
         }
     }
-    let bytes = hash.finalize();
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    let hash = hash.finalize();
+    Ok(hash.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// Whether this may be a branch, tag or commit: as git has it, and no path out of `refs`.
@@ -637,7 +645,7 @@ impl<'a> Checksum<'a> {
             Checksum::GitBlob(_) => {
                 let len = std::fs::metadata(path)?.len();
                 let start = Sha1::new().chain_update(format!("blob {len}\0"));
-                ("git hash", hash_of(path, start)?)
+                ("git hash", hash_of(File::open(path)?, start)?)
             }
         };
         let wanted = self.hash();

@@ -33,6 +33,8 @@ pub use error::Error;
 pub use tokenizer::{Piece, Tokenizer, VocabularyOptions};
 pub use weights::{Quantised, Weights};
 
+pub use builtin::files as builtin_files;
+
 /// A discriminator that is ready to answer.
 pub trait Forward: Send + Sync {
     /// Reads `windows` of token ids, `[CLS]` and `[SEP]` included, of any lengths up to the model's,

@@ -4,6 +4,7 @@
 
 mod checkpoints;
 mod hub;
+mod models;
 mod parity;
 mod rooms;
 mod screen;

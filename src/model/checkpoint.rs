@@ -94,8 +94,8 @@ pub(super) fn check_vocabulary(
 }
 
 /// Writes a model in Hugging Face layout into `folder`, which is made: `config.json`,
-/// `model.safetensors` in f32, `tokenizer.json`, `vocab.txt`. Tensors that `weights` lacks are taken
-/// from `shared`.
+/// `model.safetensors` in f32, `tokenizer.json`, `tokenizer_config.json`, `vocab.txt`. Tensors that
+/// `weights` lacks are taken from `shared`.
 ///
 /// Everything is written under temporary names first; a folder that an error leaves behind holds no
 /// half a checkpoint.
@@ -161,6 +161,7 @@ pub fn export(
         })
         .collect();
 
+    let positions = config.max_position_embeddings;
     let mut config = config.raw.clone();
     if let Some(fields) = config.as_object_mut() {
         fields.insert("dtype".into(), "float32".into());
@@ -170,6 +171,10 @@ pub fn export(
     write_whole(
         &folder.join("tokenizer.json"),
         tokenizer.to_json()?.as_bytes(),
+    )?;
+    write_whole(
+        &folder.join("tokenizer_config.json"),
+        tokenizer.options_json(positions).as_bytes(),
     )?;
     write_whole(
         &folder.join("vocab.txt"),

@@ -7,8 +7,9 @@
 use std::path::Path;
 
 use tokenizers::models::wordpiece::WordPiece;
-use tokenizers::normalizers::BertNormalizer;
+use tokenizers::normalizers::{BertNormalizer, NormalizerWrapper};
 use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
+use tokenizers::processors::bert::BertProcessing;
 use tokenizers::{AddedToken, Tokenizer as Inner};
 
 use super::Error;
@@ -127,6 +128,14 @@ impl Tokenizer {
         inner
             .add_special_tokens(special)
             .map_err(|err| refuse(err.to_string()))?;
+        // Not for us, who put special tokens around windows ourselves, but for whoever reads what is
+        // exported: without them a tokenizer.json makes no `[CLS]` and `[SEP]`, and joins no pieces.
+        let special = |token: &str| Some((token.to_owned(), inner.token_to_id(token)?));
+        let processor = special("[SEP]")
+            .zip(special("[CLS]"))
+            .map(|(sep, cls)| BertProcessing::new(sep, cls));
+        inner.with_post_processor(processor);
+        inner.with_decoder(Some(tokenizers::decoders::wordpiece::WordPiece::default()));
         Tokenizer::new(inner, path)
     }
 
@@ -214,6 +223,18 @@ impl Tokenizer {
         })
     }
 
+    /// The `tokenizer_config.json` that goes with it in a model of `positions` positions. Transformers
+    /// takes the treatment of letters from there and not from `tokenizer.json`.
+    pub fn options_json(&self, positions: usize) -> String {
+        let mut options = serde_json::json!({"model_max_length": positions});
+        if let Some(NormalizerWrapper::BertNormalizer(normalizer)) = self.inner.get_normalizer() {
+            options["do_lower_case"] = normalizer.lowercase.into();
+            options["strip_accents"] = normalizer.strip_accents.into();
+            options["tokenize_chinese_chars"] = normalizer.handle_chinese_chars.into();
+        }
+        format!("{options:#}")
+    }
+
     /// The spelling of every token, by id; ids without one are empty.
     pub fn vocabulary(&self) -> Vec<String> {
         let mut vocabulary = vec![String::new(); self.size];
@@ -244,6 +265,62 @@ impl Default for VocabularyOptions {
             do_lower_case: true,
             strip_accents: None,
             tokenize_chinese_chars: true,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const VOCABULARY: &[u8] = b"[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nBoat\nboat\n##s\n";
+
+    fn tokenizer(do_lower_case: bool) -> Tokenizer {
+        let options = VocabularyOptions {
+            do_lower_case,
+            ..VocabularyOptions::default()
+        };
+        Tokenizer::from_vocabulary(VOCABULARY, options, Path::new("vocab.txt")).unwrap()
+    }
+
+    #[test]
+    fn a_written_tokenizer_puts_special_tokens_around_a_text() {
+        let written = tokenizer(true).to_json().unwrap();
+        let alone: Inner = written.parse().unwrap();
+        let encoding = alone.encode("Boats boat", true).unwrap();
+        assert_eq!(
+            encoding.get_tokens(),
+            ["[CLS]", "boat", "##s", "boat", "[SEP]"]
+        );
+        assert_eq!(
+            alone.decode(encoding.get_ids(), true).unwrap(),
+            "boats boat"
+        );
+    }
+
+    #[test]
+    fn special_tokens_are_not_put_around_what_is_encoded_here() {
+        let read = Tokenizer::from_json(
+            tokenizer(true).to_json().unwrap().as_bytes(),
+            Path::new("tokenizer.json"),
+        )
+        .unwrap();
+        for tokenizer in [tokenizer(true), read] {
+            let ids: Vec<u32> = tokenizer
+                .encode("Boats")
+                .iter()
+                .map(|piece| piece.id)
+                .collect();
+            assert_eq!(ids, [6, 7]);
+        }
+    }
+
+    #[test]
+    fn the_treatment_of_letters_is_written_where_it_is_looked_for() {
+        for do_lower_case in [true, false] {
+            let json = tokenizer(do_lower_case).options_json(512);
+            let options: VocabularyOptions = serde_json::from_str(&json).unwrap();
+            assert_eq!(options.do_lower_case, do_lower_case, "{json}");
         }
     }
 }

@@ -214,8 +214,14 @@ pub(super) fn write_tensors(path: &Path, tensors: Vec<Stored<'_>>) -> Result<(),
     }
     let fresh = path.with_extension("new");
     let metadata = std::collections::HashMap::from([("format".to_owned(), "pt".to_owned())]);
+    // safetensors makes a file that only its owner may read. This one shall have the permissions that
+    // every new file gets, so we see what those are before it is replaced.
+    let permissions = std::fs::File::create(&fresh)
+        .and_then(|file| Ok(file.metadata()?.permissions()))
+        .map_err(failed)?;
     let written = safetensors::serialize_to_file(views, Some(metadata), &fresh);
     written.map_err(|err| failed(std::io::Error::other(err)))?;
+    std::fs::set_permissions(&fresh, permissions).map_err(failed)?;
     std::fs::rename(&fresh, path).map_err(failed)
 }
 
@@ -228,4 +234,28 @@ pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     let fresh = path.with_extension("new");
     std::fs::write(&fresh, bytes).map_err(failed)?;
     std::fs::rename(&fresh, path).map_err(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn weights_can_be_read_by_whoever_can_read_the_rest() {
+        let folder = tempfile::tempdir().unwrap();
+        let (small, large) = (
+            folder.path().join("a.json"),
+            folder.path().join("a.safetensors"),
+        );
+        write_whole(&small, b"{}").unwrap();
+        let tensor = Stored {
+            name: "x".into(),
+            dtype: Dtype::F32,
+            shape: vec![1],
+            bytes: &[0; 4],
+        };
+        write_tensors(&large, vec![tensor]).unwrap();
+        let permissions = |path: &Path| std::fs::metadata(path).unwrap().permissions();
+        assert_eq!(permissions(&large), permissions(&small));
+    }
 }

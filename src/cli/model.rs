@@ -44,7 +44,7 @@ pub(super) fn run(global: &Global, command: ModelCommand) -> anyhow::Result<Exit
 }
 
 /// Writes the model in Hugging Face layout, and below it the generator: the one named, or for the
-/// built-in model its own.
+/// built-in model its own. The built-in model takes its card and its notice along.
 fn export(
     global: &Global,
     in_force: &InForce,
@@ -64,6 +64,17 @@ fn export(
         &checkpoint.weights,
         None,
     )?;
+    if in_force.model == "builtin" {
+        // The licences of what it was made from want to go along with it.
+        for (name, text) in [
+            ("README.md", model::BUILTIN_CARD),
+            ("NOTICE", model::BUILTIN_NOTICE),
+        ] {
+            let path = out.join(name);
+            std::fs::write(&path, text)
+                .with_context(|| format!("cannot write {}", path.display()))?;
+        }
+    }
     let below = out.join("generator");
     let written = match named {
         Some((config, weights)) => {
@@ -88,8 +99,6 @@ fn export(
                 &weights,
                 shared,
             )?;
-            std::fs::write(out.join("README.md"), model::BUILTIN_CARD)
-                .with_context(|| format!("cannot write the model card into {}", out.display()))?;
             true
         }
         None => false,

@@ -26,7 +26,7 @@ mod weights;
 use std::path::Path;
 use std::sync::Arc;
 
-pub use builtin::{CARD as BUILTIN_CARD, generator as builtin_generator};
+pub use builtin::{CARD as BUILTIN_CARD, NOTICE as BUILTIN_NOTICE, generator as builtin_generator};
 pub use checkpoint::{Checkpoint, export};
 pub use config::ElectraConfig;
 pub use error::Error;

@@ -1,18 +1,29 @@
 """Writes small random ELECTRA checkpoints and what the reference implementation says of them.
 
-    python -m venv venv && venv/bin/pip install torch transformers safetensors
-    venv/bin/python tests/reference/make_fixtures.py tests/reference/fixtures
+    python -m venv target/reference
+    target/reference/bin/pip install torch transformers safetensors
+    target/reference/bin/python tests/reference/make_fixtures.py tests/reference/fixtures
+    target/reference/bin/python tests/reference/make_fixtures.py --check tests/reference/fixtures
 
 Each folder holds a discriminator in Hugging Face layout (model.safetensors and pytorch_model.bin),
 its generator in generator/, and expected.json: for some windows the logits of both, each window by
 itself and all of them padded into one batch. The weights are drawn wide, biases and layer norms
 too, so that the logits differ a lot from token to token and no two operations can be exchanged
-unnoticed. The same seed gives the same files.
+unnoticed.
+
+The same seed gives the same files, byte for byte, but for old.bin: PyTorch's format from before 1.6
+calls a storage by its address in memory, so only the tensors in it are the same. With --check
+nothing is written into the folder; exits with 1 if what would be written is not what is there.
+
+The files that are checked in were made, and made again, with torch 2.15.0, transformers 5.23.0,
+safetensors 0.8.0, numpy 2.4.6 on Python 3.11.
 """
 
 import argparse
 import json
 import pathlib
+import sys
+import tempfile
 
 import torch
 import transformers
@@ -46,12 +57,45 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("out", type=pathlib.Path)
     parser.add_argument("--seed", type=int, default=20261123)
+    parser.add_argument("--check", action="store_true", help="compare with the folder instead of writing into it")
     arguments = parser.parse_args()
-    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"] + WORDS
+    transformers.utils.logging.disable_progress_bar()
     print("torch", torch.__version__, "transformers", transformers.__version__)
+    if not arguments.check:
+        write(arguments.out, arguments.seed)
+        return
+    with tempfile.TemporaryDirectory() as fresh:
+        write(pathlib.Path(fresh), arguments.seed)
+        problems = compare(pathlib.Path(fresh), arguments.out)
+    for problem in problems:
+        print("FAILED", problem, file=sys.stderr)
+    sys.exit(bool(problems))
+
+
+def compare(fresh, kept):
+    """The files that differ between two folders, and how."""
+    names = {str(path.relative_to(root)) for root in (fresh, kept) for path in root.rglob("*") if path.is_file()}
+    problems = []
+    for name in sorted(names):
+        here, there = fresh / name, kept / name
+        if not here.is_file() or not there.is_file():
+            problems.append(f"{name} is only in {fresh if here.is_file() else kept}")
+        elif name == "old.bin":
+            ours, theirs = torch.load(here), torch.load(there)
+            if ours.keys() != theirs.keys() or not all(torch.equal(ours[key], theirs[key]) for key in ours):
+                problems.append(f"{name} has other tensors")
+        elif here.read_bytes() != there.read_bytes():
+            problems.append(f"{name} has other bytes")
+    print(f"{len(names)} files, {len(problems)} differ")
+    return problems
+
+
+def write(out, seed):
+    """Writes all fixtures into a folder."""
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"] + WORDS
 
     for index, (name, (layers, hidden, embedding, heads, inner)) in enumerate(SHAPES.items()):
-        folder = arguments.out / name
+        folder = out / name
         folder.mkdir(parents=True, exist_ok=True)
         config = ElectraConfig(
             vocab_size=len(vocabulary), embedding_size=embedding, hidden_size=hidden, num_hidden_layers=layers,
@@ -59,22 +103,22 @@ def main():
         )
         discriminator = ElectraForPreTraining(config).eval()
         generator = ElectraForMaskedLM(config).eval()
-        spread(discriminator, arguments.seed + 2 * index)
-        spread(generator, arguments.seed + 2 * index + 1)
+        spread(discriminator, seed + 2 * index)
+        spread(generator, seed + 2 * index + 1)
         generator.tie_weights()
         for model, place in [(discriminator, folder), (generator, folder / "generator")]:
             model.save_pretrained(place)
             torch.save(model.state_dict(), place / "pytorch_model.bin")
         if index == 0:
-            old = arguments.out / "old.bin"
+            old = out / "old.bin"
             torch.save(discriminator.state_dict(), old, _use_new_zipfile_serialization=False)
             # The same tensors, some of them views: transposed in memory, and sharing one storage.
             state = {key: value for key, value in discriminator.state_dict().items()}
             views = {key: value.t().contiguous().t() if value.dim() == 2 else value for key, value in state.items()}
-            torch.save(views, arguments.out / "strided.bin")
+            torch.save(views, out / "strided.bin")
         (folder / "vocab.txt").write_text("\n".join(vocabulary) + "\n")
 
-        random = torch.Generator().manual_seed(arguments.seed)
+        random = torch.Generator().manual_seed(seed)
         windows = []
         for length in [3, 9, 32, 17]:
             body = torch.randint(5, len(vocabulary), (length - 2,), generator=random).tolist()
@@ -103,4 +147,5 @@ def round_off(value):
     return value
 
 
-main()
+if __name__ == "__main__":
+    main()

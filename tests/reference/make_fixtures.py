@@ -112,9 +112,13 @@ def write(out, seed):
         if index == 0:
             old = out / "old.bin"
             torch.save(discriminator.state_dict(), old, _use_new_zipfile_serialization=False)
-            # The same tensors, some of them views: transposed in memory, and sharing one storage.
-            state = {key: value for key, value in discriminator.state_dict().items()}
+            # The same tensors, all of them views: matrices are transposed in memory, and vectors share
+            # one storage, in which all but the first begin somewhere in the middle.
+            state = discriminator.state_dict()
             views = {key: value.t().contiguous().t() if value.dim() == 2 else value for key, value in state.items()}
+            vectors = [key for key, value in state.items() if value.dim() == 1]
+            together = torch.cat([state[key] for key in vectors])
+            views.update(zip(vectors, together.split([len(state[key]) for key in vectors])))
             torch.save(views, out / "strided.bin")
         (folder / "vocab.txt").write_text("\n".join(vocabulary) + "\n")
 

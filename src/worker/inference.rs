@@ -262,9 +262,10 @@ fn run<S: Scorer>(
 ) {
     let mut queue: Vec<Work<S::Outline>> = Vec::new();
     let mut focus: Option<(DocumentId, Span)> = None;
+    // Jobs taken out of the inbox. A job is counted as arrived after it was put in, so it may be
+    // taken before it is counted, and then it must not make itself stale.
+    let mut taken = 0;
     loop {
-        // Counted before the inbox is emptied: a job that slips in between is noticed as newer.
-        let seen = arrived.load(Ordering::Acquire);
         let first = if queue.is_empty() {
             match inbox.recv() {
                 Ok(job) => Some(job),
@@ -278,6 +279,7 @@ fn run<S: Scorer>(
             }
         };
         for job in first.into_iter().chain(inbox.try_iter()) {
+            taken += 1;
             match job {
                 Job::Score {
                     id,
@@ -307,7 +309,7 @@ fn run<S: Scorer>(
             continue;
         };
         let here = focus.filter(|(id, _)| *id == work.id).map(|(_, span)| span);
-        let is_stale = || arrived.load(Ordering::Acquire) != seen;
+        let is_stale = || arrived.load(Ordering::Acquire) > taken;
         let step = catch_unwind(AssertUnwindSafe(|| {
             step(&mut scorer, work, here, &is_stale, reply)
         }));
@@ -478,9 +480,11 @@ mod tests {
     }
 
     struct Bench {
+        // Drop order is significant: the worker waits for its thread, which may wait for a nod until
+        // there is nobody left to give one.
+        nod: Sender<()>,
         worker: Option<Inference>,
         asked: Receiver<(String, usize)>,
-        nod: Sender<()>,
         replies: Receiver<Reply>,
         load: Sender<()>,
     }
@@ -619,7 +623,7 @@ mod tests {
             order.push(bench.asked().1);
             bench.nod.send(()).unwrap();
         }
-        assert_eq!(order[..2], [5, 4]);
+        assert_eq!(order[..3], [5, 6, 4]);
     }
 
     #[test]

@@ -22,8 +22,7 @@ fn complaint(folder: &tempfile::TempDir) -> String {
     let outcome = Checkpoint::open(folder.path())
         .and_then(|checkpoint| PlainDiscriminator::load(&checkpoint, &Device::Cpu).map(|_| ()));
     let message = outcome
-        .err()
-        .expect("it was taken for a checkpoint")
+        .expect_err("it was taken for a checkpoint")
         .to_string();
     message.replace(&folder.path().display().to_string(), "DIR")
 }
@@ -193,7 +192,7 @@ fn archive(program: &[u8], storage: &[u8]) -> Vec<u8> {
 
 /// A pickle of `{"t": tensor}` over storage 0, with this offset, shape and strides.
 fn tensor_pickle(offset: u32, shape: u32, stride: u32) -> Vec<u8> {
-    let mut program = b"\x80\x02}X\x01\0\0\0tctorch._utils\n_rebuild_tensor_v2\n((X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\00X\x03\0\0\0cpuK\x04tQ".to_vec();
+    let mut program = b"\x80\x02}X\x01\0\0\0tctorch._utils\n_rebuild_tensor_v2\n((X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\x000X\x03\0\0\0cpuK\x04tQ".to_vec();
     for number in [offset, shape, stride] {
         program.push(b'J');
         program.extend(number.to_le_bytes());

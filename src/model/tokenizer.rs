@@ -124,7 +124,12 @@ impl Tokenizer {
             .with_normalizer(Some(normalizer))
             .map_err(|err| refuse(err.to_string()))?;
         inner.with_pre_tokenizer(Some(BertPreTokenizer));
-        let special = SPECIAL.map(|token| AddedToken::from(token, true));
+        // One that the vocabulary lacks would be added to it, with an id that the model has no row for.
+        let special: Vec<AddedToken> = SPECIAL
+            .into_iter()
+            .filter(|token| inner.token_to_id(token).is_some())
+            .map(|token| AddedToken::from(token, true))
+            .collect();
         inner
             .add_special_tokens(special)
             .map_err(|err| refuse(err.to_string()))?;
@@ -154,6 +159,7 @@ impl Tokenizer {
                 .token_to_id(token)
                 .ok_or_else(|| refuse(format!("it has no token {token}")))
         };
+        id("[UNK]")?;
         let (cls_id, sep_id, mask_id) = (id("[CLS]")?, id("[SEP]")?, id("[MASK]")?);
         let size = inner.get_vocab_size(true);
         Ok(Tokenizer {

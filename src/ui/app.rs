@@ -1,8 +1,7 @@
 //! The loop: draw, wait, take everything that has happened, do what has to be done.
 
-use std::io::{self, IsTerminal, stdin, stdout};
+use std::io::{self, stdin, stdout};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -223,11 +222,8 @@ impl World {
             Ok(command) => command,
             Err(trouble) => return Ok(Some(trouble)),
         };
-        if !stdin().is_terminal()
-            && let Ok(tty) = std::fs::File::open("/dev/tty")
-        {
-            // Standard input was a document; the editor wants the keyboard.
-            command.stdin(Stdio::from(tty));
+        if let Some(keyboard) = pipe::keyboard() {
+            command.stdin(keyboard);
         }
         self.input.pause();
         self.signals.ignore_interrupt(true);

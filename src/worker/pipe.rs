@@ -1,7 +1,8 @@
 //! Reads standard input to its end, on a thread of its own: whoever writes it may take their time.
 
-use std::io::Read;
+use std::io::{IsTerminal, Read};
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 use super::files::FileEvent;
 use crate::text::{Document, Language};
@@ -35,6 +36,15 @@ pub fn read(
             });
         })
         .map(drop)
+}
+
+/// The keyboard for a program that is to be run, if standard input is a document and not a terminal.
+pub fn keyboard() -> Option<Stdio> {
+    if std::io::stdin().is_terminal() {
+        return None;
+    }
+    let terminal = std::fs::File::open("/dev/tty").ok()?;
+    Some(Stdio::from(terminal))
 }
 
 #[cfg(test)]

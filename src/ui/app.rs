@@ -7,7 +7,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crossterm::terminal::{BeginSynchronizedUpdate, EndSynchronizedUpdate};
+use crossterm::terminal::{BeginSynchronizedUpdate, Clear, ClearType, EndSynchronizedUpdate};
 use crossterm::{clipboard::CopyToClipboard, event, execute};
 use ratatui::backend::{Backend, CrosstermBackend};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGTSTP};
@@ -44,6 +44,8 @@ pub fn run<S: Scorer + 'static>(
     load: impl FnOnce(&mut dyn FnMut(String)) -> Result<(S, ModelSummary), String> + Send + 'static,
 ) -> io::Result<u8> {
     let (sender, inbox) = mpsc::channel();
+    // Before the terminal is ours: a signal must never find it taken and nobody listening.
+    let signals = Signals::spawn(sender.clone())?;
     let _guard = Guard;
     terminal::take(true)?;
     let mut terminal = Terminal::new(CrosstermBackend::new(stdout()))?;
@@ -53,7 +55,6 @@ pub fn run<S: Scorer + 'static>(
     draw(&mut terminal, &state)?;
 
     let input = Input::spawn(sender.clone())?;
-    let signals = Signals::spawn(sender.clone())?;
     let files = Files::spawn({
         let sender = sender.clone();
         move |event| drop(sender.send(Message::File(event)))
@@ -69,6 +70,7 @@ pub fn run<S: Scorer + 'static>(
         files,
         inference,
         finders: Vec::new(),
+        mouse: true,
     };
     for effect in effects {
         world.perform(effect, &mut terminal)?;
@@ -83,6 +85,15 @@ pub fn run<S: Scorer + 'static>(
     // Before the threads are waited for: they may be in the middle of a window.
     terminal::give_back();
     Ok(code)
+}
+
+/// Forgets what is on the terminal, so that the next frame is painted whole. Not by
+/// [`ratatui::Terminal::clear`], which asks the terminal where its cursor is: the answer would come to
+/// the input thread, and from some terminals not at all.
+fn paint_anew(terminal: &mut Terminal) -> io::Result<()> {
+    execute!(stdout(), Clear(ClearType::All))?;
+    *terminal = Terminal::new(CrosstermBackend::new(stdout()))?;
+    Ok(())
 }
 
 /// Draws a frame, in one piece where the terminal can do that.
@@ -149,6 +160,8 @@ struct World {
     files: Files,
     inference: Inference,
     finders: Vec<(Purpose, Finder)>,
+    /// Whether mouse events are taken, for when the terminal is taken again.
+    mouse: bool,
 }
 
 impl World {
@@ -187,11 +200,14 @@ impl World {
             Effect::Suspend => {
                 terminal::give_back();
                 signal_hook::low_level::emulate_default_handler(SIGTSTP)?;
-                terminal::take(true)?;
-                terminal.clear()?;
+                terminal::take(self.mouse)?;
+                paint_anew(terminal)?;
             }
-            Effect::Redraw => terminal.clear()?,
-            Effect::CaptureMouse(capture) => terminal::capture_mouse(capture)?,
+            Effect::Redraw => paint_anew(terminal)?,
+            Effect::CaptureMouse(capture) => {
+                self.mouse = capture;
+                terminal::capture_mouse(capture)?;
+            }
         }
         Ok(())
     }
@@ -229,10 +245,10 @@ impl World {
         self.signals.ignore_interrupt(true);
         terminal::give_back();
         let status = command.status();
-        terminal::take(true)?;
+        terminal::take(self.mouse)?;
         self.signals.ignore_interrupt(false);
         self.input.resume();
-        terminal.clear()?;
+        paint_anew(terminal)?;
         Ok(match status {
             Ok(status) if status.success() => None,
             Ok(status) => Some(format!("{chosen} ended with {status}")),

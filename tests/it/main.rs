@@ -7,5 +7,5 @@ mod hub;
 mod models;
 mod parity;
 mod rooms;
-mod screen;
 mod sandbox;
+mod screen;

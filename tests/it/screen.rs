@@ -190,8 +190,8 @@ fn the_heat_map_follows_the_editor_however_it_saves() {
     session.wait_for_flagged("potato");
 
     // Truncated, then written anew.
-    std::fs::write(&path, sentence("giraffe")).unwrap();
-    session.wait_for_flagged("giraffe");
+    std::fs::write(&path, sentence("cheese")).unwrap();
+    session.wait_for_flagged("cheese");
 
     // Another file renamed over it.
     let fresh = folder.path().join(".minutes.md.swp");
@@ -231,8 +231,8 @@ fn the_editor_is_given_the_terminal_at_the_place_of_the_cursor() {
     session.press("]de");
     session.wait_for("called with +3 minutes.md");
     // What is typed now is the editor's, and so is Ctrl-C's neighbour on the screen.
-    session.press("giraffe\n");
-    session.wait_for_flagged("giraffe");
+    session.press("cheese\n");
+    session.wait_for_flagged("cheese");
     session.press("q");
     assert_eq!(session.end(), 0);
 }

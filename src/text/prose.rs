@@ -370,32 +370,49 @@ fn without_urls(text: &str, span: Span, segments: &mut Vec<Segment>) {
 
 /// The first bare URL in `source` from byte `from` on: a scheme or `www.` at the start of a word, up
 /// to white space, less the punctuation that ends the sentence around it (as GFM autolinks do).
+///
+/// Bytes rather than characters, since all prose of a document goes through here after every edit.
 fn next_url(source: &str, from: usize) -> Option<std::ops::Range<usize>> {
     const OPENINGS: [&str; 5] = ["https://", "http://", "ftp://", "mailto:", "www."];
-    let mut word_start = true;
-    for (at, c) in source.get(from..)?.char_indices() {
-        let at = from + at;
-        let rest = source.get(at..)?;
-        let opens = |opening: &str| {
-            rest.get(..opening.len())
-                .is_some_and(|head| head.eq_ignore_ascii_case(opening))
-        };
-        if word_start && OPENINGS.iter().any(|opening| opens(opening)) {
-            let end = rest
-                .find(|c: char| c.is_whitespace() || c == '<')
-                .unwrap_or(rest.len());
-            let url = rest.get(..end)?;
-            let mut url = url.trim_end_matches([
-                '.', ',', ';', ':', '!', '?', '"', '\'', '*', '_', '~', '”', '’',
-            ]);
-            while url.ends_with(')') && url.matches(')').count() > url.matches('(').count() {
-                url = &url[..url.len() - 1];
+    let opens = |at: usize| {
+        let first = source.as_bytes().get(at).copied().unwrap_or_default();
+        matches!(first.to_ascii_lowercase(), b'h' | b'f' | b'm' | b'w')
+            && OPENINGS.iter().any(|opening| {
+                source
+                    .get(at..at + opening.len())
+                    .is_some_and(|head| head.eq_ignore_ascii_case(opening))
+            })
+    };
+    let begins_a_word = |at: usize| {
+        at == from
+            || match source.as_bytes().get(at - 1) {
+                Some(before) if before.is_ascii() => !before.is_ascii_alphanumeric(),
+                _ => !source
+                    .get(from..at)
+                    .and_then(|before| before.chars().next_back())
+                    .is_some_and(char::is_alphanumeric),
             }
-            return Some(at..at + url.len());
+    };
+    let at = (from..source.len()).find(|&at| opens(at) && begins_a_word(at))?;
+    let rest = source.get(at..)?;
+    let end = rest
+        .find(|c: char| c.is_whitespace() || c == '<')
+        .unwrap_or(rest.len());
+    let mut url = rest.get(..end)?;
+    let opened = url.matches('(').count();
+    let mut closed = url.matches(')').count();
+    loop {
+        url = url.trim_end_matches([
+            '.', ',', ';', ':', '!', '?', '"', '\'', '*', '_', '~', '”', '’',
+        ]);
+        match url.strip_suffix(')') {
+            Some(inner) if closed > opened => {
+                url = inner;
+                closed -= 1;
+            }
+            _ => return Some(at..at + url.len()),
         }
-        word_start = !c.is_alphanumeric();
     }
-    None
 }
 
 #[cfg(test)]
@@ -497,7 +514,18 @@ $$
     #[test]
     fn a_url_ends_before_the_punctuation_of_its_sentence() {
         assert_eq!(next_url("(see www.a.b/c(d)).", 0), Some(5..17));
+        assert_eq!(next_url("(see www.a.b.) Then", 0), Some(5..12));
+        assert_eq!(next_url("éHTTPS://a.b, –HTTPS://a.b", 0), Some(18..29));
         assert_eq!(next_url("awww.x no url", 0), None);
+    }
+
+    #[test]
+    fn a_url_of_a_million_brackets_is_read_once_not_once_per_bracket() {
+        let text = format!("see http://x{}", ")".repeat(1 << 20));
+        let document = Document::new("x", text, Language::Markdown);
+        let blocks = blocks(&document);
+        assert_eq!(blocks[0].segments[0].span.range(), 0..4);
+        assert_eq!(blocks[0].segments[1].span.range(), 4..12);
     }
 
     #[test]

@@ -9,11 +9,11 @@ use crate::text::{Block, Document, Span, blocks};
 
 use super::cache::{Cache, Key};
 use super::finding::{Reading, Token, Word};
-use super::tokens::Tokens;
-use super::window::{Begins, Geometry, Window, plan};
+use super::tokens::{BlockReader, Tokens};
+use super::window::{Begins, Geometry, Milestone, Window, plan};
 
 /// Prose per region, in bytes: small enough that a screen of text is reached at once, large enough
-/// that tokenising the neighbourhood of its ends again costs little.
+/// that planning the neighbourhood of its ends twice costs little.
 const REGION: usize = 16 << 10;
 
 /// Tokens that the model reads in one call. More would not be faster on a CPU, and between calls is
@@ -37,6 +37,28 @@ struct Region {
 }
 
 impl Outline {
+    /// The first of the blocks that hold the `bytes` bytes of prose before block `block`.
+    fn before(&self, block: usize, bytes: usize) -> usize {
+        let mut left = bytes;
+        let far = self.blocks.iter().take(block).rev().take_while(|block| {
+            let more = left > 0;
+            left = left.saturating_sub(block.span.len() + 1);
+            more
+        });
+        block - far.count()
+    }
+
+    /// The block after those that hold the `bytes` bytes of prose from block `block` on.
+    fn after(&self, block: usize, bytes: usize) -> usize {
+        let mut left = bytes;
+        let far = self.blocks.iter().skip(block).take_while(|block| {
+            let more = left > 0;
+            left = left.saturating_sub(block.span.len() + 1);
+            more
+        });
+        block + far.count()
+    }
+
     /// How many regions there are; none if there is no prose.
     pub fn len(&self) -> usize {
         self.regions.len()
@@ -73,7 +95,7 @@ impl std::ops::AddAssign for Counts {
 
 /// A model that scores documents, and what it remembers of them.
 pub struct Engine {
-    tokenizer: Arc<Tokenizer>,
+    reader: BlockReader,
     forward: Arc<dyn Forward>,
     geometry: Geometry,
     cache: Cache,
@@ -89,7 +111,7 @@ impl Engine {
     ) -> Engine {
         let geometry = Geometry::for_positions(max_positions);
         Engine {
-            tokenizer,
+            reader: BlockReader::new(tokenizer),
             forward,
             geometry,
             cache: Cache::new(),
@@ -107,10 +129,11 @@ impl Engine {
     /// Forgets every answer.
     pub fn forget(&mut self) {
         self.cache.clear();
+        self.reader.forget();
     }
 
     /// Finds the prose of `document` and cuts the work on it.
-    pub fn outline(&self, document: &Document) -> Outline {
+    pub fn outline(&mut self, document: &Document) -> Outline {
         let blocks = blocks(document);
         let mut regions: Vec<Region> = Vec::new();
         let mut first = 0;
@@ -127,10 +150,10 @@ impl Engine {
                 len = 0;
             }
         }
-        let mut tokens = Tokens::default();
+        let mut tokens = 0;
         let fits = blocks.iter().all(|block| {
-            tokens.push_block(&self.tokenizer, &document.text, block);
-            tokens.len() <= self.geometry.capacity
+            tokens += self.reader.read(&document.text, block).len();
+            tokens <= self.geometry.capacity
         });
         if fits && let (Some(first), Some(last)) = (blocks.first(), blocks.last()) {
             let span = Span::new(first.span.start(), last.span.end());
@@ -165,9 +188,6 @@ impl Engine {
         is_stale: &dyn Fn() -> bool,
         emit: &mut dyn FnMut(Reading),
     ) -> Result<Counts, Error> {
-        let Some(region) = outline.regions.get(region) else {
-            return Ok(Counts::default());
-        };
         let (tokens, windows) = self.plan(document, outline, region);
         let mut counts = Counts::default();
         let mut emit_words = |reading: Reading| {
@@ -266,42 +286,58 @@ impl Engine {
 
     /// The tokens around a region, and the windows whose core begins in it.
     fn plan(
-        &self,
+        &mut self,
         document: &Document,
         outline: &Outline,
-        region: &Region,
+        region: usize,
     ) -> (Tokens, Vec<Window>) {
+        let Some(wanted_blocks) = outline.regions.get(region).map(|region| &region.blocks) else {
+            return (Tokens::default(), Vec::new());
+        };
         // As much of the neighbourhood as nearly always decides the windows; more if it did not.
-        let mut margin = 4 * self.geometry.capacity;
+        // Tokens are at most as many as bytes, and in prose a fourth or fifth of them.
+        let nearby = 16 * self.geometry.capacity;
+        let mut margin = nearby;
         loop {
-            let (mut before, mut after) = (region.blocks.start, region.blocks.end);
-            if outline.fits {
-                (before, after) = (0, outline.blocks.len());
+            let blocks = if outline.fits {
+                0..outline.blocks.len()
             } else {
-                // Tokens are at most as many as bytes, and in prose a fourth or fifth of them.
-                let (mut left, mut right) = (4 * margin, 4 * margin);
-                while before > 0 && left > 0 {
-                    before -= 1;
-                    left = left.saturating_sub(outline.blocks[before].span.len() + 1);
-                }
-                while after < outline.blocks.len() && right > 0 {
-                    right = right.saturating_sub(outline.blocks[after].span.len() + 1);
-                    after += 1;
-                }
-            }
+                outline.before(wanted_blocks.start, margin)
+                    ..outline.after(wanted_blocks.end, margin)
+            };
             let mut tokens = Tokens::default();
-            let mut wanted = 0..0;
-            for (at, block) in outline.blocks.iter().enumerate().take(after).skip(before) {
-                if at == region.blocks.start {
-                    wanted.start = tokens.len();
-                }
-                tokens.push_block(&self.tokenizer, &document.text, block);
-                if at + 1 == region.blocks.end {
-                    wanted.end = tokens.len();
-                }
+            // Where the tokens of each block begin, and where the last ones end.
+            let mut places = Vec::with_capacity(blocks.len() + 1);
+            for block in outline.blocks.get(blocks.clone()).unwrap_or_default() {
+                places.push(tokens.len());
+                let read = self.reader.read(&document.text, block);
+                tokens.push(&read, block.span.start());
             }
-            let (from_start, to_end) = (before == 0, after == outline.blocks.len());
-            match plan(tokens.run(from_start, to_end), wanted, &self.geometry) {
+            places.push(tokens.len());
+            let place = |block: usize| {
+                let at = block.checked_sub(blocks.start)?;
+                places.get(at).copied()
+            };
+            let wanted =
+                place(wanted_blocks.start).unwrap_or(0)..place(wanted_blocks.end).unwrap_or(0);
+            // The beginnings of this region and of those after it.
+            let milestones: Vec<Milestone> = outline
+                .regions
+                .iter()
+                .skip(region)
+                .map(|region| region.blocks.start)
+                .take_while(|&first| first < blocks.end)
+                .filter_map(|first| {
+                    let since = place(outline.before(first, nearby))?;
+                    Some(Milestone {
+                        at: place(first)?,
+                        since,
+                    })
+                })
+                .collect();
+            let (from_start, to_end) = (blocks.start == 0, blocks.end == outline.blocks.len());
+            let run = tokens.run(from_start, to_end, &milestones);
+            match plan(run, wanted, &self.geometry) {
                 Some(windows) => return (tokens, windows),
                 // With the whole document at hand there is always an answer.
                 None if from_start && to_end => return (tokens, Vec::new()),
@@ -313,9 +349,9 @@ impl Engine {
     /// `[CLS]`, what the window reads, `[SEP]`.
     fn input(&self, tokens: &Tokens, window: &Window) -> Vec<u32> {
         let mut ids = Vec::with_capacity(window.reads.len() + 2);
-        ids.push(self.tokenizer.cls_id());
+        ids.push(self.reader.tokenizer().cls_id());
         ids.extend_from_slice(&tokens.ids[window.reads.clone()]);
-        ids.push(self.tokenizer.sep_id());
+        ids.push(self.reader.tokenizer().sep_id());
         ids
     }
 }

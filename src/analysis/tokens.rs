@@ -1,9 +1,16 @@
 //! From blocks of prose to tokens with their bytes in the document.
+//!
+//! Tokenising is the dear part of planning, and an edit leaves nearly all blocks as they were, so
+//! what became of a block is remembered by what it says.
+
+use std::sync::Arc;
+
+use lru::LruCache;
 
 use crate::model::Tokenizer;
-use crate::text::{Block, SegmentKind, Span, sentences};
+use crate::text::{Block, Segment, SegmentKind, Span, sentences};
 
-use super::window::{Begins, Run};
+use super::window::{Begins, Milestone, Run};
 
 /// The tokens of a run of blocks, column by column.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,22 +32,38 @@ impl Tokens {
     }
 
     /// The run as the window planner wants it.
-    pub(super) fn run(&self, from_start: bool, to_end: bool) -> Run<'_> {
+    pub(super) fn run<'a>(
+        &'a self,
+        from_start: bool,
+        to_end: bool,
+        milestones: &'a [Milestone],
+    ) -> Run<'a> {
         Run {
             ids: &self.ids,
             begins: &self.begins,
             from_start,
             to_end,
+            milestones,
         }
     }
 
-    /// Appends the tokens of `block`, a block of `text`.
-    pub(super) fn push_block(&mut self, tokenizer: &Tokenizer, text: &str, block: &Block) {
+    /// Appends the tokens of a block that begins at byte `start` of the document.
+    pub(super) fn push(&mut self, block: &Tokens, start: usize) {
+        self.ids.extend_from_slice(&block.ids);
+        self.begins.extend_from_slice(&block.begins);
+        self.scored.extend_from_slice(&block.scored);
+        let placed = |span: &Span| Span::new(start + span.start(), start + span.end());
+        self.spans.extend(block.spans.iter().map(placed));
+    }
+
+    /// The tokens of `block`, a block of `text`, with bytes counted from where the block begins.
+    fn of_block(tokenizer: &Tokenizer, text: &str, block: &Block) -> Tokens {
+        let mut tokens = Tokens::default();
         let rendered = Rendered::of(text, block);
         let pieces = tokenizer.encode(&rendered.text);
         let starts = sentences(&rendered.text);
         let mut next_sentence = starts.iter().copied().skip(1).peekable();
-        let mut word_start = self.len();
+        let mut word_start = 0;
         let mut last_word = None;
         for piece in &pieces {
             let (start, end) = (piece.start as usize, piece.end as usize);
@@ -58,17 +81,23 @@ impl Tokens {
                 }
             }
             if begins != Begins::Piece {
-                self.score_whole_words(word_start);
-                word_start = self.len();
+                tokens.score_whole_words(word_start);
+                word_start = tokens.len();
             }
             last_word = Some(piece.word);
             let (span, kind) = rendered.source(start, end);
-            self.ids.push(piece.id);
-            self.begins.push(begins);
-            self.spans.push(span);
-            self.scored.push(kind == SegmentKind::Prose);
+            let origin = block.span.start();
+            let span = Span::new(
+                span.start().saturating_sub(origin),
+                span.end().saturating_sub(origin),
+            );
+            tokens.ids.push(piece.id);
+            tokens.begins.push(begins);
+            tokens.spans.push(span);
+            tokens.scored.push(kind == SegmentKind::Prose);
         }
-        self.score_whole_words(word_start);
+        tokens.score_whole_words(word_start);
+        tokens
     }
 
     /// A word that is partly code, such as the plural of one, is not scored at all.
@@ -77,6 +106,79 @@ impl Tokens {
             self.scored[from..].fill(false);
         }
     }
+}
+
+/// The tokenizer, and the tokens of the blocks that it read last.
+pub(super) struct BlockReader {
+    tokenizer: Arc<Tokenizer>,
+    known: LruCache<u128, Arc<Tokens>>,
+    /// About how many bytes `known` takes.
+    weight: usize,
+}
+
+impl BlockReader {
+    /// What the remembered blocks may take: a text of about five million bytes, or ten documents
+    /// as long as a novel.
+    const CAPACITY: usize = 64 << 20;
+
+    pub(super) fn new(tokenizer: Arc<Tokenizer>) -> BlockReader {
+        BlockReader {
+            tokenizer,
+            known: LruCache::unbounded(),
+            weight: 0,
+        }
+    }
+
+    pub(super) fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
+    }
+
+    /// The tokens of `block`, a block of `text`, with bytes counted from where the block begins.
+    pub(super) fn read(&mut self, text: &str, block: &Block) -> Arc<Tokens> {
+        let key = content(text, block);
+        if let Some(tokens) = self.known.get(&key) {
+            return Arc::clone(tokens);
+        }
+        let tokens = Arc::new(Tokens::of_block(&self.tokenizer, text, block));
+        self.weight += weight(&tokens);
+        self.known.put(key, Arc::clone(&tokens));
+        while self.weight > BlockReader::CAPACITY
+            && let Some((_, oldest)) = self.known.pop_lru()
+        {
+            self.weight -= weight(&oldest);
+        }
+        tokens
+    }
+
+    pub(super) fn forget(&mut self) {
+        self.known.clear();
+        self.weight = 0;
+    }
+}
+
+/// About how many bytes it takes to remember `tokens`.
+fn weight(tokens: &Tokens) -> usize {
+    /// The map's entry, its links, and the heads of four vectors with what the allocator adds.
+    const ENTRY: usize = 320;
+    const TOKEN: usize = size_of::<u32>() + size_of::<Begins>() + size_of::<Span>() + 1;
+    ENTRY + TOKEN * tokens.len()
+}
+
+/// A hash of all that the tokens of `block` depend on.
+fn content(text: &str, block: &Block) -> u128 {
+    let mut hash = xxhash_rust::xxh3::Xxh3Default::new();
+    let origin = block.span.start();
+    for &Segment { span, kind } in &block.segments {
+        let (start, end) = (
+            span.start().saturating_sub(origin),
+            span.end().saturating_sub(origin),
+        );
+        hash.update(&(start as u32).to_le_bytes());
+        hash.update(&(end as u32).to_le_bytes());
+        hash.update(&[kind as u8]);
+    }
+    hash.update(block.span.of(text).unwrap_or_default().as_bytes());
+    hash.digest128()
 }
 
 /// A block's text as its reader sees it, and where each part of it stands in the source.

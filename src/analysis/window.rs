@@ -13,9 +13,12 @@
 //! can be planned without the rest. (Greedy filling from the top, the usual way, shifts every later
 //! window at the first inserted word.)
 //!
-//! The law has one exception. Where no border is found for [`Geometry::longest_core`] tokens the
-//! core is cut at the best place in reach, which depends on where it began. Word order in natural
-//! text makes that rare; in monotonous text the windows are equal anyway.
+//! The law has two exceptions. Where no border is found for [`Geometry::longest_core`] tokens the
+//! core is cut at the best place in reach, which depends on where it began. And where none is found
+//! for much longer (a file of ten thousand equal lines has none at all, since each place is as good
+//! as the next) the text is cut at milestones, which depend on where the document began, so that no
+//! stretch needs the whole document to be planned. Word order in natural text makes the first rare
+//! and the second unheard of; in monotonous text the windows are equal anyway.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -97,6 +100,19 @@ pub struct Run<'a> {
     pub from_start: bool,
     /// Whether the document ends where the run does.
     pub to_end: bool,
+    /// The milestones of the document that lie in the run, in order. Of those whose
+    /// [`Milestone::since`] is not in the run none may be named.
+    pub milestones: &'a [Milestone],
+}
+
+/// A place that is a border if no other has been found for long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Milestone {
+    /// The place.
+    pub at: usize,
+    /// The first token of the stretch before it. The borders that this stretch can decide by itself
+    /// are the ones that make the milestone needless.
+    pub since: usize,
 }
 
 /// Plans the windows of `run` whose cores begin in `wanted`, or `None` if the run does not hold
@@ -125,9 +141,10 @@ pub fn plan(run: Run<'_>, wanted: Range<usize>, geometry: &Geometry) -> Option<V
             return Some(windows);
         }
         for core in bounded(run, from..to, geometry) {
-            let reads =
-                context_start(run, core.start, geometry)?..context_end(run, core.end, geometry)?;
+            // Only of the wanted ones must the whole context be at hand.
             if wanted.contains(&core.start) {
+                let reads = context_start(run, core.start, geometry)?
+                    ..context_end(run, core.end, geometry)?;
                 windows.push(Window { reads, core });
             }
         }
@@ -140,6 +157,34 @@ pub fn plan(run: Run<'_>, wanted: Range<usize>, geometry: &Geometry) -> Option<V
 
 /// The places where cores meet, both ends of the document included where the run holds them.
 fn borders(run: Run<'_>, geometry: &Geometry) -> Vec<usize> {
+    let mut borders = natural_borders(run, geometry);
+    let sight = geometry.sight();
+    let needed: Vec<usize> = run
+        .milestones
+        .iter()
+        .filter(|milestone| {
+            // A later border decides nothing, but it must not be one that is not seen yet.
+            let seen = milestone.at + sight <= run.ids.len() || run.to_end;
+            let since = match milestone.since {
+                0 if run.from_start => 0,
+                since => since + sight,
+            };
+            let first = borders.partition_point(|&border| border < since);
+            let covered = borders
+                .get(first)
+                .is_some_and(|&border| border <= milestone.at);
+            seen && !covered
+        })
+        .map(|milestone| milestone.at)
+        .collect();
+    borders.extend(needed);
+    borders.sort_unstable();
+    borders.dedup();
+    borders
+}
+
+/// The borders that the text itself offers, and the ends of the document.
+fn natural_borders(run: Run<'_>, geometry: &Geometry) -> Vec<usize> {
     let len = run.ids.len();
     let sight = geometry.sight();
     let mut borders = Vec::new();
@@ -159,7 +204,8 @@ fn borders(run: Run<'_>, geometry: &Geometry) -> Vec<usize> {
         (len + 1).saturating_sub(sight)
     };
     if from < to {
-        let ranks: Vec<Rank> = (0..len).map(|at| Rank::of(run, at, geometry)).collect();
+        let ranker = Ranker::new(run, 0..len, geometry);
+        let ranks: Vec<Rank> = (0..len).map(|at| ranker.rank(at)).collect();
         // A sliding minimum: `best` holds the places of the window that no later place beats.
         let mut best: VecDeque<usize> = VecDeque::new();
         let mut entered = from.saturating_sub(geometry.radius);
@@ -196,14 +242,35 @@ fn borders(run: Run<'_>, geometry: &Geometry) -> Vec<usize> {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Rank(Begins, u64);
 
-impl Rank {
-    fn of(run: Run<'_>, at: usize, geometry: &Geometry) -> Rank {
-        let around = at.saturating_sub(geometry.hashed)..(at + geometry.hashed).min(run.ids.len());
-        let mut hash = xxhash_rust::xxh3::Xxh3Default::new();
-        for id in &run.ids[around] {
-            hash.update(&id.to_le_bytes());
+/// Ranks the places of a stretch of a run.
+struct Ranker<'a> {
+    run: Run<'a>,
+    hashed: usize,
+    /// The first token that is in `bytes`.
+    from: usize,
+    /// The ids as bytes, side by side, for the hash to read at once.
+    bytes: Vec<u8>,
+}
+
+impl Ranker<'_> {
+    fn new<'a>(run: Run<'a>, places: Range<usize>, geometry: &Geometry) -> Ranker<'a> {
+        let from = places.start.saturating_sub(geometry.hashed);
+        let to = (places.end + geometry.hashed).min(run.ids.len());
+        let ids = run.ids.get(from..to).unwrap_or_default();
+        Ranker {
+            run,
+            hashed: geometry.hashed,
+            from,
+            bytes: ids.iter().flat_map(|id| id.to_le_bytes()).collect(),
         }
-        Rank(run.begins[at], hash.digest())
+    }
+
+    fn rank(&self, at: usize) -> Rank {
+        const ID: usize = size_of::<u32>();
+        let first = at.saturating_sub(self.hashed) - self.from;
+        let last = (at + self.hashed).min(self.run.ids.len()) - self.from;
+        let around = &self.bytes[ID * first..ID * last];
+        Rank(self.run.begins[at], xxhash_rust::xxh3::xxh3_64(around))
     }
 }
 
@@ -211,14 +278,15 @@ impl Rank {
 fn bounded(run: Run<'_>, core: Range<usize>, geometry: &Geometry) -> Vec<Range<usize>> {
     let mut cores = Vec::new();
     let mut start = core.start;
-    while core.end - start > geometry.longest_core {
-        let half = start + geometry.longest_core.div_ceil(2);
-        let places = half..start + geometry.longest_core + 1;
-        let cut = places
-            .min_by_key(|&at| Rank::of(run, at, geometry))
-            .unwrap_or(half);
-        cores.push(start..cut);
-        start = cut;
+    if core.len() > geometry.longest_core {
+        let ranker = Ranker::new(run, core.clone(), geometry);
+        while core.end - start > geometry.longest_core {
+            let half = start + geometry.longest_core.div_ceil(2);
+            let places = half..start + geometry.longest_core + 1;
+            let cut = places.min_by_key(|&at| ranker.rank(at)).unwrap_or(half);
+            cores.push(start..cut);
+            start = cut;
+        }
     }
     cores.push(start..core.end);
     cores
@@ -290,6 +358,7 @@ mod tests {
             begins,
             from_start: true,
             to_end: true,
+            milestones: &[],
         }
     }
 
@@ -399,6 +468,7 @@ mod tests {
                 begins: &begins[stretch.clone()],
                 from_start: stretch.start == 0,
                 to_end: stretch.end == len,
+                milestones: &[],
             };
             if let Some(part) = plan(run, from - stretch.start..to - stretch.start, &geometry) {
                 let part: Vec<_> = part
@@ -409,9 +479,51 @@ mod tests {
                     })
                     .collect();
                 let wanted: Vec<_> = windows.iter().filter(|w| (from..to).contains(&w.core.start)).cloned().collect();
-                prop_assume!(none_is_cut_for_length(whole(&ids, &begins), &geometry));
                 prop_assert_eq!(part, wanted);
             }
+        }
+
+        #[test]
+        fn text_without_borders_is_planned_between_milestones(
+            seed: u64, len in 3_000usize..6_000, monotonous in 0usize..3_000, every in 150usize..900, lookback in 0usize..700,
+        ) {
+            let geometry = Geometry::for_positions(128);
+            let (mut ids, mut begins) = text(seed, len);
+            // Any stretch of equal tokens, often longer than what a region looks at.
+            let from = seed as usize % (len - monotonous);
+            ids[from..from + monotonous].fill(7);
+            begins[from..from + monotonous].fill(Begins::Block);
+            let milestone = |at: usize| Milestone { at, since: at.saturating_sub(lookback) };
+            let milestones: Vec<_> = (1..).map(|n| n * every).take_while(|&at| at < len).map(milestone).collect();
+            let run = Run { milestones: &milestones, ..whole(&ids, &begins) };
+            let windows = plan(run, 0..len, &geometry).unwrap();
+
+            let mut planned = Vec::new();
+            for start in (0..len).step_by(every) {
+                let end = (start + every).min(len);
+                // What must be enough: on one side the stretch before this milestone, on the other the
+                // first milestone that no border seen from here can make needless.
+                let stretch = start.saturating_sub(lookback + 200)..(end + every + lookback + 200).min(len);
+                let near: Vec<_> = milestones
+                    .iter()
+                    .filter(|m| m.since >= stretch.start && m.at >= start && m.at < stretch.end)
+                    .map(|m| Milestone { at: m.at - stretch.start, since: m.since - stretch.start })
+                    .collect();
+                let run = Run {
+                    ids: &ids[stretch.clone()],
+                    begins: &begins[stretch.clone()],
+                    from_start: stretch.start == 0,
+                    to_end: stretch.end == len,
+                    milestones: &near,
+                };
+                let part = plan(run, start - stretch.start..end - stretch.start, &geometry);
+                prop_assert!(part.is_some(), "{:?} was not enough for {:?}", stretch, start..end);
+                planned.extend(part.unwrap().iter().map(|w| Window {
+                    reads: w.reads.start + stretch.start..w.reads.end + stretch.start,
+                    core: w.core.start + stretch.start..w.core.end + stretch.start,
+                }));
+            }
+            prop_assert_eq!(planned, windows);
         }
 
         #[test]

@@ -50,3 +50,19 @@ impl Cache {
         self.answers.clear();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_that_read_the_same_but_are_asked_about_different_tokens_are_different() {
+        let ids = [1, 2, 3, 4];
+        let keys = [0..4, 0..3, 1..4, 1..3].map(|core| Key::new(&ids, core));
+        for (at, key) in keys.iter().enumerate() {
+            assert!(!keys[..at].contains(key));
+        }
+        assert_eq!(Key::new(&ids, 1..3), keys[3]);
+        assert_ne!(Key::new(&[1, 2, 3, 5], 1..3), keys[3]);
+    }
+}

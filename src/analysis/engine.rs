@@ -369,7 +369,7 @@ fn reading(tokens: &Tokens, window: &Window, answer: &[f32]) -> Reading {
         let index = reading.tokens.len() as u32;
         reading.tokens.push(Token { span, p });
         match reading.words.last_mut() {
-            Some(word) if open_word && tokens.begins[at] == Begins::Piece => {
+            Some(word) if open_word && tokens.begins[at] > Begins::Word => {
                 word.span = Span::new(word.span.start(), span.end());
                 word.p = word.p.max(p);
                 word.tokens.end = index + 1;

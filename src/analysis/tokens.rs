@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use lru::LruCache;
 
-use crate::model::Tokenizer;
+use crate::model::{Piece, Tokenizer};
 use crate::text::{Block, Segment, SegmentKind, Span, sentences};
 
 use super::window::{Begins, Milestone, Run};
@@ -64,12 +64,13 @@ impl Tokens {
         let starts = sentences(&rendered.text);
         let mut next_sentence = starts.iter().copied().skip(1).peekable();
         let mut word_start = 0;
-        let mut last_word = None;
+        let mut last: Option<&Piece> = None;
         for piece in &pieces {
             let (start, end) = (piece.start as usize, piece.end as usize);
-            let mut begins = match last_word {
+            let mut begins = match last {
                 None => Begins::Block,
-                Some(word) if word != piece.word => Begins::Word,
+                Some(last) if last.word != piece.word => Begins::Word,
+                Some(last) if last.end > piece.start => Begins::Part,
                 Some(_) => Begins::Piece,
             };
             while next_sentence
@@ -80,11 +81,11 @@ impl Tokens {
                     begins = Begins::Sentence;
                 }
             }
-            if begins != Begins::Piece {
+            if begins <= Begins::Word {
                 tokens.score_whole_words(word_start);
                 word_start = tokens.len();
             }
-            last_word = Some(piece.word);
+            last = Some(piece);
             let (span, kind) = rendered.source(start, end);
             let origin = block.span.start();
             let span = Span::new(
@@ -252,5 +253,79 @@ impl<'a> Rendered<'a> {
             Span::new(place(first, start), place(last, end)),
             kind.unwrap_or(SegmentKind::Prose),
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_of_the_same_text_that_are_read_differently_are_not_confused() {
+        let text = "one two";
+        let block = |parts: [(usize, usize, SegmentKind); 2]| {
+            let segments: Vec<Segment> = parts
+                .iter()
+                .map(|&(start, end, kind)| Segment {
+                    span: Span::new(start, end),
+                    kind,
+                })
+                .collect();
+            Block {
+                span: Span::new(0, 7),
+                segments,
+            }
+        };
+        use SegmentKind::{Break, Context, Prose};
+        let contents = [
+            [(0, 4, Prose), (4, 7, Prose)],
+            [(0, 4, Prose), (4, 7, Context)],
+            [(0, 4, Break), (4, 7, Prose)],
+            [(0, 3, Prose), (4, 7, Prose)],
+            [(0, 3, Prose), (3, 7, Prose)],
+        ]
+        .map(|parts| content(text, &block(parts)));
+        for (at, content) in contents.iter().enumerate() {
+            assert!(!contents[..at].contains(content), "block {at}");
+        }
+    }
+
+    #[test]
+    fn what_is_remembered_of_a_block_does_not_depend_on_where_it_stands() {
+        let tokenizer = crate::model::Checkpoint::builtin().unwrap().tokenizer;
+        let mut reader = BlockReader::new(tokenizer);
+        let text = "The boats wait.\n\nThe boats wait.";
+        let document = crate::text::Document::new("x", text, crate::text::Language::Plain);
+        let blocks = crate::text::blocks(&document);
+        let first = reader.read(text, &blocks[0]);
+        assert!(Arc::ptr_eq(&first, &reader.read(text, &blocks[1])));
+        let mut tokens = Tokens::default();
+        tokens.push(&first, blocks[1].span.start());
+        let shown: Vec<&str> = tokens
+            .spans
+            .iter()
+            .filter_map(|span| span.of(text))
+            .collect();
+        assert_eq!(shown, ["The", "boats", "wait", "."]);
+        assert_eq!(tokens.spans[0].start(), 17);
+    }
+
+    #[test]
+    fn remembering_stays_within_its_bounds() {
+        let tokenizer = crate::model::Checkpoint::builtin().unwrap().tokenizer;
+        let mut reader = BlockReader::new(tokenizer);
+        // As if it had read much already.
+        reader.weight = BlockReader::CAPACITY - 1_000;
+        let text: String = (0..50).map(|n| format!("word {n}\n\n")).collect();
+        let document = crate::text::Document::new("x", text, crate::text::Language::Plain);
+        for block in crate::text::blocks(&document) {
+            reader.read(&document.text, &block);
+        }
+        assert!(
+            (1..5).contains(&reader.known.len()),
+            "{}",
+            reader.known.len()
+        );
+        assert!(reader.weight <= BlockReader::CAPACITY);
     }
 }

@@ -62,7 +62,9 @@ pub enum Encoding {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
     /// A NUL byte, the mark of a binary file.
-    #[error("byte {offset} is NUL, so this is not a text file")]
+    #[error(
+        "byte {offset} is NUL, so this is not a text file; if it is UTF-16, save it with a byte order mark or as UTF-8"
+    )]
     Nul {
         /// Offset in the file.
         offset: usize,

@@ -8,4 +8,5 @@ mod models;
 mod parity;
 mod rooms;
 mod sandbox;
+mod scoring;
 mod screen;

@@ -227,6 +227,9 @@ impl Engine {
                 window.reads.len(),
             )
         });
+        // Where somebody waits, a window for each thread: the next ones can be shown before the last
+        // ones are read, and newer work is noticed sooner.
+        let most = focus.map_or(usize::MAX, |_| rayon::current_num_threads());
         let mut order = order.as_slice();
         while !order.is_empty() && !is_stale() {
             let mut read = 0;
@@ -234,7 +237,7 @@ impl Engine {
                 read += window.reads.len() + 2;
                 read <= self.batch
             });
-            let (batch, rest) = order.split_at(fit.count().max(1));
+            let (batch, rest) = order.split_at(fit.take(most).count().max(1));
             order = rest;
             let inputs: Vec<Vec<u32>> = batch
                 .iter()

@@ -800,6 +800,25 @@ fn the_windows_near_the_focus_come_first() {
 }
 
 #[test]
+fn where_somebody_looks_the_model_reads_a_window_for_each_thread_at_a_time() {
+    let document = plain(&prose(WORDS, 2_000, 11));
+    let recorder = Recorder::new(Arc::new(Echo));
+    let mut engine = Engine::new(vocabulary(), Arc::clone(&recorder) as _, 512);
+    let outline = engine.outline(&document);
+    let mut largest_call = |focus: Option<Span>| {
+        engine.forget();
+        engine
+            .score_region(&document, &outline, 0, focus, &|| false, &mut |_| {})
+            .unwrap();
+        let calls = recorder.calls();
+        calls.iter().map(Vec::len).max().unwrap_or(0)
+    };
+    let threads = rayon::current_num_threads();
+    assert!(largest_call(Some(Span::new(0, 10))) <= threads);
+    assert!(largest_call(None) > 3);
+}
+
+#[test]
 fn stale_work_ends_between_two_calls_of_the_model_and_what_was_done_is_kept() {
     let document = plain(&prose(WORDS, 2_000, 12));
     let recorder = Recorder::new(Arc::new(Echo));

@@ -4,11 +4,44 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use serde::ser::{Serialize, SerializeStruct, Serializer};
+use serde_json::ser::Formatter;
 
 use super::{FileError, Model, Places, ScorePrinter, Scored};
 
 /// The version of the shape of what is written; it changes when a field changes its meaning or goes.
 const SCHEMA_VERSION: u32 = 1;
+
+/// Writes `value` as JSON that may be shown: what must not reach a terminal is escaped, not only what
+/// JSON itself wants escaped.
+pub(super) fn write_json(out: &mut dyn Write, value: &(impl Serialize + ?Sized)) -> io::Result<()> {
+    let mut serializer = serde_json::Serializer::with_formatter(out, Showable);
+    Ok(value.serialize(&mut serializer)?)
+}
+
+/// Compact JSON without any control or invisible format character.
+struct Showable;
+
+impl Formatter for Showable {
+    fn write_string_fragment<W: ?Sized + Write>(
+        &mut self,
+        writer: &mut W,
+        fragment: &str,
+    ) -> io::Result<()> {
+        let mut rest = fragment;
+        while let Some((at, hidden)) = rest
+            .char_indices()
+            .find(|&(_, c)| crate::text::stand_in(c).is_some())
+        {
+            let (shown, after) = rest.split_at(at);
+            writer.write_all(shown.as_bytes())?;
+            for unit in hidden.encode_utf16(&mut [0; 2]) {
+                write!(writer, "\\u{unit:04x}")?;
+            }
+            rest = after.get(hidden.len_utf8()..).unwrap_or_default();
+        }
+        writer.write_all(rest.as_bytes())
+    }
+}
 
 /// One object; the documents are written into it one after the other.
 #[derive(Default)]
@@ -19,7 +52,7 @@ pub(super) struct Json {
 impl ScorePrinter for Json {
     fn begin(&mut self, out: &mut dyn Write, model: &Model) -> io::Result<()> {
         write!(out, "{{\"schema_version\":{SCHEMA_VERSION},\"model\":")?;
-        serde_json::to_writer(&mut *out, model)?;
+        write_json(out, model)?;
         write!(out, ",\"documents\":[")
     }
 
@@ -28,12 +61,12 @@ impl ScorePrinter for Json {
             out.write_all(b",")?;
         }
         self.documents += 1;
-        Ok(serde_json::to_writer(out, &DocumentObject(scored))?)
+        write_json(out, &DocumentObject(scored))
     }
 
     fn end(&mut self, out: &mut dyn Write, errors: &[FileError]) -> io::Result<()> {
         out.write_all(b"],\"errors\":")?;
-        serde_json::to_writer(&mut *out, errors)?;
+        write_json(out, errors)?;
         out.write_all(b"}\n")?;
         out.flush()
     }
@@ -48,14 +81,14 @@ impl ScorePrinter for JsonLines {
     }
 
     fn document(&mut self, out: &mut dyn Write, scored: &Scored<'_>) -> io::Result<()> {
-        serde_json::to_writer(&mut *out, &DocumentObject(scored))?;
+        write_json(out, &DocumentObject(scored))?;
         out.write_all(b"\n")?;
         out.flush()
     }
 
     fn end(&mut self, out: &mut dyn Write, errors: &[FileError]) -> io::Result<()> {
         for error in errors {
-            serde_json::to_writer(&mut *out, error)?;
+            write_json(out, error)?;
             out.write_all(b"\n")?;
         }
         out.flush()
@@ -172,5 +205,34 @@ where
 {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq((self.0)())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn written(text: &str) -> String {
+        let mut out = Vec::new();
+        write_json(&mut out, text).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn what_must_not_reach_a_terminal_is_escaped() {
+        assert_eq!(
+            written("é\u{1b}[1m\u{9b}\u{202e}\u{7f}\u{e0041}\n\"🙂"),
+            r#""é\u001b[1m\u009b\u202e\u007f\udb40\udc41\n\"🙂""#
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn escaped_text_is_read_back_as_it_was(text: String) {
+            let json = written(&text);
+            prop_assert!(!json.chars().any(|c| crate::text::stand_in(c).is_some()));
+            prop_assert_eq!(serde_json::from_str::<String>(&json).unwrap(), text);
+        }
     }
 }

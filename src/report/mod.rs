@@ -2,7 +2,7 @@
 //!
 //! One result, many printers: [`ScorePrinter`] takes documents one by one and writes each in the
 //! chosen [`Format`] as soon as it is whole. What a document contains reaches a terminal only
-//! through [`crate::text::visible`]; JSON escapes by itself.
+//! through [`crate::text::visible`]; JSON escapes what that would replace.
 
 mod compact;
 mod github;
@@ -52,9 +52,15 @@ pub struct Model {
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct FileError {
     /// The file.
+    #[serde(serialize_with = "lossy")]
     pub path: PathBuf,
     /// What is wrong with it, and what to do.
     pub message: String,
+}
+
+/// A path as text, whatever it is made of: a name that is not UTF-8 must not cost the whole report.
+fn lossy<S: serde::Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&path.to_string_lossy())
 }
 
 /// A scored document.

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use serde_json::json;
 
+use super::json::write_json;
 use super::{FileError, Model, ScorePrinter, Scored};
 
 /// One run; its results are written one after the other.
@@ -28,8 +29,10 @@ impl ScorePrinter for Sarif {
         write!(
             out,
             "{{\"$schema\":\"https://json.schemastore.org/sarif-2.1.0.json\",\"version\":\"2.1.0\",\
-             \"runs\":[{{\"tool\":{{\"driver\":{driver}}},\"columnKind\":\"unicodeCodePoints\",\"results\":["
-        )
+             \"runs\":[{{\"tool\":{{\"driver\":"
+        )?;
+        write_json(out, &driver)?;
+        write!(out, "}},\"columnKind\":\"unicodeCodePoints\",\"results\":[")
     }
 
     fn document(&mut self, out: &mut dyn Write, scored: &Scored<'_>) -> io::Result<()> {
@@ -50,9 +53,11 @@ impl ScorePrinter for Sarif {
                     },
                 }}],
             });
-            let comma = if self.results > 0 { "," } else { "" };
+            if self.results > 0 {
+                out.write_all(b",")?;
+            }
             self.results += 1;
-            write!(out, "{comma}{result}")?;
+            write_json(out, &result)?;
         }
         Ok(())
     }
@@ -74,7 +79,9 @@ impl ScorePrinter for Sarif {
             "executionSuccessful": errors.is_empty(),
             "toolExecutionNotifications": notifications,
         });
-        writeln!(out, "],\"invocations\":[{invocation}]}}]}}")?;
+        write!(out, "],\"invocations\":[")?;
+        write_json(out, &invocation)?;
+        writeln!(out, "]}}]}}")?;
         out.flush()
     }
 }

@@ -51,7 +51,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// It is not TOML, or has a key or a type that no setting has.
-    #[error("the settings file {path} is not understood: {source}")]
+    #[error("the settings file {path} is not understood")]
     Parse {
         /// The file.
         path: PathBuf,
@@ -75,7 +75,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// The file cannot be edited without losing what is in it.
-    #[error("the settings file {path} is not TOML, so it was left as it is: {source}")]
+    #[error("the settings file {path} is not TOML, so it was left as it is")]
     Edit {
         /// The file.
         path: PathBuf,
@@ -191,10 +191,15 @@ pub fn save_threshold(path: &Path, model: &str, threshold: f32) -> Result<(), Er
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(write_error)?;
     }
+    // Where the settings are kept elsewhere and linked to, the link stays.
+    let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     // Written whole beside it, then renamed: a full disk must not cost the user their settings.
     let fresh = path.with_extension("toml.new");
     std::fs::write(&fresh, file.to_string()).map_err(write_error)?;
-    std::fs::rename(&fresh, path).map_err(write_error)
+    if let Ok(old) = std::fs::metadata(&path) {
+        std::fs::set_permissions(&fresh, old.permissions()).map_err(write_error)?;
+    }
+    std::fs::rename(&fresh, &path).map_err(write_error)
 }
 
 #[cfg(test)]
@@ -224,10 +229,12 @@ mod tests {
 
     #[test]
     fn an_unknown_setting_is_refused_with_its_line() {
-        let err = read("model = \"builtin\"\nmodle = \"x\"\n")
-            .unwrap_err()
-            .to_string();
-        assert!(err.contains("line 2") && err.contains("modle"), "{err}");
+        let err = read("model = \"builtin\"\nmodle = \"x\"\n").unwrap_err();
+        let cause = std::error::Error::source(&err).unwrap().to_string();
+        assert!(
+            cause.contains("line 2") && cause.contains("modle"),
+            "{cause}"
+        );
     }
 
     #[test]
@@ -253,6 +260,27 @@ mod tests {
             FileSettings::read(path, true),
             Err(Error::Read { .. })
         ));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn saving_a_threshold_writes_through_a_link_and_keeps_the_permissions() {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+        let folder = tempfile::tempdir().unwrap();
+        let (kept, linked) = (
+            folder.path().join("kept.toml"),
+            folder.path().join("config.toml"),
+        );
+        std::fs::write(&kept, "theme = \"light\"\n").unwrap();
+        std::fs::set_permissions(&kept, PermissionsExt::from_mode(0o600)).unwrap();
+        symlink("kept.toml", &linked).unwrap();
+        save_threshold(&linked, "builtin", 0.25).unwrap();
+        assert!(linked.is_symlink());
+        let text = std::fs::read_to_string(&kept).unwrap();
+        assert_eq!(text, "theme = \"light\"\n\n[thresholds]\nbuiltin = 0.25\n");
+        let mode = std::fs::metadata(&kept).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
     }
 
     #[test]

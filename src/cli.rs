@@ -14,7 +14,10 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::builder::FalseyValueParser;
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::report::Format;
 
@@ -41,31 +44,32 @@ pub(crate) enum Exit {
         Opens documents and paints each word by how likely the model thinks it was put in the place \
         of another. Save the file in an editor and the picture follows. The model is carried \
         inside: nothing is downloaded unless another one is named.",
-    args_conflicts_with_subcommands = true,
+    override_usage = "electroscope [OPTIONS] [FILE|DIR]...\n       electroscope [OPTIONS] <COMMAND>",
     disable_help_subcommand = true,
     max_term_width = 100,
     after_help = "Examples:\n  \
-        electroscope notes.md                 open a document and watch it\n  \
-        electroscope docs/                    open the documents of a folder\n  \
-        git show HEAD:notes.md | electroscope read standard input\n  \
-        electroscope score --format json *.md score without a screen\n  \
-        electroscope score docs/ || echo look fail a script on flagged words\n\n\
-        Exit codes: 0 nothing to report, 1 words over the threshold (score), 2 failed, 130 Ctrl-C."
+        electroscope notes.md                  open a document and watch it\n  \
+        electroscope docs/                     open the documents of a folder\n  \
+        git show HEAD:notes.md | electroscope  read standard input\n  \
+        electroscope score docs/               print the doubtful words, for scripts\n  \
+        electroscope score --help              what a command takes\n\n\
+        Exit codes: 0 nothing to report, 1 flagged words (score), 2 something failed, 130 Ctrl-C."
 )]
 pub struct Cli {
+    #[command(flatten)]
+    view: ViewArgs,
+    // After the others: its heading would stand over all that follows.
     #[command(flatten)]
     global: Global,
     #[command(subcommand)]
     command: Option<Command>,
-    #[command(flatten)]
-    view: ViewArgs,
 }
 
 /// What every command takes.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Everywhere")]
 struct Global {
-    /// Discriminator: `builtin`, a folder in Hugging Face layout, or a hub id
+    /// Discriminator: `builtin`, a folder in Hugging Face layout, or a hub id [default: builtin]
     #[arg(
         long,
         global = true,
@@ -74,7 +78,7 @@ struct Global {
         hide_env_values = true
     )]
     model: Option<String>,
-    /// Branch, tag or commit of a hub model
+    /// Branch, tag or commit of a hub model [default: main]
     #[arg(
         long,
         global = true,
@@ -83,7 +87,7 @@ struct Global {
         hide_env_values = true
     )]
     revision: Option<String>,
-    /// Where to compute: auto, cpu, cuda, cuda:N
+    /// Where to compute: auto, cpu, cuda, cuda:N [default: auto]
     #[arg(
         long,
         global = true,
@@ -92,7 +96,7 @@ struct Global {
         hide_env_values = true
     )]
     device: Option<String>,
-    /// What to compute in: auto, f32, int8
+    /// What to compute in: auto, f32, int8 [default: auto]
     #[arg(
         long,
         global = true,
@@ -101,7 +105,7 @@ struct Global {
         hide_env_values = true
     )]
     precision: Option<String>,
-    /// Threads for the arithmetic [default: all cores]
+    /// Threads to compute with [default: all cores]
     #[arg(
         long,
         global = true,
@@ -115,7 +119,8 @@ struct Global {
         long,
         global = true,
         env = "ELECTROSCOPE_OFFLINE",
-        hide_env_values = true
+        hide_env_values = true,
+        value_parser = FalseyValueParser::new()
     )]
     offline: bool,
     /// Settings file [default: see `electroscope paths`]
@@ -127,7 +132,7 @@ struct Global {
         hide_env_values = true
     )]
     config: Option<PathBuf>,
-    /// Colour: auto, always, never
+    /// When to use colour [default: auto]
     #[arg(
         long,
         global = true,
@@ -139,10 +144,10 @@ struct Global {
     /// Print nothing but results and errors
     #[arg(short, long, global = true)]
     quiet: bool,
-    /// Log more; once for information, twice for details
+    /// Log what is done to standard error, or from the screen to a file; twice for details
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     verbose: u8,
-    /// Write a log to FILE
+    /// Log to FILE
     #[arg(
         long,
         global = true,
@@ -156,36 +161,63 @@ struct Global {
 /// When to colour.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 enum ColorChoice {
-    /// On a terminal, unless `NO_COLOR` is set.
+    /// On a terminal, unless `NO_COLOR` is set
     #[default]
     Auto,
-    /// Always.
+    /// Into pipes and files, too
     Always,
-    /// Never.
+    /// Not at all
     Never,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Open documents on the screen (the same as naming them without a command)
+    #[command(after_help = "Examples:\n  \
+        electroscope view notes.md draft.txt\n  \
+        electroscope view --threshold 0.8 docs/   flag only what is very doubtful\n  \
+        electroscope view --language plain a.md   take the markup for prose, too\n\n\
+        Press ? on the screen for its keys.")]
     View(ViewArgs),
-    /// Score documents without a screen
+    /// Print the words of documents that the model doubts, without a screen
+    ///
+    /// Each word has a number p from 0 to 1: how likely the model thinks it was put in the place of
+    /// another. Words at or above the threshold are flagged, and if any is, the exit code is 1. In
+    /// Markdown only the prose is scored; of a folder, the files that hold prose (.md, .txt, .rst,
+    /// .adoc, .org and the like), as .gitignore allows.
     Score(ScoreArgs),
     /// List, describe, download and export models
-    #[command(subcommand, disable_help_subcommand = true)]
+    #[command(
+        subcommand,
+        disable_help_subcommand = true,
+        after_help = "Examples:\n  \
+            electroscope model list\n  \
+            electroscope model pull google/electra-small-discriminator\n  \
+            electroscope --model google/electra-small-discriminator notes.md"
+    )]
     Model(ModelCommand),
     /// Print a completion script for a shell
+    #[command(after_help = "Examples:\n  \
+        electroscope completions bash > ~/.local/share/bash-completion/completions/electroscope\n  \
+        electroscope completions zsh > ~/.zfunc/_electroscope    with ~/.zfunc in $fpath\n  \
+        electroscope completions fish > ~/.config/fish/completions/electroscope.fish")]
     Completions {
         /// The shell
         shell: clap_complete::Shell,
     },
     /// Print the manual page, or write one per command into a folder
+    #[command(after_help = "Examples:\n  \
+        electroscope man | man -l -\n  \
+        electroscope man --out ~/.local/share/man/man1")]
     Man {
         /// Folder to write `electroscope.1` and the pages of the commands into
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
     },
     /// Print where settings, models and logs are
+    #[command(after_help = "Examples:\n  \
+        electroscope paths\n  \
+        electroscope paths --example > ~/.config/electroscope/config.toml")]
     Paths {
         /// Print a settings file with every setting explained instead
         #[arg(long)]
@@ -198,10 +230,10 @@ struct ViewArgs {
     /// Documents, folders of documents, or `-` for standard input
     #[arg(value_name = "FILE|DIR")]
     paths: Vec<PathBuf>,
-    /// Flag words from this p on [default: the model's own]
+    /// Flag words whose p is P or more, from 0 to 1 [default: the model's own, else 0.5]
     #[arg(long, value_name = "P", env = "ELECTROSCOPE_THRESHOLD", hide_env_values = true, value_parser = probability)]
     threshold: Option<f32>,
-    /// Which parts are prose
+    /// Which parts of a document are prose
     #[arg(
         long,
         value_name = "LANGUAGE",
@@ -222,26 +254,26 @@ struct ViewArgs {
 
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "Examples:\n  \
-    electroscope score notes.md\n  \
-    electroscope score --format json docs/ | jq '.documents[].summary'\n  \
-    echo 'The committee approved the banana.' | electroscope score\n  \
-    electroscope score --calibrate accepted/*.md   find the threshold on text that is fine\n\n\
-    Formats: `pretty` on a terminal, `compact` into a pipe, unless --format says otherwise.\n\
-    In a folder the files that hold prose are scored (.md .txt .rst .adoc .org …), as .gitignore allows.")]
+        electroscope score notes.md\n  \
+        echo 'The committee approved the banana.' | electroscope score\n  \
+        electroscope score --format json docs/ | jq '.documents[].summary'\n  \
+        electroscope score --format github docs/       annotate a pull request\n  \
+        electroscope score --calibrate accepted/*.md   find the threshold on text that is fine\n\n\
+        Exit codes: 0 no word is flagged (or --exit-zero), 1 some are, 2 something failed, 130 Ctrl-C.")]
 struct ScoreArgs {
     /// Documents, folders of documents, or `-` for standard input [default: `-` if it is a pipe]
     #[arg(value_name = "FILE|DIR")]
     paths: Vec<PathBuf>,
-    /// How to write the findings
+    /// How to write what was found [default: pretty on a terminal, compact into a pipe]
     #[arg(long, value_name = "FORMAT")]
     format: Option<Format>,
-    /// Flag words from this p on [default: the model's own]
+    /// Flag words whose p is P or more, from 0 to 1 [default: the model's own, else 0.5]
     #[arg(long, value_name = "P", env = "ELECTROSCOPE_THRESHOLD", hide_env_values = true, value_parser = probability)]
     threshold: Option<f32>,
     /// Exit with 0 even if words are flagged
     #[arg(long)]
     exit_zero: bool,
-    /// Which parts are prose
+    /// Which parts of a document are prose
     #[arg(
         long,
         value_name = "LANGUAGE",
@@ -250,10 +282,11 @@ struct ScoreArgs {
         hide_env_values = true
     )]
     language: LanguageChoice,
-    /// Find the threshold on these texts, which are taken to be fine, and write it to the settings
-    #[arg(long)]
+    /// Score nothing, but find the threshold on these texts, which you are content with, and write it
+    /// to the settings
+    #[arg(long, conflicts_with_all = ["format", "exit_zero"])]
     calibrate: bool,
-    /// The share of the calibration text's words that may lie above the threshold
+    /// The share of the words of those texts that may be flagged
     #[arg(long, value_name = "SHARE", default_value = "0.01", requires = "calibrate", value_parser = probability)]
     false_alarms: f32,
 }
@@ -261,24 +294,31 @@ struct ScoreArgs {
 /// Which parts of a document are prose.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 enum LanguageChoice {
-    /// What the file's extension says.
+    /// As its extension says: Markdown for .md and the like, else plain
     #[default]
     Auto,
-    /// All of it.
+    /// All of the text
     Plain,
-    /// Markdown: the prose of it.
+    /// What a reader sees as sentences: no front matter, code, URLs, HTML or math
     Markdown,
 }
 
 #[derive(Debug, Subcommand)]
 enum ModelCommand {
     /// List the built-in model, the cached ones and the one that is set
+    #[command(after_help = "Examples:\n  \
+        electroscope model list\n  \
+        electroscope model list --json | jq -r '.models[].id'")]
     List {
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
     /// Describe a model: sizes, threshold, licence, file hashes
+    #[command(after_help = "Examples:\n  \
+        electroscope model info\n  \
+        electroscope model info google/electra-small-discriminator\n  \
+        electroscope model info --json mini/ | jq .threshold")]
     Info {
         /// The model [default: the one that is set]
         #[arg(value_name = "builtin|DIR|HUB_ID")]
@@ -288,8 +328,13 @@ enum ModelCommand {
         json: bool,
     },
     /// Download a model into the cache that all Hugging Face programs share
+    #[command(after_help = "Examples:\n  \
+        electroscope model pull google/electra-small-discriminator\n  \
+        electroscope model pull --revision v2 my-org/my-electra\n\n\
+        Prints the folder it lies in. What is there already is not downloaded again, and what was cut \
+        off goes on where it stopped.")]
     Pull {
-        /// The model
+        /// The model: NAME or ORGANISATION/NAME
         #[arg(value_name = "HUB_ID")]
         id: String,
     },
@@ -324,9 +369,30 @@ pub fn main() -> ExitCode {
     run(std::env::args_os())
 }
 
+/// Reads the arguments.
+fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
+    let mut command = Cli::command();
+    let matches = command.try_get_matches_from_mut(args)?;
+    // What the screen takes may stand without a command, but before another one it would be taken in
+    // silence and do nothing.
+    if let Some((name, _)) = matches.subcommand() {
+        let stray = ["paths", "threshold", "language", "theme"]
+            .into_iter()
+            .find(|id| matches.value_source(id) == Some(ValueSource::CommandLine));
+        if let Some(id) = stray {
+            let message = match id {
+                "paths" => format!("documents stand after the command: electroscope {name} FILE"),
+                _ => format!("--{id} stands after the command: electroscope {name} --{id} …"),
+            };
+            return Err(command.error(ErrorKind::ArgumentConflict, message));
+        }
+    }
+    Cli::from_arg_matches(&matches).map_err(|err| err.format(&mut command))
+}
+
 /// Runs the program on `args`, the program's name first.
 fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let cli = match Cli::try_parse_from(args) {
+    let cli = match parse(args) {
         Ok(cli) => cli,
         Err(err) => {
             // Help and version are printed to standard output and are no failure.
@@ -336,8 +402,8 @@ fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
                 Exit::Clean
             };
             return match err.print() {
-                Ok(()) => exit(code),
-                Err(_) => exit(Exit::Failed),
+                Err(err) if err.kind() != std::io::ErrorKind::BrokenPipe => exit(Exit::Failed),
+                _ => exit(code),
             };
         }
     };
@@ -383,7 +449,6 @@ fn is_broken_pipe(err: &anyhow::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_arguments_are_consistent() {

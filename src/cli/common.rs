@@ -1,6 +1,6 @@
 //! What the commands share: settings in force, documents from the disk, a model from its name.
 
-use std::io::{self, IsTerminal, Read};
+use std::io::{self, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -18,17 +18,15 @@ use crate::text::{Document, Language};
 use crate::worker::finder::prose_files;
 
 /// Prints an error, the one way errors are printed.
-#[expect(clippy::print_stderr, reason = "this is the place")]
 pub(super) fn complain(message: &str) {
-    // Messages may quote a document or a file name.
-    eprintln!(
-        "error: {}",
-        message
-            .split('\n')
-            .map(crate::text::visible)
-            .collect::<Vec<_>>()
-            .join("\n")
-    );
+    say(&format!("error: {message}"));
+}
+
+/// Writes to standard error what may quote a document or a file name.
+fn say(message: &str) {
+    let lines: Vec<_> = message.split('\n').map(crate::text::visible).collect();
+    // There is nobody to tell that standard error is closed.
+    let _ = writeln!(io::stderr(), "{}", lines.join("\n"));
 }
 
 /// An error with its causes, each said once: some errors quote their cause, some leave it to us.
@@ -43,12 +41,14 @@ pub(super) fn in_full(err: &anyhow::Error) -> String {
 }
 
 /// Prints a remark that is neither a result nor an error.
-#[expect(clippy::print_stderr, reason = "this is the place")]
 pub(super) fn remark(global: &Global, message: &str) {
     if !global.quiet {
-        eprintln!("{}", crate::text::visible(message));
+        say(message);
     }
 }
+
+/// Threads that may be asked for: far more than help, and few enough that every system has them.
+const MOST_THREADS: usize = 1024;
 
 /// The settings in force: flags and variables laid over the file.
 #[derive(Clone, Debug)]
@@ -80,7 +80,10 @@ impl InForce {
             })?,
         };
         if let Some(threads) = global.threads.or(file.threads) {
-            anyhow::ensure!(threads > 0, "--threads must be at least 1");
+            anyhow::ensure!(
+                (1..=MOST_THREADS).contains(&threads),
+                "cannot compute with {threads} threads; it must be a number from 1 to {MOST_THREADS}"
+            );
             // A pool that is there already has the right size: it was made by an earlier call.
             let _ = rayon::ThreadPoolBuilder::new()
                 .num_threads(threads)
@@ -118,9 +121,22 @@ impl InForce {
     pub(super) fn threshold(&self, typed: Option<f32>, own: Option<f32>) -> f32 {
         typed
             .or_else(|| self.file.thresholds.get(&self.model).copied())
+            .or_else(|| self.file.thresholds.get(&self.threshold_key()).copied())
             .or(self.file.threshold)
             .or(own)
             .unwrap_or(0.5)
+    }
+
+    /// The name that a calibrated threshold is kept under: that of the model, or where it is a folder
+    /// the whole path, since the same words may name another folder from elsewhere.
+    pub(super) fn threshold_key(&self) -> String {
+        match ModelChoice::parse(&self.model) {
+            Ok(ModelChoice::Folder(folder)) => std::fs::canonicalize(folder)
+                .ok()
+                .and_then(|folder| folder.to_str().map(str::to_owned))
+                .unwrap_or_else(|| self.model.clone()),
+            _ => self.model.clone(),
+        }
     }
 
     /// The colours to use on standard output; `typed` beats what the settings say.
@@ -250,9 +266,7 @@ pub(super) fn read(source: &Source, choice: LanguageChoice) -> Result<Document, 
     let (path, bytes) = match source {
         Source::Stdin => {
             let path = PathBuf::from("<stdin>");
-            let mut bytes = Vec::new();
-            let read = io::stdin().lock().read_to_end(&mut bytes);
-            (path, read.map(|_| bytes))
+            (path, read_all(io::stdin().lock()))
         }
         Source::File(path) => (path.clone(), read_file(path)),
     };
@@ -260,7 +274,13 @@ pub(super) fn read(source: &Source, choice: LanguageChoice) -> Result<Document, 
         path: path.clone(),
         message,
     };
-    let bytes = bytes.map_err(|err| fail(err.to_string()))?;
+    let bytes = bytes.map_err(|err| {
+        fail(match err.kind() {
+            io::ErrorKind::NotFound => "there is no such file or folder".to_owned(),
+            io::ErrorKind::PermissionDenied => "it may not be read: permission denied".to_owned(),
+            _ => format!("it cannot be read: {err}"),
+        })
+    })?;
     let language = language(choice, &path);
     Document::decode(path.clone(), bytes, language).map_err(|err| fail(err.to_string()))
 }
@@ -269,12 +289,28 @@ pub(super) fn read(source: &Source, choice: LanguageChoice) -> Result<Document, 
 fn read_file(path: &Path) -> io::Result<Vec<u8>> {
     let len = std::fs::metadata(path)?.len();
     if len > Document::MAX_LEN as u64 {
-        return Err(io::Error::other(format!(
-            "the file has {len} bytes; texts of up to {} bytes can be read",
-            Document::MAX_LEN
-        )));
+        return Err(too_long());
     }
-    std::fs::read(path)
+    read_all(std::fs::File::open(path)?)
+}
+
+/// All that there is to read, which may go on for ever.
+fn read_all(input: impl Read) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    input
+        .take(Document::MAX_LEN as u64 + 1)
+        .read_to_end(&mut bytes)?;
+    match bytes.len() > Document::MAX_LEN {
+        true => Err(too_long()),
+        false => Ok(bytes),
+    }
+}
+
+fn too_long() -> io::Error {
+    io::Error::other(format!(
+        "texts of up to {} MiB can be read",
+        Document::MAX_LEN >> 20
+    ))
 }
 
 /// Lets Ctrl-C end the process at once with exit code 130.

@@ -13,10 +13,27 @@ use crate::text::Document;
 pub(super) fn run(global: &Global, args: &ScoreArgs) -> anyhow::Result<Exit> {
     let in_force = InForce::new(global)?;
     let (sources, mut errors) = common::sources(&args.paths);
+    errors.iter().for_each(report_error);
     anyhow::ensure!(
         !sources.is_empty() || !errors.is_empty() || !args.paths.is_empty(),
         "nothing to score: name a file or a folder, or pipe a text in (see `electroscope score --help`)"
     );
+    if sources.is_empty() && errors.is_empty() {
+        // Folders that hold none are no failure, but may well be a slip.
+        let names: Vec<String> = args
+            .paths
+            .iter()
+            .map(|path| path.display().to_string())
+            .collect();
+        common::remark(
+            global,
+            &format!(
+                "no documents in {}: of a folder the files that hold prose are taken, such as .md and .txt, \
+                 as .gitignore allows; others can be named one by one",
+                names.join(", ")
+            ),
+        );
+    }
     // Ctrl-C ends the process at once with the code that shells expect of it.
     common::exit_on_interrupt()?;
     let mut loaded = common::load(global, &in_force)?;
@@ -120,7 +137,6 @@ fn calibrate(
     /// Fewer words than this say nothing about one in a hundred.
     const FEWEST_WORDS: usize = 500;
 
-    errors.iter().for_each(report_error);
     anyhow::ensure!(
         errors.is_empty(),
         "not calibrated, because some of the text could not be read"
@@ -146,7 +162,7 @@ fn calibrate(
         all.len()
     );
     let threshold = threshold_for(&mut all, args.false_alarms);
-    settings::save_threshold(&in_force.config, &in_force.model, threshold)?;
+    settings::save_threshold(&in_force.config, &in_force.threshold_key(), threshold)?;
     common::remark(
         global,
         &format!(

@@ -12,4 +12,4 @@ mod window;
 
 pub use engine::{Counts, Engine, Outline};
 pub use finding::{Reading, Token, Word};
-pub use window::{Begins, Geometry, Run, Window, plan};
+pub use window::{Begins, Geometry, Milestone, Run, Window, plan};

@@ -12,12 +12,12 @@
 //!
 //! Light falls one way: each room may use those above it in this list, and none below.
 //!
-//! - [`text`]: documents, spans, prose, lines. Pure, and cannot fail once the bytes are decoded.
+//! - [`text`]: documents, spans, prose, lines, rows. Pure, and cannot fail once the bytes are decoded.
 //! - [`model`]: ELECTRA on candle: configuration, tokenizer, weights, where checkpoints come from.
 //!   The only room that sees a tensor.
 //! - [`analysis`]: windows, the cache, and the questions we ask a text.
-//! - [`report`]: findings as coloured text, compact lines, JSON.
-//! - [`worker`]: the threads: the one that owns the model, the one that watches files.
+//! - [`report`]: findings as coloured text, compact lines, JSON; the scale from p to a colour.
+//! - [`worker`]: the threads: the one that owns the model, those that watch, find and read files.
 //! - [`ui`]: the screen: state, update, view.
 //! - [`settings`]: what a user may set; flag beats variable beats file.
 //! - [`cli`]: one file per command, and the exit code.

@@ -69,7 +69,8 @@ impl Areas {
         }
         if middle.width > 12 {
             areas.strip = Rect::new(middle.right() - 1, middle.y, 1, middle.height);
-            middle.width -= 1;
+            // And a gap, so that letters and strip do not touch.
+            middle.width -= 2;
             let lines = state.document().map_or(1, |open| open.lines.count());
             let digits = lines.ilog10() as u16 + 1;
             // A mark, the number, a space.

@@ -40,8 +40,9 @@ pub struct Tokenizer {
 const SPECIAL: [&str; 5] = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"];
 
 impl Tokenizer {
-    /// Opens the tokenizer in `folder`: `tokenizer.json`, else `vocab.txt` with what
-    /// `tokenizer_config.json` says about it.
+    /// Opens the tokenizer in `folder`: `tokenizer.json`, else `vocab.txt`. What
+    /// `tokenizer_config.json` says about the treatment of letters counts for both, as in the
+    /// reference: more than one cased model has a `tokenizer.json` that lowers letters.
     ///
     /// # Errors
     ///
@@ -51,23 +52,33 @@ impl Tokenizer {
             let path = folder.join(name);
             std::fs::read(&path).map_err(|source| Error::Read { path, source })
         };
-        if folder.join("tokenizer.json").is_file() {
-            return Tokenizer::from_json(&read("tokenizer.json")?, &folder.join("tokenizer.json"));
-        }
-        if !folder.join("vocab.txt").is_file() {
+        let (json, vocabulary) = (folder.join("tokenizer.json"), folder.join("vocab.txt"));
+        if !json.is_file() && !vocabulary.is_file() {
             return Err(Error::MissingFile {
                 folder: folder.to_owned(),
                 wanted: "tokenizer.json or vocab.txt",
                 found: super::listing(folder),
             });
         }
-        let mut options = VocabularyOptions::default();
+        let mut said = Said::default();
         if folder.join("tokenizer_config.json").is_file() {
             let path = folder.join("tokenizer_config.json");
-            options = serde_json::from_slice(&read("tokenizer_config.json")?)
+            said = serde_json::from_slice(&read("tokenizer_config.json")?)
                 .map_err(|source| Error::ConfigSyntax { path, source })?;
         }
-        Tokenizer::from_vocabulary(&read("vocab.txt")?, options, &folder.join("vocab.txt"))
+        if json.is_file() {
+            let inner = Inner::from_bytes(read("tokenizer.json")?);
+            let corrected = inner.and_then(|mut inner| {
+                said.correct(&mut inner)?;
+                Ok(inner)
+            });
+            let inner = corrected.map_err(|err| Error::Tokenizer {
+                path: json.clone(),
+                what: err.to_string(),
+            })?;
+            return Tokenizer::new(inner, &json);
+        }
+        Tokenizer::from_vocabulary(&read("vocab.txt")?, said.options(), &vocabulary)
     }
 
     /// Reads a `tokenizer.json`; `path` is named in errors.
@@ -253,9 +264,8 @@ impl Tokenizer {
     }
 }
 
-/// What `tokenizer_config.json` says about a `vocab.txt`; the defaults are the reference's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
-#[serde(default)]
+/// How BERT's tokenizer treats letters; the defaults are the reference's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VocabularyOptions {
     /// Lower the letters.
     pub do_lower_case: bool,
@@ -272,6 +282,58 @@ impl Default for VocabularyOptions {
             strip_accents: None,
             tokenize_chinese_chars: true,
         }
+    }
+}
+
+/// What `tokenizer_config.json` says of it.
+#[derive(Default, serde::Deserialize)]
+#[serde(default)]
+struct Said {
+    tokenizer_class: Option<String>,
+    do_lower_case: Option<bool>,
+    /// `null` is a statement too: accents go where letters are lowered.
+    #[serde(deserialize_with = "stated")]
+    strip_accents: Option<Option<bool>>,
+    tokenize_chinese_chars: Option<bool>,
+}
+
+/// A field that is there, whatever its value.
+fn stated<'de, D: serde::Deserializer<'de>>(field: D) -> Result<Option<Option<bool>>, D::Error> {
+    serde::Deserialize::deserialize(field).map(Some)
+}
+
+impl Said {
+    /// The options for a `vocab.txt`.
+    fn options(&self) -> VocabularyOptions {
+        let default = VocabularyOptions::default();
+        VocabularyOptions {
+            do_lower_case: self.do_lower_case.unwrap_or(default.do_lower_case),
+            strip_accents: self.strip_accents.unwrap_or(default.strip_accents),
+            tokenize_chinese_chars: self
+                .tokenize_chinese_chars
+                .unwrap_or(default.tokenize_chinese_chars),
+        }
+    }
+
+    /// Puts what is said in the place of what a `tokenizer.json` does. The classes that take every
+    /// rule from that file do not look here either.
+    fn correct(&self, inner: &mut Inner) -> tokenizers::Result<()> {
+        let general = ["PreTrainedTokenizerFast", "TokenizersBackend"];
+        if (self.tokenizer_class.as_deref()).is_some_and(|class| general.contains(&class)) {
+            return Ok(());
+        }
+        let Some(NormalizerWrapper::BertNormalizer(found)) = inner.get_normalizer() else {
+            return Ok(());
+        };
+        let wanted = BertNormalizer::new(
+            found.clean_text,
+            self.tokenize_chinese_chars
+                .unwrap_or(found.handle_chinese_chars),
+            self.strip_accents.unwrap_or(found.strip_accents),
+            self.do_lower_case.unwrap_or(found.lowercase),
+        );
+        inner.with_normalizer(Some(wanted))?;
+        Ok(())
     }
 }
 
@@ -325,8 +387,50 @@ mod tests {
     fn the_treatment_of_letters_is_written_where_it_is_looked_for() {
         for do_lower_case in [true, false] {
             let json = tokenizer(do_lower_case).options_json(512);
-            let options: VocabularyOptions = serde_json::from_str(&json).unwrap();
-            assert_eq!(options.do_lower_case, do_lower_case, "{json}");
+            let said: Said = serde_json::from_str(&json).unwrap();
+            assert_eq!(said.options().do_lower_case, do_lower_case, "{json}");
         }
+    }
+
+    /// The ids of `Boat` under a `tokenizer.json` that lowers letters, or a `vocab.txt`, beside this
+    /// `tokenizer_config.json`.
+    fn ids_under(json: bool, config: Option<&str>) -> Vec<u32> {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, bytes: &[u8]| {
+            std::fs::write(folder.path().join(name), bytes).unwrap();
+        };
+        if json {
+            write(
+                "tokenizer.json",
+                tokenizer(true).to_json().unwrap().as_bytes(),
+            );
+        } else {
+            write("vocab.txt", VOCABULARY);
+        }
+        if let Some(config) = config {
+            write("tokenizer_config.json", config.as_bytes());
+        }
+        let tokenizer = Tokenizer::open_folder(folder.path()).unwrap();
+        let pieces = tokenizer.encode("Boat");
+        pieces.iter().map(|piece| piece.id).collect()
+    }
+
+    #[test]
+    fn a_cased_model_keeps_its_letters_whatever_tokenizer_json_says() {
+        const CASED: u32 = 5;
+        const LOWERED: u32 = 6;
+        for json in [true, false] {
+            let under = |config| ids_under(json, config);
+            assert_eq!(under(Some(r#"{"do_lower_case": false}"#)), [CASED]);
+            assert_eq!(
+                under(Some(r#"{"do_lower_case": false, "strip_accents": null}"#)),
+                [CASED]
+            );
+            assert_eq!(under(Some(r#"{"do_lower_case": true}"#)), [LOWERED]);
+            assert_eq!(under(Some(r#"{"model_max_length": 512}"#)), [LOWERED]);
+            assert_eq!(under(None), [LOWERED]);
+        }
+        let general = r#"{"do_lower_case": false, "tokenizer_class": "PreTrainedTokenizerFast"}"#;
+        assert_eq!(ids_under(true, Some(general)), [LOWERED]);
     }
 }

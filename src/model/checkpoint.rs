@@ -34,30 +34,10 @@ impl Checkpoint {
     ///
     /// A file that is missing, damaged, or does not fit the others.
     pub fn open(folder: &Path) -> Result<Checkpoint, Error> {
-        let path = folder.join("config.json");
-        let json = match std::fs::read(&path) {
-            Ok(json) => json,
-            Err(err) if err.kind() == std::io::ErrorKind::NotFound && folder.is_dir() => {
-                let found = super::listing(folder);
-                return Err(Error::MissingFile {
-                    folder: folder.to_owned(),
-                    wanted: "config.json",
-                    found,
-                });
-            }
-            Err(source) => return Err(Error::Read { path, source }),
-        };
+        let (path, json) = config_json(folder)?;
         let config = ElectraConfig::parse(&json, &path)?;
         let tokenizer = Tokenizer::open_folder(folder)?;
-        let named = ["tokenizer.json", "vocab.txt"]
-            .map(|name| folder.join(name))
-            .into_iter()
-            .find(|path| path.exists());
-        check_vocabulary(
-            &tokenizer,
-            &config,
-            &named.unwrap_or_else(|| folder.to_owned()),
-        )?;
+        check_vocabulary(&tokenizer, &config, &vocabulary_file(folder))?;
         let weights = Weights::open_folder(folder)?;
         Ok(Checkpoint {
             folder: Some(folder.to_owned()),
@@ -75,6 +55,32 @@ impl Checkpoint {
     pub fn builtin() -> Result<Checkpoint, Error> {
         builtin::discriminator()
     }
+}
+
+/// The configuration in `folder`, and its path.
+pub(super) fn config_json(folder: &Path) -> Result<(PathBuf, Vec<u8>), Error> {
+    let path = folder.join("config.json");
+    match std::fs::read(&path) {
+        Ok(json) => Ok((path, json)),
+        Err(err) if err.kind() == std::io::ErrorKind::NotFound && folder.is_dir() => {
+            let found = super::listing(folder);
+            Err(Error::MissingFile {
+                folder: folder.to_owned(),
+                wanted: "config.json",
+                found,
+            })
+        }
+        Err(source) => Err(Error::Read { path, source }),
+    }
+}
+
+/// The file in `folder` that the tokenizer is read from, for a message.
+pub(super) fn vocabulary_file(folder: &Path) -> PathBuf {
+    ["tokenizer.json", "vocab.txt"]
+        .map(|name| folder.join(name))
+        .into_iter()
+        .find(|path| path.exists())
+        .unwrap_or_else(|| folder.to_owned())
 }
 
 pub(super) fn check_vocabulary(

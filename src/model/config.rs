@@ -1,4 +1,5 @@
-//! `config.json`: the shape of an ELECTRA and everything else in it that changes a number.
+//! `config.json`: the shape of an ELECTRA and everything else in it that changes a number. BERT and
+//! DistilBERT are read into the same shape, for the same encoder computes them.
 //!
 //! Every such field is honoured or refused by name. Fields that are missing take the defaults of
 //! the reference, `transformers/models/electra/configuration_electra.py`.
@@ -7,7 +8,8 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::Error;
+use super::family::Family;
+use super::{Error, labels};
 
 /// The activation functions that checkpoints name. All are computed as PyTorch does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,7 +50,7 @@ pub struct ElectraConfig {
     pub attention_probs_dropout_prob: f32,
     /// The longest window in tokens, `[CLS]` and `[SEP]` included.
     pub max_position_embeddings: usize,
-    /// Kinds of segment.
+    /// Kinds of segment; none in a DistilBERT.
     pub type_vocab_size: usize,
     /// Added to the variance in a layer norm.
     pub layer_norm_eps: f64,
@@ -70,7 +72,6 @@ pub struct ElectraConfig {
 #[derive(Deserialize)]
 #[serde(default)]
 struct RawConfig {
-    model_type: Option<String>,
     vocab_size: usize,
     embedding_size: usize,
     hidden_size: usize,
@@ -89,7 +90,7 @@ struct RawConfig {
     add_cross_attention: bool,
     tie_word_embeddings: Option<bool>,
     architectures: Option<Vec<String>>,
-    id2label: Option<serde_json::Map<String, serde_json::Value>>,
+    id2label: Option<serde_json::Value>,
     electroscope: Option<Calibration>,
 }
 
@@ -102,7 +103,6 @@ struct Calibration {
 impl Default for RawConfig {
     fn default() -> RawConfig {
         RawConfig {
-            model_type: None,
             vocab_size: 30_522,
             embedding_size: 128,
             hidden_size: 256,
@@ -139,32 +139,46 @@ impl ElectraConfig {
             path: path.to_owned(),
             source,
         };
-        let raw: serde_json::Value = serde_json::from_slice(json).map_err(syntax)?;
-        let fields: RawConfig = RawConfig::deserialize(&raw).map_err(syntax)?;
+        let raw = serde_json::from_slice(json).map(serde_json::Value::Object);
+        let raw = raw.map_err(syntax)?;
+        let refuse = |found: String, wanted: &str| Error::Config {
+            path: path.to_owned(),
+            field: "model_type",
+            found,
+            wanted: wanted.to_owned(),
+        };
+        match raw.get("model_type") {
+            Some(kind) if kind == "electra" => {}
+            Some(other) => {
+                return Err(refuse(other.to_string(), "only \"electra\" can be read"));
+            }
+            None => return Err(refuse("missing".into(), "it must say \"electra\"")),
+        }
+        ElectraConfig::of_family(Family::Electra, raw, path)
+    }
+
+    /// Reads the encoder of a model of `family` from its configuration, in that family's own names.
+    /// [`ElectraConfig::raw`] stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// As [`ElectraConfig::parse`].
+    pub fn of_family(
+        family: Family,
+        raw: serde_json::Value,
+        path: &Path,
+    ) -> Result<ElectraConfig, Error> {
+        let fields = RawConfig::deserialize(family.fields(&raw));
+        let fields = fields.map_err(|source| Error::ConfigSyntax {
+            path: path.to_owned(),
+            source,
+        })?;
         let refuse = |field: &'static str, found: String, wanted: String| Error::Config {
             path: path.to_owned(),
-            field,
+            field: family.field(field),
             found,
             wanted,
         };
-
-        match fields.model_type.as_deref() {
-            Some("electra") => {}
-            Some(other) => {
-                return Err(refuse(
-                    "model_type",
-                    format!("{other:?}"),
-                    "only \"electra\" can be read".into(),
-                ));
-            }
-            None => {
-                return Err(refuse(
-                    "model_type",
-                    "missing".into(),
-                    "it must say \"electra\"".into(),
-                ));
-            }
-        }
         let hidden_act = match fields.hidden_act.as_str() {
             "gelu" | "gelu_python" => Activation::Gelu,
             "gelu_new" | "gelu_pytorch_tanh" => Activation::GeluTanh,
@@ -196,7 +210,7 @@ impl ElectraConfig {
                 return Err(refuse(
                     field,
                     "true".into(),
-                    "an ELECTRA reads in both directions at once".into(),
+                    "only encoders that read in both directions at once can be used".into(),
                 ));
             }
         }
@@ -226,10 +240,10 @@ impl ElectraConfig {
             ),
         ];
         for (field, value, most) in sizes {
-            let least = if field == "max_position_embeddings" {
-                3
-            } else {
-                1
+            let least = match (field, family) {
+                ("max_position_embeddings", _) => 3,
+                ("type_vocab_size", Family::DistilBert) => 0,
+                _ => 1,
             };
             if !(least..=most).contains(&value) {
                 return Err(refuse(
@@ -244,7 +258,8 @@ impl ElectraConfig {
             .is_multiple_of(fields.num_attention_heads)
         {
             let wanted = format!(
-                "it must divide hidden_size, which is {}",
+                "it must divide {}, which is {}",
+                family.field("hidden_size"),
                 fields.hidden_size
             );
             return Err(refuse(
@@ -304,7 +319,11 @@ impl ElectraConfig {
             architectures: fields.architectures.unwrap_or_default(),
             threshold,
             false_alarms: calibration.and_then(|calibration| calibration.false_alarms),
-            labels: labels(fields.id2label.unwrap_or_default()),
+            // Which of them stand is looked at where there is a head to use them.
+            labels: (fields.id2label.as_ref())
+                .and_then(|id2label| labels::by_number(id2label).ok())
+                .map(|labels| labels.into_values().collect())
+                .unwrap_or_default(),
             raw,
         })
     }
@@ -313,21 +332,6 @@ impl ElectraConfig {
     pub fn head_size(&self) -> usize {
         self.hidden_size / self.num_attention_heads
     }
-}
-
-/// Labels by number. Keys are numbers written as strings; entries that are not are left out.
-fn labels(id2label: serde_json::Map<String, serde_json::Value>) -> Vec<String> {
-    let mut labels: Vec<(usize, String)> = id2label
-        .into_iter()
-        .filter_map(|(id, label)| {
-            Some((
-                id.parse().ok()?,
-                label.as_str().map_or(label.to_string(), str::to_owned),
-            ))
-        })
-        .collect();
-    labels.sort();
-    labels.into_iter().map(|(_, label)| label).collect()
 }
 
 #[cfg(test)]

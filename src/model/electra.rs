@@ -4,7 +4,7 @@
 //! checkpoints, so that loading needs no renaming. The same modules serve inference and training:
 //! `train` switches dropout on.
 
-use candle_core::{DType, Device, Result, Tensor};
+use candle_core::{Device, Result, Tensor};
 use candle_nn::{Dropout, Module, VarBuilder};
 use candle_transformers::models::with_tracing::{Embedding, Linear, linear};
 
@@ -16,7 +16,7 @@ use super::layers::{LayerNorm, softmax};
 pub struct Batch {
     /// Token ids, `(B, T)`.
     pub ids: Tensor,
-    /// Segment of each token, `(B, T)`; all zero unless a question stands before a text.
+    /// Segment of each token, `(B, T)`; all zero unless one text stands before another.
     pub segments: Tensor,
     /// What is added to the attention scores, `(B, 1, 1, T)`: 0 for a token, a very negative number
     /// for padding. Absent if nothing is padded.
@@ -30,16 +30,35 @@ impl Batch {
     ///
     /// Those of making tensors.
     pub fn new(windows: &[&[u32]], pad_id: u32, device: &Device) -> Result<Batch> {
-        let longest = windows.iter().map(|window| window.len()).max().unwrap_or(0);
+        let windows: Vec<(&[u32], usize)> = (windows.iter())
+            .map(|&window| (window, window.len()))
+            .collect();
+        Batch::pairs(&windows, pad_id, device)
+    }
+
+    /// Pads windows of two texts to the longest of them. Each comes with the place of its first
+    /// token of segment 1, which is its length if it holds one text only.
+    ///
+    /// # Errors
+    ///
+    /// Those of making tensors.
+    pub fn pairs(windows: &[(&[u32], usize)], pad_id: u32, device: &Device) -> Result<Batch> {
+        let longest = (windows.iter())
+            .map(|(window, _)| window.len())
+            .max()
+            .unwrap_or(0);
         let size = (windows.len(), longest);
         let mut ids = Vec::with_capacity(windows.len() * longest);
-        for window in windows {
+        let mut segments = Vec::with_capacity(windows.len() * longest);
+        for &(window, second) in windows {
             ids.extend_from_slice(window);
             ids.extend(std::iter::repeat_n(pad_id, longest - window.len()));
+            let is_second = |at: usize| u32::from(at >= second && at < window.len());
+            segments.extend((0..longest).map(is_second));
         }
-        let padded = windows.iter().any(|window| window.len() < longest);
+        let padded = windows.iter().any(|(window, _)| window.len() < longest);
         let mask = if padded {
-            let rows = windows.iter().flat_map(|window| {
+            let rows = windows.iter().flat_map(|(window, _)| {
                 // The smallest finite number, as the reference adds: an infinity would make a row of
                 // nothing but padding undefined.
                 (0..longest).map(|at| if at < window.len() { 0.0 } else { f32::MIN })
@@ -50,7 +69,7 @@ impl Batch {
         };
         Ok(Batch {
             ids: Tensor::from_vec(ids, size, device)?,
-            segments: Tensor::zeros(size, DType::U32, device)?,
+            segments: Tensor::from_vec(segments, size, device)?,
             mask,
         })
     }
@@ -118,7 +137,8 @@ impl Electra {
 struct Embeddings {
     words: Embedding,
     positions: Embedding,
-    segments: Embedding,
+    /// None where the family has no segments.
+    segments: Option<Embedding>,
     norm: LayerNorm,
     dropout: Dropout,
 }
@@ -133,7 +153,10 @@ impl Embeddings {
                 size,
                 vb.pp("position_embeddings"),
             )?,
-            segments: Embedding::new(config.type_vocab_size, size, vb.pp("token_type_embeddings"))?,
+            segments: match config.type_vocab_size {
+                0 => None,
+                kinds => Some(Embedding::new(kinds, size, vb.pp("token_type_embeddings"))?),
+            },
             norm: LayerNorm::load(size, config.layer_norm_eps, vb.pp("LayerNorm"))?,
             dropout: Dropout::new(config.hidden_dropout_prob),
         })
@@ -141,11 +164,13 @@ impl Embeddings {
 
     fn forward(&self, batch: &Batch, train: bool) -> Result<Tensor> {
         let (_, length) = batch.ids.dims2()?;
-        let words = self.words.forward(&batch.ids)?; // (B, T, E)
-        let segments = self.segments.forward(&batch.segments)?; // (B, T, E)
+        let mut sum = self.words.forward(&batch.ids)?; // (B, T, E)
+        if let Some(segments) = &self.segments {
+            sum = (sum + segments.forward(&batch.segments)?)?; // (B, T, E)
+        }
         let positions = Tensor::arange(0, length as u32, batch.ids.device())?;
         let positions = self.positions.forward(&positions)?; // (T, E)
-        let sum = (words + segments)?.broadcast_add(&positions)?;
+        let sum = sum.broadcast_add(&positions)?;
         self.dropout.forward(&self.norm.forward(&sum)?, train)
     }
 }

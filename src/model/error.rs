@@ -95,6 +95,46 @@ pub enum Error {
         /// What the checkpoint seems to be instead, or nothing.
         hint: &'static str,
     },
+    /// A checkpoint that answers nothing: pre-trained only, or fine-tuned for something else.
+    #[error(
+        "{path} has no head to classify, answer or tag with: it is {found}, and beside its encoder it holds {holds}; \
+         a checkpoint of {prefix}ForSequenceClassification, {prefix}ForQuestionAnswering or \
+         {prefix}ForTokenClassification is needed"
+    )]
+    NoHead {
+        /// The configuration.
+        path: PathBuf,
+        /// What it says of itself.
+        found: String,
+        /// The tensors that are not of the encoder.
+        holds: String,
+        /// The family, as its classes are called.
+        prefix: &'static str,
+    },
+    /// A checkpoint with a head that could be one or another.
+    #[error(
+        "{path} does not say what its head was trained for, and the tensors {holds} leave it open; {remedy}"
+    )]
+    UnclearHead {
+        /// The configuration.
+        path: PathBuf,
+        /// The tensors that are not of the encoder.
+        holds: String,
+        /// What to add to the configuration.
+        remedy: String,
+    },
+    /// A tensor of the head that the configuration names is not in the checkpoint.
+    #[error(
+        "{path} has no tensor `{name}`, which its head by config.json would have; beside the encoder it holds {holds}"
+    )]
+    MissingHeadTensor {
+        /// The weights file.
+        path: PathBuf,
+        /// The tensor.
+        name: String,
+        /// The tensors that are not of the encoder.
+        holds: String,
+    },
     /// A tensor has another shape than the configuration says.
     #[error("{path}: tensor `{name}` has shape {found:?}, but config.json asks for {wanted:?}")]
     TensorShape {

@@ -1,10 +1,11 @@
 //! What stands on the encoder: states in, logits out. Softmax and sigmoid are the caller's.
 
 use candle_core::{Result, Tensor};
-use candle_nn::{Module, VarBuilder};
+use candle_nn::{Dropout, Module, VarBuilder};
 use candle_transformers::models::with_tracing::{Linear, linear};
 
 use super::config::{Activation, ElectraConfig};
+use super::family::Family;
 use super::layers::LayerNorm;
 
 /// ELECTRA's own head: was this token replaced? Stands at `discriminator_predictions`.
@@ -84,5 +85,98 @@ impl Generator {
         logits
             .reshape((batch, length, ()))?
             .broadcast_add(&self.bias)
+    }
+}
+
+/// A classifier's head: which label has this window? Reads `[CLS]` through a layer of its own, which
+/// BERT calls its pooler. Stands at `classifier`.
+#[derive(Clone, Debug)]
+pub struct Classification {
+    /// ELECTRA alone drops before the first layer too.
+    input_dropout: Option<Dropout>,
+    dense: Linear,
+    activation: Activation,
+    dropout: Dropout,
+    out_proj: Linear,
+}
+
+impl Classification {
+    /// Takes the weights of a head with `labels` labels from `vb`; in training it drops `dropout` of
+    /// what reaches its last layer. The activation is the family's, whatever the configuration says,
+    /// as in the reference.
+    ///
+    /// # Errors
+    ///
+    /// A missing or misshapen tensor.
+    pub fn load(
+        config: &ElectraConfig,
+        family: Family,
+        labels: usize,
+        dropout: f32,
+        vb: VarBuilder<'_>,
+    ) -> Result<Classification> {
+        let hidden = config.hidden_size;
+        Ok(Classification {
+            input_dropout: (family == Family::Electra).then(|| Dropout::new(dropout)),
+            dense: linear(hidden, hidden, vb.pp("dense"))?,
+            activation: match family {
+                Family::Electra => Activation::Gelu,
+                Family::Bert => Activation::Tanh,
+                Family::DistilBert => Activation::Relu,
+            },
+            dropout: Dropout::new(dropout),
+            out_proj: linear(hidden, labels, vb.pp("out_proj"))?,
+        })
+    }
+
+    /// `(B, T, H)` states to `(B, labels)` logits.
+    ///
+    /// # Errors
+    ///
+    /// Those of the tensor operations.
+    pub fn forward(&self, states: &Tensor, train: bool) -> Result<Tensor> {
+        let mut first = states.narrow(1, 0, 1)?.squeeze(1)?; // (B, H)
+        if let Some(dropout) = &self.input_dropout {
+            first = dropout.forward(&first, train)?;
+        }
+        let inner = self.activation.forward(&self.dense.forward(&first)?)?; // (B, H)
+        self.out_proj.forward(&self.dropout.forward(&inner, train)?)
+    }
+}
+
+/// One linear layer over every token: a tagger's head, which stands at `classifier`, or the answer's
+/// start and end, which stand at `qa_outputs`.
+#[derive(Clone, Debug)]
+pub struct PerToken {
+    dropout: Dropout,
+    outputs: Linear,
+}
+
+impl PerToken {
+    /// Takes the weights of a head with `columns` logits per token from `vb`; in training it drops
+    /// `dropout` of the states.
+    ///
+    /// # Errors
+    ///
+    /// A missing or misshapen tensor.
+    pub fn load(
+        config: &ElectraConfig,
+        columns: usize,
+        dropout: f32,
+        vb: VarBuilder<'_>,
+    ) -> Result<PerToken> {
+        Ok(PerToken {
+            dropout: Dropout::new(dropout),
+            outputs: linear(config.hidden_size, columns, vb)?,
+        })
+    }
+
+    /// `(B, T, H)` states to `(B, T, columns)` logits.
+    ///
+    /// # Errors
+    ///
+    /// Those of the tensor operations.
+    pub fn forward(&self, states: &Tensor, train: bool) -> Result<Tensor> {
+        self.outputs.forward(&self.dropout.forward(states, train)?)
     }
 }

@@ -2,8 +2,9 @@
 //!
 //! A [`Checkpoint`] is what a folder, the hub's cache or the binary holds: configuration,
 //! tokenizer, weights. A [`Forward`] is one that has been loaded onto a device and answers windows
-//! with logits; it is the door behind which the way of computing can be exchanged. No tensor leaves
-//! this room, and heads return logits: what they mean is [`crate::analysis`]'s business.
+//! with logits; it is the door behind which the way of computing can be exchanged. [`HeadCheckpoint`]
+//! and [`HeadForward`] are the same for fine-tuned models, of ELECTRA, BERT or DistilBERT. No tensor
+//! leaves this room, and heads return logits: what they mean is [`crate::analysis`]'s business.
 //!
 //! One-letter names in comments: `B` windows in a batch, `T` tokens in a window, `H` hidden size,
 //! `E` embedding size, `V` vocabulary size, `D` size of an attention head.
@@ -14,8 +15,12 @@ pub mod config;
 pub mod device;
 pub mod electra;
 mod error;
+pub mod family;
+pub mod fine_tuned;
+pub mod head;
 pub mod heads;
 pub mod hub;
+mod labels;
 pub mod layers;
 pub mod packed;
 pub mod parameters;
@@ -30,6 +35,8 @@ pub use builtin::{CARD as BUILTIN_CARD, NOTICE as BUILTIN_NOTICE, generator as b
 pub use checkpoint::{Checkpoint, export};
 pub use config::ElectraConfig;
 pub use error::Error;
+pub use family::Family;
+pub use head::{HeadCheckpoint, HeadConfig, Problem, Task};
 pub use tokenizer::{Piece, Tokenizer, VocabularyOptions};
 pub use weights::{Quantised, Weights};
 
@@ -65,22 +72,89 @@ pub fn load(
     device: &str,
     precision: &str,
 ) -> Result<(Arc<dyn Forward>, Option<String>), Error> {
-    match precision {
-        "auto" | "f32" => {}
-        other => {
-            let why = match other {
-                "int8" => "this version computes in f32 only; use auto or f32",
-                _ => "it must be auto or f32",
-            };
-            return Err(Error::Precision {
-                wanted: format!("{other:?}"),
-                why: why.to_owned(),
-            });
-        }
-    }
+    check_precision(precision)?;
     let (device, remark) = device::choose(device)?;
     Ok((
         Arc::new(plain::PlainDiscriminator::load(checkpoint, &device)?),
+        remark,
+    ))
+}
+
+fn check_precision(precision: &str) -> Result<(), Error> {
+    let why = match precision {
+        "auto" | "f32" => return Ok(()),
+        "int8" => "this version computes in f32 only; use auto or f32",
+        _ => "it must be auto or f32",
+    };
+    Err(Error::Precision {
+        wanted: format!("{precision:?}"),
+        why: why.to_owned(),
+    })
+}
+
+/// What a fine-tuned model reads at once: `[CLS] a [SEP]`, or `[CLS] a [SEP] b [SEP]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeadInput {
+    /// Token ids, special ones included.
+    pub ids: Vec<u32>,
+    /// Where the second text begins; the number of tokens if there is one text only.
+    pub second: usize,
+}
+
+/// What it answers, row by row: one row of labels for a classifier, a row of labels per token for a
+/// tagger, a row of start and end per token for an answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Logits {
+    /// Numbers in a row.
+    pub columns: usize,
+    /// All the rows, one after the other.
+    pub values: Vec<f32>,
+}
+
+impl Logits {
+    /// The rows in order.
+    pub fn rows(&self) -> impl DoubleEndedIterator<Item = &[f32]> + ExactSizeIterator {
+        self.values.chunks_exact(self.columns.max(1))
+    }
+
+    /// One number of each row.
+    pub fn column(&self, column: usize) -> impl Iterator<Item = f32> {
+        self.rows().filter_map(move |row| row.get(column).copied())
+    }
+}
+
+/// A fine-tuned model that is ready to answer.
+pub trait HeadForward: Send + Sync {
+    /// Reads `windows`, of any lengths up to the model's, and gives the logits of each. The answer
+    /// to a window does not depend on the others beside it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Tensor`] for what the arithmetic meets: a window that is empty or too long, memory, a
+    /// device that went away.
+    fn logits(&self, windows: &[HeadInput]) -> Result<Vec<Logits>, Error>;
+
+    /// Where it computes: `cpu`, `cuda:0`.
+    fn device(&self) -> String;
+
+    /// What it computes in: `f32`.
+    fn precision(&self) -> String;
+}
+
+/// Loads the fine-tuned model of `checkpoint` as [`load`] loads a discriminator.
+///
+/// # Errors
+///
+/// As [`load`].
+pub fn load_head(
+    checkpoint: &HeadCheckpoint,
+    device: &str,
+    precision: &str,
+) -> Result<(Arc<dyn HeadForward>, Option<String>), Error> {
+    check_precision(precision)?;
+    let (device, remark) = device::choose(device)?;
+    Ok((
+        Arc::new(fine_tuned::PlainHead::load(checkpoint, &device)?),
         remark,
     ))
 }

@@ -2,6 +2,7 @@
 
 use super::Error;
 use super::config::ElectraConfig;
+use super::family::Family;
 use super::weights::Weights;
 
 /// A tensor that a model needs.
@@ -20,6 +21,12 @@ pub enum Head {
     Discriminator,
     /// Which token, per token.
     Generator,
+    /// Which of so many labels, per window.
+    Classification(usize),
+    /// Which of so many labels, per token.
+    Tagging(usize),
+    /// Where an answer starts and where it ends, per token.
+    QuestionAnswering,
 }
 
 /// The tensors of an ELECTRA with `head`, in the order of the computation.
@@ -45,10 +52,12 @@ pub fn parameters(config: &ElectraConfig, head: Head) -> Vec<Parameter> {
         format!("{embeddings}.position_embeddings.weight"),
         &[config.max_position_embeddings, size],
     );
-    add(
-        format!("{embeddings}.token_type_embeddings.weight"),
-        &[config.type_vocab_size, size],
-    );
+    if config.type_vocab_size > 0 {
+        add(
+            format!("{embeddings}.token_type_embeddings.weight"),
+            &[config.type_vocab_size, size],
+        );
+    }
     add(format!("{embeddings}.LayerNorm.weight"), &[size]);
     add(format!("{embeddings}.LayerNorm.bias"), &[size]);
     if size != hidden {
@@ -72,29 +81,27 @@ pub fn parameters(config: &ElectraConfig, head: Head) -> Vec<Parameter> {
             add(format!("{at}.{norm}.bias"), &[hidden]);
         }
     }
+    let mut linear = |name: &str, from: usize, to: usize| {
+        add(format!("{name}.weight"), &[to, from]);
+        add(format!("{name}.bias"), &[to]);
+    };
     match head {
         Head::Discriminator => {
-            add(
-                "discriminator_predictions.dense.weight".into(),
-                &[hidden, hidden],
-            );
-            add("discriminator_predictions.dense.bias".into(), &[hidden]);
-            add(
-                "discriminator_predictions.dense_prediction.weight".into(),
-                &[1, hidden],
-            );
-            add(
-                "discriminator_predictions.dense_prediction.bias".into(),
-                &[1],
-            );
+            linear("discriminator_predictions.dense", hidden, hidden);
+            linear("discriminator_predictions.dense_prediction", hidden, 1);
         }
         Head::Generator => {
-            add("generator_predictions.dense.weight".into(), &[size, hidden]);
-            add("generator_predictions.dense.bias".into(), &[size]);
+            linear("generator_predictions.dense", hidden, size);
             add("generator_predictions.LayerNorm.weight".into(), &[size]);
             add("generator_predictions.LayerNorm.bias".into(), &[size]);
             add("generator_lm_head.bias".into(), &[config.vocab_size]);
         }
+        Head::Classification(labels) => {
+            linear("classifier.dense", hidden, hidden);
+            linear("classifier.out_proj", hidden, labels);
+        }
+        Head::Tagging(labels) => linear("classifier", hidden, labels),
+        Head::QuestionAnswering => linear("qa_outputs", hidden, 2),
     }
     list
 }
@@ -121,6 +128,27 @@ pub fn load(
                 _ => weights,
             };
             Ok((name.clone(), source.tensor(name, shape, device)?))
+        })
+        .collect()
+}
+
+/// As [`load`], from the checkpoint of another family: the tensors have its names there, and have
+/// ELECTRA's here.
+///
+/// # Errors
+///
+/// As [`load`].
+pub fn load_translated(
+    parameters: &[Parameter],
+    family: Family,
+    weights: &Weights,
+    device: &candle_core::Device,
+) -> Result<std::collections::HashMap<String, candle_core::Tensor>, Error> {
+    parameters
+        .iter()
+        .map(|Parameter { name, shape }| {
+            let tensor = weights.tensor(&family.tensor(name), shape, device)?;
+            Ok((name.clone(), tensor))
         })
         .collect()
 }

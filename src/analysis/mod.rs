@@ -5,6 +5,7 @@
 //! [`crate::model`]; files and threads are other rooms' business.
 
 mod cache;
+pub mod decode;
 mod engine;
 mod finding;
 mod tokens;

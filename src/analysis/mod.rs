@@ -12,5 +12,7 @@ mod tokens;
 mod window;
 
 pub use engine::{Counts, Engine, Outline};
-pub use finding::{Reading, Token, Word};
+pub use finding::{
+    Answer, Answers, EntityAt, NoAnswer, Reading, TaggedWord, Tagging, Token, Unit, UnitKind, Word,
+};
 pub use window::{Begins, Geometry, Milestone, Run, Window, plan};

@@ -8,6 +8,7 @@ mod cache;
 pub mod decode;
 mod engine;
 mod finding;
+mod head_choice;
 mod tokens;
 mod window;
 
@@ -15,4 +16,5 @@ pub use engine::{Counts, Engine, Outline};
 pub use finding::{
     Answer, Answers, EntityAt, NoAnswer, Reading, TaggedWord, Tagging, Token, Unit, UnitKind, Word,
 };
+pub use head_choice::{HeadChoice, HeadSource, HeadSummary, Task};
 pub use window::{Begins, Geometry, Milestone, Run, Window, plan};

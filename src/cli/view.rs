@@ -1,7 +1,8 @@
 //! `electroscope FILE…`: the screen.
 
 use std::io::{self, IsTerminal};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Context;
 use ratatui::layout::Size;
@@ -11,7 +12,8 @@ use super::{Exit, Global, LanguageChoice, ViewArgs};
 use crate::settings::Paths;
 use crate::text::Language;
 use crate::ui;
-use crate::ui::state::Opening;
+use crate::ui::Suppliers;
+use crate::ui::state::{Memory, Opening};
 use crate::worker::inference::ModelSummary;
 
 pub(super) fn run(global: &Global, args: &ViewArgs) -> anyhow::Result<Exit> {
@@ -49,7 +51,12 @@ pub(super) fn run(global: &Global, args: &ViewArgs) -> anyhow::Result<Exit> {
         };
         Ok((loaded.engine, summary))
     };
-    let code = ui::run(opening, load).context("the terminal cannot be used")?;
+    let suppliers = Suppliers {
+        model: load,
+        heads: Arc::new(NoHeads),
+        remember: Box::new(remember),
+    };
+    let code = ui::run(opening, suppliers).context("the terminal cannot be used")?;
     Ok(Exit::Code(code))
 }
 
@@ -68,6 +75,7 @@ fn opening(in_force: &InForce, args: &ViewArgs) -> anyhow::Result<Opening> {
         threshold: args.threshold,
         theme,
         size: Size::default(),
+        memory: recall(),
     };
     for path in &args.paths {
         if path == Path::new("-") {
@@ -79,4 +87,61 @@ fn opening(in_force: &InForce, args: &ViewArgs) -> anyhow::Result<Opening> {
         }
     }
     Ok(opening)
+}
+
+/// Knows no heads: this version cannot load one yet.
+struct NoHeads;
+
+impl crate::worker::heads::Loader for NoHeads {
+    fn choices(&self) -> Vec<crate::analysis::HeadChoice> {
+        Vec::new()
+    }
+    fn load(
+        &self,
+        _: crate::analysis::Task,
+        _: &str,
+        _: &mut dyn FnMut(String),
+    ) -> Result<
+        (
+            Box<dyn crate::worker::heads::Reader>,
+            crate::analysis::HeadSummary,
+        ),
+        String,
+    > {
+        Err("this version cannot load a head yet".into())
+    }
+}
+
+/// Where the screen keeps what it remembers.
+fn memory_file() -> PathBuf {
+    Paths::new().state.join("screen.toml")
+}
+
+/// What was kept from the last run; nothing if that cannot be read, for it is no loss.
+fn recall() -> Memory {
+    let Ok(text) = std::fs::read_to_string(memory_file()) else {
+        return Memory::default();
+    };
+    toml::from_str(&text).unwrap_or_else(|err| {
+        tracing::warn!(%err, "what was kept from the last run is not understood");
+        Memory::default()
+    })
+}
+
+/// Keeps `memory` for the next run.
+fn remember(memory: &Memory) {
+    let path = memory_file();
+    let kept = toml::to_string(memory)
+        .map_err(io::Error::other)
+        .and_then(|text| {
+            if let Some(folder) = path.parent() {
+                std::fs::create_dir_all(folder)?;
+            }
+            let fresh = path.with_extension("new");
+            std::fs::write(&fresh, text)?;
+            std::fs::rename(&fresh, &path)
+        });
+    if let Err(err) = kept {
+        tracing::warn!(path = %path.display(), %err, "cannot keep what was chosen");
+    }
 }

@@ -14,12 +14,13 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGTSTP};
 
 use crate::worker::files::Files;
 use crate::worker::finder::Finder;
-use crate::worker::inference::{Inference, Job, ModelSummary, Scorer};
+use crate::worker::heads::{Heads, Loader};
+use crate::worker::inference::{Inference, ModelSummary, Scorer};
 use crate::worker::pipe;
 
 use super::editor;
 use super::message::{Effect, Message, Purpose};
-use super::state::{Opening, State};
+use super::state::{Memory, Opening, State};
 use super::terminal::{self, Guard, Terminal};
 use super::update::update;
 use super::view;
@@ -33,15 +34,26 @@ const FRAME: Duration = Duration::from_millis(16);
 /// How soon the input thread notices that it is to leave the keyboard alone.
 const INPUT_POLL: Duration = Duration::from_millis(100);
 
-/// Shows the screen until the reader leaves it; the exit code. `load` brings the model, on the
-/// model's own thread.
+/// What the screen is given by those who know where models and settings are.
+pub struct Suppliers<L> {
+    /// Brings the model, on the model's own thread.
+    pub model: L,
+    /// Brings heads, on threads of their own.
+    pub heads: Arc<dyn Loader>,
+    /// Keeps something for the next run; what goes wrong is for the log.
+    pub remember: Box<dyn Fn(&Memory)>,
+}
+
+/// Shows the screen until the reader leaves it; the exit code.
 ///
 /// # Errors
 ///
 /// Those of the terminal and of starting threads. The terminal is given back before.
 pub fn run<S: Scorer + 'static>(
     mut opening: Opening,
-    load: impl FnOnce(&mut dyn FnMut(String)) -> Result<(S, ModelSummary), String> + Send + 'static,
+    suppliers: Suppliers<
+        impl FnOnce(&mut dyn FnMut(String)) -> Result<(S, ModelSummary), String> + Send + 'static,
+    >,
 ) -> io::Result<u8> {
     let (sender, inbox) = mpsc::channel();
     // Before the terminal is ours: a signal must never find it taken and nobody listening.
@@ -59,9 +71,13 @@ pub fn run<S: Scorer + 'static>(
         let sender = sender.clone();
         move |event| drop(sender.send(Message::File(event)))
     })?;
-    let inference = Inference::spawn(load, {
+    let inference = Inference::spawn(suppliers.model, {
         let sender = sender.clone();
         move |reply| drop(sender.send(Message::Model(reply)))
+    })?;
+    let heads = Heads::spawn(suppliers.heads, {
+        let sender = sender.clone();
+        move |reply| drop(sender.send(Message::Head(reply)))
     })?;
     let mut world = World {
         sender,
@@ -69,6 +85,8 @@ pub fn run<S: Scorer + 'static>(
         signals,
         files,
         inference,
+        heads,
+        remember: suppliers.remember,
         finders: Vec::new(),
         mouse: true,
     };
@@ -159,6 +177,8 @@ struct World {
     signals: Signals,
     files: Files,
     inference: Inference,
+    heads: Heads,
+    remember: Box<dyn Fn(&Memory)>,
     finders: Vec<(Purpose, Finder)>,
     /// Whether mouse events are taken, for when the terminal is taken again.
     mouse: bool,
@@ -167,17 +187,9 @@ struct World {
 impl World {
     fn perform(&mut self, effect: Effect, terminal: &mut Terminal) -> io::Result<()> {
         match effect {
-            Effect::Score {
-                id,
-                generation,
-                document,
-            } => self.inference.submit(Job::Score {
-                id,
-                generation,
-                document,
-            }),
-            Effect::Focus { id, span } => self.inference.submit(Job::Focus { id, span }),
-            Effect::Forget { id } => self.inference.submit(Job::Forget { id }),
+            Effect::Model(job) => self.inference.submit(job),
+            Effect::Head(job) => self.heads.submit(job),
+            Effect::Remember(memory) => (self.remember)(&memory),
             Effect::Watch {
                 path,
                 language,
@@ -404,6 +416,7 @@ mod tests {
                 width: 40,
                 height: 8,
             },
+            memory: Memory::default(),
         };
         let (mut state, _) = State::new(opening);
         let (sender, inbox) = mpsc::channel();

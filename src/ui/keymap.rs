@@ -64,6 +64,14 @@ pub enum Action {
     TagPanel,
     /// Shows or hides the panel.
     TogglePanel,
+    /// Asks which head to use.
+    PickHead,
+    /// Classifies other units.
+    NextUnit,
+    /// Asks a question.
+    Question,
+    /// Lists tags of another kind.
+    NextFilter,
     /// The next document.
     NextDocument,
     /// The document before.
@@ -166,13 +174,13 @@ pub const GROUPS: &[(&str, &[Binding])] = &[
                 Action::NextFlagged,
                 "]d",
                 "next-flagged",
-                "next flagged word",
+                "next flagged word, or what the panel lists",
             ),
             bind(
                 Action::PreviousFlagged,
                 "[d",
                 "previous-flagged",
-                "previous flagged word",
+                "previous flagged word, or what the panel lists",
             ),
             bind(
                 Action::Search,
@@ -231,6 +239,25 @@ pub const GROUPS: &[(&str, &[Binding])] = &[
             bind(Action::ClassifyPanel, "2", "classify", "Classify"),
             bind(Action::AskPanel, "3", "ask", "Ask"),
             bind(Action::TagPanel, "4", "tag", "Tag"),
+            bind(
+                Action::PickHead,
+                "m",
+                "head",
+                "choose the head of the panel",
+            ),
+            bind(
+                Action::NextUnit,
+                "u",
+                "next-unit",
+                "classify the document, paragraphs or sentences",
+            ),
+            bind(Action::Question, "a", "question", "ask a question"),
+            bind(
+                Action::NextFilter,
+                "f",
+                "next-filter",
+                "list tags of one kind, or of all",
+            ),
             bind(
                 Action::TogglePanel,
                 "p",

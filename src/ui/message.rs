@@ -5,10 +5,13 @@ use std::sync::Arc;
 
 use crossterm::event::Event;
 
-use crate::text::{Document, Language, Span};
+use crate::text::Language;
 use crate::worker::files::FileEvent;
 use crate::worker::finder::Found;
-use crate::worker::inference::{DocumentId, Generation, Reply};
+use crate::worker::heads::{HeadJob, HeadReply};
+use crate::worker::inference::{Job, Reply};
+
+use super::state::Memory;
 
 /// Something happened.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,6 +22,8 @@ pub enum Message {
     File(FileEvent),
     /// The model has something to say.
     Model(Reply),
+    /// A head has something to say.
+    Head(HeadReply),
     /// Documents were found in a folder.
     Found(Purpose, Found),
     /// A moment has passed while something moves on the screen.
@@ -43,27 +48,12 @@ pub enum Purpose {
 /// Something to be done. The only way in which [`super::update::update`] reaches the world.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
-    /// Have this version scored.
-    Score {
-        /// The document.
-        id: DocumentId,
-        /// Its version.
-        generation: Generation,
-        /// Its text.
-        document: Document,
-    },
-    /// The reader looks here now.
-    Focus {
-        /// The document.
-        id: DocumentId,
-        /// What of it is visible.
-        span: Span,
-    },
-    /// The document was closed; leave off scoring it.
-    Forget {
-        /// The document.
-        id: DocumentId,
-    },
+    /// Ask this of the model's thread.
+    Model(Job),
+    /// Ask this of the heads' thread.
+    Head(HeadJob),
+    /// Keep this for the next time the program is opened.
+    Remember(Memory),
     /// Read and watch this file.
     Watch {
         /// The file.

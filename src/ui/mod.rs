@@ -11,6 +11,7 @@
 pub mod app;
 mod areas;
 mod editor;
+pub mod findings;
 pub mod keymap;
 pub mod message;
 pub mod open;
@@ -19,6 +20,7 @@ pub mod prompt;
 mod readings;
 pub mod search;
 pub mod state;
+mod stretches;
 mod terminal;
 #[cfg(test)]
 mod tests;
@@ -26,4 +28,4 @@ pub mod theme;
 pub mod update;
 pub mod view;
 
-pub use app::run;
+pub use app::{Suppliers, run};

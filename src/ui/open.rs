@@ -7,6 +7,7 @@ use crate::text::{Document, Language, LineIndex, Row, Span, Wrapped, content};
 use crate::worker::files::Watching;
 use crate::worker::inference::{DocumentId, Generation};
 
+use super::findings::Findings;
 use super::readings::{Hot, Readings};
 
 /// Rows that stay visible above and below the cursor.
@@ -57,6 +58,7 @@ pub struct Open {
     pub lost: Option<String>,
     pub(super) lines: LineIndex,
     pub(super) readings: Readings,
+    pub(super) findings: Findings,
     /// The byte that the cursor stands on.
     pub(super) cursor: usize,
     /// A byte of the first row on the screen.
@@ -78,6 +80,7 @@ impl Open {
             lost: None,
             lines: LineIndex::new(""),
             readings: Readings::new(threshold),
+            findings: Findings::default(),
             cursor: 0,
             top: 0,
             goal: None,
@@ -111,6 +114,7 @@ impl Open {
         };
         let (cursor, top) = (moved(self.cursor), moved(self.top));
         self.readings.edited(prefix, suffix, old_len, new_len);
+        self.findings.edited(prefix, suffix, old_len, new_len);
         self.lines = LineIndex::new(new);
         self.cursor = on_border(new, cursor);
         self.top = on_border(new, top);

@@ -128,30 +128,19 @@ impl Readings {
     pub(super) fn insert(&mut self, generation: Generation, reading: Arc<Reading>) {
         let fresh = Placed::new(generation, reading, self.threshold);
         let span = fresh.span();
-        let from = self
-            .placed
-            .partition_point(|placed| placed.span().end() <= span.start());
-        let to = self
-            .placed
-            .partition_point(|placed| placed.span().start() < span.end())
-            .max(from);
+        let range = self.range(span);
+        let touched = self.placed.get(range.clone()).unwrap_or_default();
         // Of an older reading the words on either side stay until theirs come.
         let parts = |placed: Option<&Placed>, keep: Span| {
             placed.and_then(|placed| part_of(placed, keep, self.threshold))
         };
-        let left = parts(
-            self.placed.get(from..to).and_then(<[Placed]>::first),
-            Span::new(0, span.start()),
-        );
-        let right = parts(
-            self.placed.get(from..to).and_then(<[Placed]>::last),
-            Span::new(span.end(), usize::MAX),
-        );
+        let left = parts(touched.first(), Span::new(0, span.start()));
+        let right = parts(touched.last(), Span::new(span.end(), usize::MAX));
         let fresh: Vec<Placed> = left.into_iter().chain([fresh]).chain(right).collect();
         for placed in &fresh {
             self.count(placed, true);
         }
-        let gone: Vec<Placed> = self.placed.splice(from..to, fresh).collect();
+        let gone: Vec<Placed> = self.placed.splice(range, fresh).collect();
         for placed in gone {
             self.count(&placed, false);
         }
@@ -230,15 +219,19 @@ impl Readings {
         above as f32 / self.words.max(1) as f32
     }
 
-    fn overlapping(&self, span: Span) -> &[Placed] {
+    /// Which readings touch `span`.
+    fn range(&self, span: Span) -> std::ops::Range<usize> {
         let from = self
             .placed
             .partition_point(|placed| placed.span().end() <= span.start());
         let to = self
             .placed
-            .partition_point(|placed| placed.span().start() < span.end())
-            .max(from);
-        self.placed.get(from..to).unwrap_or_default()
+            .partition_point(|placed| placed.span().start() < span.end());
+        from..to.max(from)
+    }
+
+    fn overlapping(&self, span: Span) -> &[Placed] {
+        self.placed.get(self.range(span)).unwrap_or_default()
     }
 
     /// The words that touch `span`, in order.

@@ -2,10 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::analysis::{HeadChoice, Task, UnitKind};
 use crate::text::{Document, Language};
-use crate::worker::inference::{DocumentId, ModelSummary};
+use crate::worker::inference::{DocumentId, Job, ModelSummary};
 use ratatui::layout::Size;
 
+use super::findings::{HeadState, HeadWork, ReadyHead};
 use super::keymap::Key;
 use super::message::{Effect, Purpose};
 use super::open::{Open, Work};
@@ -31,6 +33,25 @@ impl Panel {
     /// All of them, in the order of their tabs.
     pub const ALL: [Panel; 4] = [Panel::Heat, Panel::Classify, Panel::Ask, Panel::Tag];
 
+    /// What its head is to do; the first panel has none, for it shows what the discriminator says.
+    pub fn task(self) -> Option<Task> {
+        match self {
+            Panel::Heat => None,
+            Panel::Classify => Some(Task::Classification),
+            Panel::Ask => Some(Task::QuestionAnswering),
+            Panel::Tag => Some(Task::Tagging),
+        }
+    }
+
+    /// The panel that shows what a head says.
+    pub fn of(task: Task) -> Panel {
+        match task {
+            Task::Classification => Panel::Classify,
+            Task::QuestionAnswering => Panel::Ask,
+            Task::Tagging => Panel::Tag,
+        }
+    }
+
     /// The word on its tab.
     pub fn title(self) -> &'static str {
         match self {
@@ -38,6 +59,67 @@ impl Panel {
             Panel::Classify => "Classify",
             Panel::Ask => "Ask",
             Panel::Tag => "Tag",
+        }
+    }
+}
+
+/// What is kept from one run to the next.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+pub struct Memory {
+    /// The head that classifies, by the name that `--head` takes.
+    pub classify: Option<String>,
+    /// The head that answers questions.
+    pub ask: Option<String>,
+    /// The head that tags.
+    pub tag: Option<String>,
+    /// Questions that were asked, the newest last.
+    pub questions: Vec<String>,
+}
+
+impl Memory {
+    /// The head that was chosen for a task.
+    pub fn head(&self, task: Task) -> Option<&String> {
+        match task {
+            Task::Classification => self.classify.as_ref(),
+            Task::QuestionAnswering => self.ask.as_ref(),
+            Task::Tagging => self.tag.as_ref(),
+        }
+    }
+
+    pub(super) fn head_mut(&mut self, task: Task) -> &mut Option<String> {
+        match task {
+            Task::Classification => &mut self.classify,
+            Task::QuestionAnswering => &mut self.ask,
+            Task::Tagging => &mut self.tag,
+        }
+    }
+}
+
+/// Something for each task.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PerTask<T>([T; 3]);
+
+impl<T> std::ops::Index<Task> for PerTask<T> {
+    type Output = T;
+
+    fn index(&self, task: Task) -> &T {
+        let [classify, ask, tag] = &self.0;
+        match task {
+            Task::Classification => classify,
+            Task::QuestionAnswering => ask,
+            Task::Tagging => tag,
+        }
+    }
+}
+
+impl<T> std::ops::IndexMut<Task> for PerTask<T> {
+    fn index_mut(&mut self, task: Task) -> &mut T {
+        let [classify, ask, tag] = &mut self.0;
+        match task {
+            Task::Classification => classify,
+            Task::QuestionAnswering => ask,
+            Task::Tagging => tag,
         }
     }
 }
@@ -51,6 +133,10 @@ pub enum Popup {
     Palette(Picker),
     /// The documents that could be opened.
     Opener(Picker),
+    /// The heads that there are for a task.
+    Heads(Task, Picker),
+    /// A question; so many steps back in those that were asked before.
+    Question(Prompt, usize),
     /// What to search for. The text comes back to where it was if this is left.
     Search {
         /// What is typed.
@@ -97,6 +183,8 @@ pub struct Opening {
     pub theme: Theme,
     /// The size of the terminal.
     pub size: Size,
+    /// What was kept from the last run.
+    pub memory: Memory,
 }
 
 /// Everything on the screen.
@@ -120,6 +208,18 @@ pub struct State {
     pub threshold: Option<f32>,
     /// The one that was set when the program began.
     pub threshold_at_start: Option<f32>,
+    /// The heads that are loaded or being loaded.
+    pub heads: PerTask<HeadState>,
+    /// The heads that could be, once that has been asked.
+    pub choices: Option<Vec<HeadChoice>>,
+    /// What is kept for the next run.
+    pub memory: Memory,
+    /// What is classified.
+    pub unit: UnitKind,
+    /// What is asked.
+    pub question: Option<String>,
+    /// The kind of tag that is listed, by its number; all if none.
+    pub filter: Option<usize>,
     /// What the panel shows.
     pub panel: Panel,
     /// Whether there is a panel.
@@ -168,6 +268,12 @@ impl State {
             model: Model::Loading("starting".into()),
             threshold: opening.threshold,
             threshold_at_start: opening.threshold,
+            heads: PerTask::default(),
+            choices: None,
+            memory: opening.memory,
+            unit: UnitKind::default(),
+            question: None,
+            filter: None,
             panel: Panel::Heat,
             panel_shown: true,
             documents_shown: true,
@@ -237,8 +343,25 @@ impl State {
         };
         matches!(self.model, Model::Loading(_))
             || self.is_finding
+            || self.head_is_busy()
             || !self.folders.is_empty()
             || self.documents.iter().any(works)
+    }
+
+    /// The head of the panel that is shown, if it answers.
+    pub(super) fn ready(&self) -> Option<&ReadyHead> {
+        match &self.heads[self.panel.task()?] {
+            HeadState::Ready(head) => Some(head),
+            _ => None,
+        }
+    }
+
+    fn head_is_busy(&self) -> bool {
+        let Some(task) = self.panel.task() else {
+            return false;
+        };
+        let reads = |open: &Open| open.findings.work[task] == HeadWork::Reading;
+        matches!(self.heads[task], HeadState::Loading(_)) || self.document().is_some_and(reads)
     }
 
     /// Adds a document to the list, unless it is there; its place in the list.
@@ -298,10 +421,10 @@ impl State {
     /// Asks for the current version of document `at` to be scored.
     pub(super) fn score(open: &Open) -> Option<Effect> {
         let document: Document = open.document.clone()?;
-        Some(Effect::Score {
+        Some(Effect::Model(Job::Score {
             id: open.id,
             generation: open.generation,
             document,
-        })
+        }))
     }
 }

@@ -1,5 +1,7 @@
 //! The screen driven by messages: what it asks for, and what it looks like.
 
+mod heads;
+
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -16,7 +18,7 @@ use ratatui::style::Color;
 use super::keymap;
 use super::message::{Effect, Message, Purpose};
 use super::open::Work;
-use super::state::{Model, Opening, Panel, Popup, State};
+use super::state::{Memory, Model, Opening, Panel, Popup, State};
 use super::theme::{Depth, Theme};
 use super::update::update;
 use super::view;
@@ -24,7 +26,7 @@ use crate::analysis::{Reading, Token, Word};
 use crate::text::{Document, Language, Span, blocks};
 use crate::worker::files::{FileEvent, Watching};
 use crate::worker::finder::Found;
-use crate::worker::inference::{DocumentId, Generation, ModelSummary, Reply};
+use crate::worker::inference::{DocumentId, Generation, Job, ModelSummary, Reply};
 
 const DARK: Theme = Theme::Dark(Depth::True);
 
@@ -69,6 +71,7 @@ impl Screen {
             threshold: None,
             theme,
             size: Size { width, height },
+            memory: Memory::default(),
         };
         let (state, effects) = State::new(opening);
         Screen { state, effects }
@@ -155,11 +158,11 @@ impl Screen {
     fn score_all(&mut self) {
         let jobs: Vec<Effect> = std::mem::take(&mut self.effects);
         for effect in jobs {
-            let Effect::Score {
+            let Effect::Model(Job::Score {
                 id,
                 generation,
                 document,
-            } = &effect
+            }) = &effect
             else {
                 self.effects.push(effect);
                 continue;
@@ -414,15 +417,15 @@ fn every_state_of_the_work_can_be_seen() {
     screen.change("notes.md", NOTES);
     seen += &screen.text();
     screen.load();
-    let Some(Effect::Score {
+    let Some(Effect::Model(Job::Score {
         id,
         generation,
         document,
-    }) = screen
+    })) = screen
         .effects
         .iter()
         .rev()
-        .find(|effect| matches!(effect, Effect::Score { .. }))
+        .find(|effect| matches!(effect, Effect::Model(Job::Score { .. })))
         .cloned()
     else {
         panic!("nothing is to be scored");
@@ -509,7 +512,7 @@ fn opening_a_document_asks_to_watch_and_then_to_score_it() {
     let id = screen.state.documents[0].id;
     let generation = Generation(1);
     assert!(
-        matches!(&screen.effects[..], [Effect::Score { id: a, generation: b, .. }, Effect::Focus { id: c, .. }] if (*a, *b, *c) == (id, generation, id))
+        matches!(&screen.effects[..], [Effect::Model(Job::Score { id: a, generation: b, .. }), Effect::Model(Job::Focus { id: c, .. })] if (*a, *b, *c) == (id, generation, id))
     );
 }
 
@@ -648,7 +651,7 @@ fn the_editor_is_called_at_the_cursor_and_copies_go_to_the_clipboard() {
     let asked: Vec<&Effect> = screen
         .effects
         .iter()
-        .filter(|effect| !matches!(effect, Effect::Focus { .. }))
+        .filter(|effect| !matches!(effect, Effect::Model(Job::Focus { .. })))
         .collect();
     assert_eq!(asked, wanted.iter().collect::<Vec<_>>());
 }
@@ -668,7 +671,10 @@ fn a_file_that_vanishes_keeps_its_text_and_one_that_comes_back_unchanged_is_not_
     assert!(screen.effects.is_empty());
     assert!(!screen.text().contains("the file is gone"));
     screen.change("notes.md", "other");
-    assert!(matches!(screen.effects[0], Effect::Score { .. }));
+    assert!(matches!(
+        screen.effects[0],
+        Effect::Model(Job::Score { .. })
+    ));
 }
 
 #[test]
@@ -701,7 +707,7 @@ fn the_visible_part_is_told_only_when_it_changes() {
         std::mem::take(&mut screen.effects)
             .iter()
             .filter_map(|effect| match effect {
-                Effect::Focus { span, .. } => Some(span.start()),
+                Effect::Model(Job::Focus { span, .. }) => Some(span.start()),
                 _ => None,
             })
             .collect()
@@ -767,6 +773,7 @@ fn a_folder_fills_the_list_and_an_empty_one_is_said() {
             width: 100,
             height: 20,
         },
+        memory: Memory::default(),
     };
     let found = |paths: &[&str], is_last| {
         Message::Found(

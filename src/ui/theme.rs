@@ -71,6 +71,54 @@ impl Theme {
         (glyph, style)
     }
 
+    /// Letters of the colour that belongs to label number `kind`. Eight colours that every kind of
+    /// colour vision tells apart (Okabe and Ito 2008), then the same underlined; without colour the
+    /// styles that are left.
+    pub(super) fn label(self, kind: usize) -> Style {
+        const ON_DARK: [(Rgb, Color); 8] = [
+            (Rgb(86, 180, 233), Color::LightBlue),
+            (Rgb(230, 159, 0), Color::Yellow),
+            (Rgb(0, 188, 140), Color::Green),
+            (Rgb(224, 142, 190), Color::LightMagenta),
+            (Rgb(240, 228, 66), Color::LightYellow),
+            (Rgb(110, 150, 255), Color::Blue),
+            (Rgb(240, 110, 50), Color::LightRed),
+            (Rgb(190, 190, 190), Color::Gray),
+        ];
+        const ON_LIGHT: [Rgb; 8] = [
+            Rgb(0, 102, 160),
+            Rgb(150, 95, 0),
+            Rgb(0, 110, 80),
+            Rgb(155, 60, 120),
+            Rgb(120, 110, 0),
+            Rgb(30, 60, 190),
+            Rgb(180, 60, 0),
+            Rgb(90, 90, 90),
+        ];
+        let at = kind % ON_DARK.len();
+        let (dark, ansi) = ON_DARK.get(at).copied().unwrap_or(ON_DARK[0]);
+        let light = ON_LIGHT.get(at).copied().unwrap_or(ON_LIGHT[0]);
+        let style = Style::new().fg(self.color(dark, light, ansi));
+        if self == Theme::Mono {
+            let looks = [Modifier::UNDERLINED, Modifier::BOLD, Modifier::ITALIC];
+            let look = looks.get(kind % looks.len()).copied();
+            return Style::new().add_modifier(look.unwrap_or(Modifier::UNDERLINED));
+        }
+        if kind / ON_DARK.len() % 2 == 1 {
+            style.add_modifier(Modifier::UNDERLINED)
+        } else {
+            style
+        }
+    }
+
+    /// The same colour behind the letters, for single words.
+    pub(super) fn label_behind(self, kind: usize) -> Style {
+        if self == Theme::Mono {
+            return self.label(kind).add_modifier(Modifier::UNDERLINED);
+        }
+        self.label(kind).add_modifier(Modifier::REVERSED)
+    }
+
     /// What stands back: line numbers, hints, text that is not scored.
     pub(super) fn faint(self) -> Style {
         match self {

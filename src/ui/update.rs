@@ -1,6 +1,8 @@
 //! Moves the state by one message. Does no work, asks no clock, and cannot fail: what is to be done
 //! in the world is handed back as effects.
 
+mod heads;
+
 use std::path::{Path, PathBuf};
 
 use crossterm::event::{
@@ -10,7 +12,8 @@ use ratatui::layout::{Position, Rect, Size};
 
 use crate::worker::files::{FileEvent, Watching};
 use crate::worker::finder::Found;
-use crate::worker::inference::Reply;
+use crate::worker::heads::HeadJob;
+use crate::worker::inference::{Job, Reply};
 
 use super::areas::Areas;
 use super::keymap::{self, Action, Key, Lookup};
@@ -21,6 +24,8 @@ use super::prompt::{Picker, Prompt};
 use super::search::Search;
 use super::state::{Model, Panel, Popup, State};
 use super::view;
+
+pub(super) use heads::choices_for;
 
 /// Rows that one notch of the wheel scrolls.
 const WHEEL: isize = 3;
@@ -38,11 +43,15 @@ const COPIED: usize = 5_000;
 pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
     let mut effects = Vec::new();
     // What the model says, and it says much, moves nothing on the screen.
-    let may_move = !matches!(message, Message::Model(_) | Message::Tick);
+    let may_move = !matches!(
+        message,
+        Message::Model(_) | Message::Head(_) | Message::Tick
+    );
     match message {
         Message::Terminal(event) => terminal_event(state, event, &mut effects),
         Message::File(event) => file_event(state, event, &mut effects),
         Message::Model(reply) => model_reply(state, reply),
+        Message::Head(reply) => heads::head_reply(state, reply),
         Message::Found(Purpose::Open, found) => documents_found(state, &found, &mut effects),
         Message::Found(Purpose::Offer, found) => documents_offered(state, found),
         Message::Tick => state.frame = state.frame.wrapping_add(1),
@@ -54,6 +63,7 @@ pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
     if may_move {
         focus(state, &mut effects);
     }
+    heads::ask_heads(state, &mut effects);
     effects
 }
 
@@ -66,7 +76,12 @@ fn focus(state: &mut State, effects: &mut Vec<Effect>) {
         .map(|open| (open.id, open.visible(text.width, text.height)));
     if now != state.focus {
         state.focus = now;
-        effects.extend(now.map(|(id, span)| Effect::Focus { id, span }));
+        if let Some((id, span)) = now {
+            effects.push(Effect::Model(Job::Focus { id, span }));
+            if state.ready().is_some() {
+                effects.push(Effect::Head(HeadJob::Focus { id, span }));
+            }
+        }
     }
 }
 
@@ -105,6 +120,12 @@ fn paste(state: &mut State, text: &str) {
             prompt.insert(text);
             search_as_typed(state);
         }
+        Some(Popup::Question(prompt, _)) => prompt.insert(text),
+        Some(Popup::Heads(_, picker)) => {
+            // A path or an id; what is listed does not matter then.
+            picker.prompt.insert(text);
+            picker.matches.clear();
+        }
         Some(Popup::Help(_)) | None => {}
     }
 }
@@ -122,6 +143,10 @@ fn key_press(state: &mut State, key: KeyEvent, effects: &mut Vec<Effect>) {
         Some(Popup::Palette(picker)) => palette_key(state, picker, key, effects),
         Some(Popup::Opener(picker)) => opener_key(state, picker, key, effects),
         Some(Popup::Search { prompt, before }) => search_key(state, prompt, before, key),
+        Some(Popup::Heads(task, picker)) => heads::heads_key(state, task, picker, key, effects),
+        Some(Popup::Question(prompt, back)) => {
+            heads::question_key(state, prompt, back, key, effects);
+        }
         None => {
             state.pressed.push(pressed);
             match keymap::lookup(&state.pressed) {
@@ -346,8 +371,14 @@ pub(super) fn act(state: &mut State, action: Action, effects: &mut Vec<Effect>) 
         }
         Action::NextMatch => next_match(state, true),
         Action::PreviousMatch => previous_match(state),
-        Action::NextFlagged => flagged(state, true),
-        Action::PreviousFlagged => flagged(state, false),
+        Action::NextFlagged if state.panel == Panel::Heat => flagged(state, true),
+        Action::PreviousFlagged if state.panel == Panel::Heat => flagged(state, false),
+        Action::NextFlagged => heads::step_item(state, true),
+        Action::PreviousFlagged => heads::step_item(state, false),
+        Action::PickHead => heads::pick_head(state, effects),
+        Action::NextUnit => heads::next_unit(state),
+        Action::NextFilter => heads::next_filter(state),
+        Action::Question => heads::ask_question(state),
         Action::RaiseThreshold => step_threshold(state, STEP),
         Action::LowerThreshold => step_threshold(state, -STEP),
         Action::ResetThreshold => {
@@ -506,6 +537,7 @@ fn turn_panel(state: &mut State, by: usize) {
 
 fn show_panel(state: &mut State, panel: Panel) {
     state.panel = panel;
+    state.list_top = None;
     if !state.panel_shown {
         state.panel_shown = true;
         refit(state);
@@ -540,7 +572,8 @@ fn close(state: &mut State, effects: &mut Vec<Effect>) {
         return;
     }
     let open = state.documents.remove(state.current);
-    effects.push(Effect::Forget { id: open.id });
+    effects.push(Effect::Model(Job::Forget { id: open.id }));
+    effects.push(Effect::Head(HeadJob::Forget { id: open.id }));
     if open.path != Path::new(crate::worker::pipe::NAME) && open.work != Work::Listed {
         effects.push(Effect::Unwatch(open.path));
     }
@@ -643,7 +676,9 @@ fn mouse_event(state: &mut State, mouse: MouseEvent, effects: &mut Vec<Effect>) 
                 let last = view::HELP_ROWS.saturating_sub(1);
                 *top = top.saturating_add_signed(wheel).min(last);
             }
-            Popup::Palette(picker) | Popup::Opener(picker) if wheel != 0 => {
+            Popup::Palette(picker) | Popup::Opener(picker) | Popup::Heads(_, picker)
+                if wheel != 0 =>
+            {
                 let last = picker.matches.len().saturating_sub(1);
                 picker.selected = picker
                     .selected
@@ -657,15 +692,10 @@ fn mouse_event(state: &mut State, mouse: MouseEvent, effects: &mut Vec<Effect>) 
         return;
     }
     if wheel != 0 {
-        if areas.panel.contains(at) && state.panel == Panel::Heat {
-            let flagged = state.document().map_or(0, |open| open.readings.flagged());
-            let top = state
-                .list_top
-                .unwrap_or_else(|| view::flagged_list_top(state, &areas));
-            state.list_top = Some(
-                top.saturating_add_signed(wheel)
-                    .min(flagged.saturating_sub(1)),
-            );
+        if areas.panel.contains(at) {
+            let listed = view::listed(state);
+            let top = view::list_top(state, &areas).saturating_add_signed(wheel);
+            state.list_top = Some(top.min(listed.saturating_sub(1)));
         } else if areas.documents.contains(at) {
             let last = state.documents.len().saturating_sub(1);
             let next = state.current.saturating_add_signed(wheel / WHEEL).min(last);
@@ -701,8 +731,17 @@ fn mouse_event(state: &mut State, mouse: MouseEvent, effects: &mut Vec<Effect>) 
     } else if areas.panel.contains(at) {
         if let Some(panel) = view::tab_at(&areas, at) {
             show_panel(state, panel);
-        } else if let Some(span) = view::flagged_at(state, &areas, at.y) {
-            go_to(state, span.start());
+        } else if let Some(number) = view::listed_at(state, &areas, at.y) {
+            if state.panel == Panel::Heat {
+                let word = state
+                    .document()
+                    .and_then(|open| open.readings.flagged_from(number).next());
+                if let Some(word) = word {
+                    go_to(state, word.span.start());
+                }
+            } else {
+                heads::choose_item(state, number);
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 mod documents;
 mod header;
 mod heatmap;
+mod layer;
 mod panel;
 mod pen;
 mod popup;
@@ -17,7 +18,7 @@ use super::open::{Open, Work};
 use super::state::{Model, State};
 
 pub(super) use documents::document_at;
-pub(super) use panel::{flagged_at, flagged_list_top, tab_at};
+pub(super) use panel::{list_top, listed, listed_at, tab_at};
 pub(super) use popup::HELP_ROWS;
 
 /// Draws the whole screen.

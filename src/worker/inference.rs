@@ -40,7 +40,7 @@ pub struct ModelSummary {
 }
 
 /// A question for the model's thread.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Job {
     /// Score this version; it replaces every earlier version of the same document.
     Score {
@@ -412,7 +412,7 @@ fn step<S: Scorer>(
 }
 
 /// What a panic said.
-fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
+pub(super) fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
     let said = panic
         .downcast_ref::<&str>()
         .map(|text| (*text).to_owned())

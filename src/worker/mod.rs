@@ -7,5 +7,6 @@
 
 pub mod files;
 pub mod finder;
+pub mod heads;
 pub mod inference;
 pub mod pipe;

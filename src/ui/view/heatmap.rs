@@ -9,10 +9,10 @@ use crate::text::{Row, Span};
 use crate::ui::areas::Areas;
 use crate::ui::open::{Open, Work};
 use crate::ui::readings::Hot;
-use crate::ui::state::{Model, State};
+use crate::ui::state::{Model, Panel, State};
 
 use super::pen::{Pen, paragraph};
-use super::spinner;
+use super::{layer, spinner};
 
 /// Draws the document; where its cursor is, if that is on the screen.
 pub(super) fn draw(buffer: &mut Buffer, state: &State, areas: &Areas) -> Option<Position> {
@@ -38,6 +38,7 @@ pub(super) fn draw(buffer: &mut Buffer, state: &State, areas: &Areas) -> Option<
         state,
         open,
         words: open.readings.words_in(visible).collect(),
+        layer: layer::layer(state, open, visible),
         matches: state.search.as_ref().map_or(Vec::new(), |search| {
             let text = open.text().get(..visible.end()).unwrap_or_default();
             search.matches(text, visible.start()).collect()
@@ -80,6 +81,8 @@ struct Painter<'a> {
     /// Words, and matches of the search, on the screen; in order.
     words: Vec<Hot>,
     matches: Vec<Span>,
+    /// What the head of the panel says, where that is not the heat map.
+    layer: Vec<layer::Painted>,
     under_cursor: Option<Span>,
     threshold: f32,
     /// Whether what is not scored now never will be.
@@ -96,6 +99,7 @@ impl Painter<'_> {
         let at = self.words.partition_point(|word| word.span.end() <= byte);
         let word = self.words.get(at).filter(|word| word.span.contains(byte));
         let mut style = match word {
+            Some(_) if self.state.panel != Panel::Heat => Style::new(),
             Some(word) => {
                 let level = heat::level(word.p, self.threshold);
                 theme.heat(level, word.p >= self.threshold)
@@ -103,6 +107,10 @@ impl Painter<'_> {
             None if self.is_settled => theme.faint(),
             None => Style::new(),
         };
+        let at = self.layer.partition_point(|(span, _)| span.end() <= byte);
+        if let Some((_, over)) = self.layer.get(at).filter(|(span, _)| span.contains(byte)) {
+            style = style.patch(*over);
+        }
         if is_stand_in {
             style = style.patch(theme.faint()).add_modifier(Modifier::REVERSED);
         }
@@ -118,14 +126,11 @@ impl Painter<'_> {
     /// The mark and the number of a line; a row that goes on has neither number nor mark of others.
     fn gutter(&self, buffer: &mut Buffer, row: Row, area: Rect, at: u16) {
         let theme = self.state.theme;
-        let hottest = self.open.readings.hottest_in(row.span);
-        let level = hottest
-            .filter(|&p| p >= self.threshold)
-            .map_or(0, |p| heat::level(p, self.threshold));
-        let (glyph, style) = theme.mark(level);
+        let (glyph, style) = layer::row_mark(self.state, self.open, row.span);
         let digits = usize::from(area.width).saturating_sub(2);
         let mut pen = Pen::new(buffer, area, at);
-        pen.put(glyph, style);
+        pen.put_cut(&glyph, 1, style);
+        pen.right(usize::from(area.width).saturating_sub(1));
         if row.opens_line {
             let is_here = self.open.lines.line_of(self.open.cursor) == row.line;
             let style = if is_here {
@@ -152,27 +157,28 @@ fn strip(
     let cells = usize::from(areas.strip.height);
     let len = open.text().len().max(1);
     let is_whole = open.top == 0 && visible.end() >= open.wrapped(areas.text.width).end();
-    let threshold = state.threshold();
-    let levels = if is_whole {
+    let marks = if is_whole && state.panel == Panel::Heat {
+        let threshold = state.threshold();
         let level = |row: &Row| {
-            open.readings
-                .hottest_in(row.span)
-                .map_or(0, |p| heat::level(p, threshold))
+            let hottest = open.readings.hottest_in(row.span);
+            hottest.map_or(0, |p| heat::level(p, threshold))
         };
-        let mut levels: Vec<u8> = rows.iter().map(level).collect();
-        levels.resize(cells, 0);
-        levels
+        let mut marks: Vec<_> = (rows.iter())
+            .map(|row| layer::mark(theme, level(row)))
+            .collect();
+        marks.resize(cells, None);
+        marks
     } else {
-        open.readings.strip(cells, len)
+        layer::strip(state, open, cells, len)
     };
     let cell_of = |byte: usize| (byte as u64 * cells as u64 / len as u64) as usize;
     let (first, last) = (cell_of(visible.start()), cell_of(visible.end()));
-    for (cell, level) in levels.into_iter().enumerate() {
+    for (cell, mark) in marks.into_iter().enumerate() {
         let is_visible = !is_whole && (first..=last).contains(&cell);
-        let (glyph, style) = match level {
-            0 if is_visible => ("▎", theme.faint()),
-            0 => ("▏", theme.border()),
-            _ => theme.mark(level),
+        let (glyph, style) = match mark {
+            Some(mark) => mark,
+            None if is_visible => ("▎", theme.faint()),
+            None => ("▏", theme.border()),
         };
         let style = if is_visible {
             let shade = theme.selected();

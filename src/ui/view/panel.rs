@@ -1,4 +1,6 @@
-//! The panel: its tabs, the word under the cursor, the flagged words, and what the other tabs need.
+//! The panel: its tabs, and of the first one the word under the cursor and the flagged words.
+
+mod heads;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
@@ -9,17 +11,12 @@ use crate::analysis::Token;
 use crate::report::heat;
 use crate::text::{Span, visible};
 use crate::ui::areas::Areas;
+use crate::ui::findings::items;
 use crate::ui::open::{Open, Work};
 use crate::ui::readings::Hot;
 use crate::ui::state::{Model, Panel, State};
 
 use super::pen::{Pen, cut, paragraph};
-
-/// Rows of the panel above the list of flagged words: tabs, a gap, the word, a gap, the heading.
-/// Where there is little height the word takes two rows, else seven.
-fn list_offset(area: Rect) -> u16 {
-    if area.height >= 17 { 11 } else { 4 }
-}
 
 pub(super) fn draw(buffer: &mut Buffer, state: &State, areas: &Areas) {
     let theme = state.theme;
@@ -53,27 +50,18 @@ pub(super) fn draw(buffer: &mut Buffer, state: &State, areas: &Areas) {
     );
     match state.panel {
         Panel::Heat => draw_heat(buffer, state, inside),
-        Panel::Classify => draw_need(
-            buffer,
-            state,
-            inside,
-            "Labels for the document, its paragraphs and its sentences.",
-            "It needs a model with a fine-tuned classification head.",
-        ),
-        Panel::Ask => draw_need(
-            buffer,
-            state,
-            inside,
-            "Answers to a question, found in the text.",
-            "It needs a model with a fine-tuned question answering head.",
-        ),
-        Panel::Tag => draw_need(
-            buffer,
-            state,
-            inside,
-            "A label for every word: names, parts of speech.",
-            "It needs a model with a fine-tuned tagging head.",
-        ),
+        Panel::Classify | Panel::Ask | Panel::Tag => heads::draw(buffer, state, inside),
+    }
+}
+
+/// Rows of the panel above its list: tabs, a gap, what there is to say, a gap, the heading.
+fn list_offset(state: &State, area: Rect) -> u16 {
+    let is_tall = area.height >= 17;
+    match state.panel {
+        // The word takes two rows, or seven where there is height.
+        Panel::Heat if is_tall => 11,
+        Panel::Heat => 4,
+        _ => heads::list_offset(state, area),
     }
 }
 
@@ -119,7 +107,7 @@ fn draw_heat(buffer: &mut Buffer, state: &State, area: Rect) {
         return;
     }
     let Some(open) = state.document() else { return };
-    let offset = list_offset(area);
+    let offset = list_offset(state, area);
     let is_tall = offset > 4;
     match open.word() {
         Some((word, pieces)) => draw_word(buffer, state, open, word, &pieces, area, is_tall),
@@ -129,6 +117,7 @@ fn draw_heat(buffer: &mut Buffer, state: &State, area: Rect) {
                     "There is no prose in this document."
                 }
                 Work::Scored { .. } => "Not scored: no prose under the cursor.",
+                Work::Failed(_) => "",
                 _ => "The model has not read this place yet.",
             };
             let rows = paragraph(text, usize::from(area.width));
@@ -148,7 +137,12 @@ fn draw_heat(buffer: &mut Buffer, state: &State, area: Rect) {
         pen.right(hint.width()).put(hint, theme.faint());
     }
     let rows = usize::from(area.height.saturating_sub(offset));
-    let top = list_top(state, open, rows);
+    let top = top_of_list(
+        state,
+        flagged,
+        open.readings.flagged_before(open.cursor),
+        rows,
+    );
     let here = open.word().map(|(word, _)| word.span);
     for (row, word) in open.readings.flagged_from(top).take(rows).enumerate() {
         draw_flagged(buffer, state, open, word, here, area, offset + row as u16);
@@ -282,56 +276,53 @@ fn in_words(state: &State, p: f32) -> String {
     }
 }
 
-/// The first flagged word in the list: where it was scrolled to, else such that the one at the
-/// cursor is in view.
-fn list_top(state: &State, open: &Open, rows: usize) -> usize {
-    let last = open.readings.flagged().saturating_sub(rows.max(1));
+/// The first row of a list of `count` things of which `rows` can be seen: where it was scrolled to,
+/// else such that number `here` is in view.
+fn top_of_list(state: &State, count: usize, here: usize, rows: usize) -> usize {
+    let last = count.saturating_sub(rows.max(1));
     match state.list_top {
         Some(top) => top.min(last),
-        None => {
-            let here = open.readings.flagged_before(open.cursor);
-            here.saturating_sub(rows / 2).min(last)
+        None => here.saturating_sub(rows / 2).min(last),
+    }
+}
+
+/// How many things the panel lists.
+pub(in crate::ui) fn listed(state: &State) -> usize {
+    state.document().map_or(0, |open| match state.panel {
+        Panel::Heat => open.readings.flagged(),
+        panel => items(panel, &open.findings).len(),
+    })
+}
+
+/// The number of the thing that the cursor stands at or behind, in the panel's list.
+fn here(state: &State, open: &Open) -> usize {
+    match state.panel {
+        Panel::Heat => open.readings.flagged_before(open.cursor),
+        Panel::Ask => open.findings.chosen,
+        Panel::Classify => open
+            .findings
+            .units
+            .before(open.cursor + 1)
+            .saturating_sub(1),
+        Panel::Tag => {
+            let tags = &open.findings.tags;
+            tags.partition_point(|tag| tag.span.end() <= open.cursor)
         }
     }
 }
 
-fn list_rows(areas: &Areas) -> usize {
-    let offset = list_offset(areas.panel);
-    usize::from(areas.panel.height.saturating_sub(offset))
+/// The number of the first thing that is seen in the panel's list.
+pub(in crate::ui) fn list_top(state: &State, areas: &Areas) -> usize {
+    let offset = list_offset(state, areas.panel);
+    let rows = usize::from(areas.panel.height.saturating_sub(offset));
+    state.document().map_or(0, |open| {
+        top_of_list(state, listed(state), here(state, open), rows)
+    })
 }
 
-/// The number of the first flagged word in the list as it is shown.
-pub(in crate::ui) fn flagged_list_top(state: &State, areas: &Areas) -> usize {
-    state
-        .document()
-        .map_or(0, |open| list_top(state, open, list_rows(areas)))
-}
-
-/// The flagged word in screen row `y`.
-pub(in crate::ui) fn flagged_at(state: &State, areas: &Areas, y: u16) -> Option<Span> {
-    if state.panel != Panel::Heat {
-        return None;
-    }
-    let row = y.checked_sub(areas.panel.y + list_offset(areas.panel))?;
-    let number = flagged_list_top(state, areas) + usize::from(row);
-    let word = state.document()?.readings.flagged_from(number).next()?;
-    Some(word.span)
-}
-
-/// A tab that cannot do its work yet says so.
-fn draw_need(buffer: &mut Buffer, state: &State, area: Rect, what: &str, need: &str) {
-    let theme = state.theme;
-    let width = usize::from(area.width);
-    let mut row = 2;
-    for (text, style) in [
-        (what, Style::new()),
-        (need, theme.faint()),
-        ("This version cannot load such a head yet.", theme.faint()),
-    ] {
-        for line in paragraph(text, width) {
-            Pen::new(buffer, area, row).put(&line, style);
-            row += 1;
-        }
-        row += 1;
-    }
+/// The number of the thing in screen row `y`.
+pub(in crate::ui) fn listed_at(state: &State, areas: &Areas, y: u16) -> Option<usize> {
+    let row = y.checked_sub(areas.panel.y + list_offset(state, areas.panel))?;
+    let number = list_top(state, areas) + usize::from(row);
+    (number < listed(state)).then_some(number)
 }

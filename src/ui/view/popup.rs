@@ -7,11 +7,13 @@ use ratatui::style::Style;
 use ratatui::widgets::{Block, BorderType, Clear, Widget};
 use unicode_width::UnicodeWidthStr;
 
+use crate::analysis::{HeadSource, Task};
 use crate::text::visible;
 use crate::ui::keymap::{self, GROUPS};
 use crate::ui::palette;
 use crate::ui::prompt::Picker;
 use crate::ui::state::{Popup, State};
+use crate::ui::update::choices_for;
 
 use super::pen::{Pen, cut_front};
 use super::spinner;
@@ -55,7 +57,31 @@ pub(super) fn draw(buffer: &mut Buffer, state: &State, popup: &Popup) -> Option<
                 (path, String::new())
             })
         }
-        Popup::Search { .. } => None,
+        Popup::Heads(task, picker) => {
+            let listed = choices_for(state, *task);
+            let title = match task {
+                Task::Classification => " Heads that classify ",
+                Task::QuestionAnswering => " Heads that answer questions ",
+                Task::Tagging => " Heads that tag ",
+            };
+            draw_picker(buffer, state, picker, title, &|at| {
+                let Some(choice) = listed.get(at) else {
+                    return (String::new(), String::new());
+                };
+                let source = match choice.source {
+                    HeadSource::BuiltIn => "built in",
+                    HeadSource::Configured => "configured",
+                    HeadSource::Cached => "cached",
+                    HeadSource::Known => "to download",
+                };
+                let size = match choice.bytes {
+                    Some(bytes) => format!("{source} {:.0} MB", bytes as f64 / 1e6),
+                    None => source.to_owned(),
+                };
+                (format!("{:<18} {}", choice.name, choice.about), size)
+            })
+        }
+        Popup::Search { .. } | Popup::Question(..) => None,
     }
 }
 
@@ -174,6 +200,9 @@ fn draw_picker(
     if picker.matches.is_empty() {
         let text = match (state.is_finding, picker.prompt.text().is_empty()) {
             (true, _) => "looking …",
+            (false, true) if matches!(state.popup, Some(Popup::Heads(..))) => {
+                "none is known; type the folder of one, or a hub id"
+            }
             (false, true) => "nothing here; type a path",
             (false, false) => "nothing fits; Enter takes it as it is",
         };

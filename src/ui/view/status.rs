@@ -16,12 +16,17 @@ use super::pen::{Pen, cut_front};
 /// Draws the row; where the cursor is if something is typed in it.
 pub(super) fn draw(buffer: &mut Buffer, state: &State, area: Rect) -> Option<Position> {
     let theme = state.theme;
-    if let Some(Popup::Search { prompt, .. }) = &state.popup {
+    let typed = match &state.popup {
+        Some(Popup::Search { prompt, .. }) => Some(("/", prompt)),
+        Some(Popup::Question(prompt, _)) => Some(("question: ", prompt)),
+        _ => None,
+    };
+    if let Some((sign, prompt)) = typed {
         let mut pen = Pen::new(buffer, area, 0);
         // Of a long line its end is seen, where the cursor mostly is.
-        let room = pen.room().saturating_sub(3);
+        let room = pen.room().saturating_sub(sign.width() + 2);
         let before = cut_front(&visible(prompt.before_cursor()), room);
-        pen.put("/", theme.accent()).put(&before, Style::new());
+        pen.put(sign, theme.accent()).put(&before, Style::new());
         let at = Position::new(pen.x(), area.y);
         let after = prompt.text().get(prompt.before_cursor().len()..);
         pen.put(after.unwrap_or_default(), Style::new());

@@ -1,0 +1,293 @@
+//! What the heads have found in one document, and what a head is to the screen.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::analysis::{
+    Answer, Answers, EntityAt, HeadSummary, NoAnswer, Tagging, Task, Unit, UnitKind,
+};
+use crate::text::Span;
+use crate::worker::heads::Finding;
+use crate::worker::inference::Generation;
+
+use super::state::{Panel, PerTask};
+use super::stretches::Stretches;
+
+/// A head as the screen knows it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum HeadState {
+    /// None has been chosen.
+    #[default]
+    Absent,
+    /// It is being loaded; how far that is.
+    Loading(String),
+    /// It answers.
+    Ready(ReadyHead),
+    /// It cannot be had; why.
+    Failed(String),
+}
+
+/// A head that answers, and how its labels are shown.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ReadyHead {
+    /// What it says of itself.
+    pub summary: HeadSummary,
+    /// What its labels speak of, each once: the labels without the prefixes that begin and end
+    /// entities, in the order of their numbers.
+    pub kinds: Vec<String>,
+    /// The kind of each label; none for those that say that there is nothing.
+    pub kind_of: Vec<Option<usize>>,
+    /// Whether it marks entities rather than every word.
+    pub has_entities: bool,
+}
+
+impl ReadyHead {
+    pub(super) fn new(summary: HeadSummary) -> ReadyHead {
+        let scheme = crate::analysis::decode::Scheme::of(&summary.labels);
+        let has_entities = scheme.marks_entities();
+        let mut kinds: Vec<String> = Vec::new();
+        let kind_of = (summary.labels.iter())
+            .map(|label| {
+                let kind = match label.split_once(['-', '_']) {
+                    Some((prefix, kind)) if has_entities && prefix.len() == 1 => kind,
+                    _ if has_entities && label == "O" => return None,
+                    _ => label,
+                };
+                let known = kinds.iter().position(|known| known == kind);
+                Some(known.unwrap_or_else(|| {
+                    kinds.push(kind.to_owned());
+                    kinds.len() - 1
+                }))
+            })
+            .collect();
+        ReadyHead {
+            summary,
+            kinds,
+            kind_of,
+            has_entities,
+        }
+    }
+
+    /// The number of a kind by its name.
+    pub(super) fn kind(&self, name: &str) -> Option<usize> {
+        self.kinds.iter().position(|kind| kind == name)
+    }
+}
+
+/// How far a head's work on a document is.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum HeadWork {
+    /// Nothing has been asked.
+    #[default]
+    Idle,
+    /// It is reading.
+    Reading,
+    /// It has read all.
+    Done(Duration),
+    /// It cannot; why.
+    Failed(String),
+}
+
+/// A thing in the panel's list and in the text.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Item {
+    /// Where it is.
+    pub span: Span,
+    /// Which label, answer or kind it shows.
+    pub kind: usize,
+    /// How sure the head is.
+    pub p: f32,
+}
+
+/// What has been found in a document by one head each.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Findings {
+    /// What was asked last, so that the same is not asked again.
+    pub(super) classified: Option<(Generation, UnitKind)>,
+    pub(super) asked: Option<(Generation, String)>,
+    pub(super) tagged: Option<Generation>,
+    /// How far each is: units, answers, tags.
+    pub(super) work: PerTask<HeadWork>,
+    pub(super) units: Stretches<Unit>,
+    pub(super) taggings: Stretches<Tagging>,
+    pub(super) entities: Stretches<EntityAt>,
+    pub(super) answers: Vec<Answer>,
+    pub(super) no_answer: Option<NoAnswer>,
+    /// Which answer is shown.
+    pub(super) chosen: usize,
+    /// The tags that are listed.
+    pub(super) tags: Vec<Item>,
+    /// How many tags there are of each kind.
+    pub(super) counts: Vec<usize>,
+}
+
+impl Findings {
+    /// The text changed.
+    pub(super) fn edited(&mut self, prefix: usize, suffix: usize, old: usize, new: usize) {
+        self.units.edited(prefix, suffix, old, new);
+        self.taggings.edited(prefix, suffix, old, new);
+        self.entities.edited(prefix, suffix, old, new);
+        let delta = new as isize - old as isize;
+        let keep = |span: &mut Span| {
+            if span.start() >= old - suffix {
+                let place = |byte: usize| byte.saturating_add_signed(delta);
+                *span = Span::new(place(span.start()), place(span.end()));
+                return true;
+            }
+            span.end() <= prefix
+        };
+        self.answers.retain_mut(|answer| keep(&mut answer.span));
+        self.tags.retain_mut(|tag| keep(&mut tag.span));
+    }
+
+    /// Takes something in that was found in the current version of the text.
+    pub(super) fn take(&mut self, generation: Generation, finding: Finding) {
+        match finding {
+            Finding::Unit(kind, unit) => {
+                if self.classified == Some((generation, kind)) {
+                    self.units.insert(generation, unit.span, unit);
+                }
+            }
+            Finding::Tagging(tagging) => self.taggings.insert(generation, tagging.span, tagging),
+            Finding::Entities(entities) => {
+                self.entities.clear();
+                for entity in &*entities {
+                    self.entities
+                        .insert(generation, entity.span, Arc::new(entity.clone()));
+                }
+            }
+            Finding::Answers(question, answers) => {
+                if self.asked.as_ref().map(|(_, asked)| asked) == Some(&question) {
+                    let Answers { best, none } = &*answers;
+                    self.answers = best.clone();
+                    self.no_answer = *none;
+                    self.chosen = self.chosen.min(self.answers.len().saturating_sub(1));
+                }
+            }
+        }
+    }
+
+    /// A head has read all of `generation`.
+    pub(super) fn settle(&mut self, generation: Generation, task: Task) {
+        match task {
+            Task::Classification => self.units.settle(generation),
+            Task::Tagging => self.taggings.settle(generation),
+            Task::QuestionAnswering => {}
+        }
+    }
+
+    /// Another head is there: what the one before it found is forgotten, and everything is asked
+    /// again.
+    pub(super) fn forget(&mut self, task: Task) {
+        self.work[task] = HeadWork::Idle;
+        match task {
+            Task::Classification => {
+                self.classified = None;
+                self.units.clear();
+            }
+            Task::QuestionAnswering => {
+                self.asked = None;
+                self.answers.clear();
+                self.no_answer = None;
+            }
+            Task::Tagging => {
+                self.tagged = None;
+                self.taggings.clear();
+                self.entities.clear();
+                self.tags.clear();
+                self.counts.clear();
+            }
+        }
+    }
+
+    /// Lists the tags anew, those of one kind if there is a filter, and counts all kinds.
+    pub(super) fn list_tags(&mut self, head: &ReadyHead, filter: Option<usize>) {
+        self.tags.clear();
+        self.counts = vec![0; head.kinds.len()];
+        let mut add = |kind: Option<usize>, span: Span, p: f32| {
+            let Some(kind) = kind else { return };
+            if let Some(count) = self.counts.get_mut(kind) {
+                *count += 1;
+            }
+            if filter.is_none_or(|wanted| wanted == kind) {
+                self.tags.push(Item { span, kind, p });
+            }
+        };
+        if head.has_entities {
+            for placed in self.entities.all() {
+                add(head.kind(&placed.item.label), placed.span(), placed.item.p);
+            }
+            return;
+        }
+        for placed in self.taggings.all() {
+            for word in &placed.item.words {
+                let kind = head.kind_of.get(usize::from(word.label)).copied().flatten();
+                add(kind, placed.moved(word.span), word.p);
+            }
+        }
+    }
+}
+
+/// What a panel lists, in the order of its list.
+pub(super) fn items(panel: Panel, findings: &Findings) -> Cow<'_, [Item]> {
+    match panel {
+        Panel::Heat => Cow::Borrowed(&[]),
+        Panel::Classify => findings
+            .units
+            .all()
+            .iter()
+            .filter_map(|placed| {
+                let (kind, p) = best(&placed.item)?;
+                let span = placed.span();
+                Some(Item { span, kind, p })
+            })
+            .collect(),
+        Panel::Ask => findings
+            .answers
+            .iter()
+            .enumerate()
+            .map(|(kind, answer)| Item {
+                span: answer.span,
+                kind,
+                p: answer.p,
+            })
+            .collect(),
+        Panel::Tag => Cow::Borrowed(&findings.tags),
+    }
+}
+
+/// The likeliest label of a unit, and how likely it is.
+pub(super) fn best(unit: &Unit) -> Option<(usize, f32)> {
+    let by_p = |a: &(usize, f32), b: &(usize, f32)| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0));
+    unit.p.iter().copied().enumerate().max_by(by_p)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::Task;
+
+    fn ready(labels: &[&str]) -> ReadyHead {
+        ReadyHead::new(HeadSummary {
+            id: "x".into(),
+            revision: None,
+            device: "cpu".into(),
+            precision: "f32".into(),
+            task: Task::Tagging,
+            labels: labels.iter().map(|&label| label.to_owned()).collect(),
+            note: None,
+        })
+    }
+
+    #[test]
+    fn labels_of_one_kind_share_it_and_outside_is_none() {
+        let head = ready(&["O", "B-PER", "I-PER", "B-LOC", "I-LOC"]);
+        assert_eq!(head.kinds, ["PER", "LOC"]);
+        assert_eq!(head.kind_of, [None, Some(0), Some(0), Some(1), Some(1)]);
+        assert!(head.has_entities);
+        let head = ready(&["NOUN", "VERB"]);
+        assert_eq!(head.kind_of, [Some(0), Some(1)]);
+        assert!(!head.has_entities);
+    }
+}

@@ -1,0 +1,887 @@
+//! The thread that owns the fine-tuned heads, apart from the one that owns the discriminator: the
+//! heat map must not wait for an answer, nor an answer for the heat map.
+//!
+//! Latest wins, per document and task: a newer version of the text or another question takes the
+//! place of the older one, and the work on the older ends at the next window. Questions come first,
+//! then the document on the screen. Heads are loaded by threads of their own, for that may take a
+//! download. A panic in a head is caught, logged, and becomes a reply; the thread goes on.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crate::analysis::{
+    Answers, Counts, EntityAt, HeadChoice, HeadSummary, TaggedWord, Tagging, Task, Unit, UnitKind,
+};
+use crate::text::{Document, Span};
+
+use super::inference::{DocumentId, Generation, panic_message};
+
+/// What the thread asks of a head. A trait, so that tests can put in one that waits to be told.
+/// Errors are sentences for the user.
+pub trait Reader: Send {
+    /// Labels the units of a document, those near `focus` first. Ends early once `is_stale` says yes.
+    ///
+    /// # Errors
+    ///
+    /// A sentence for the user; also below.
+    fn classify(
+        &mut self,
+        document: &Document,
+        kind: UnitKind,
+        focus: Option<Span>,
+        is_stale: &dyn Fn() -> bool,
+        emit: &mut dyn FnMut(Unit),
+    ) -> Result<Counts, String>;
+
+    /// Labels the words of a document, those near `focus` first. Ends early once `is_stale` says yes.
+    ///
+    /// # Errors
+    ///
+    /// A sentence for the user.
+    fn tag(
+        &mut self,
+        document: &Document,
+        focus: Option<Span>,
+        is_stale: &dyn Fn() -> bool,
+        emit: &mut dyn FnMut(Tagging),
+    ) -> Result<Counts, String>;
+
+    /// The entities of words that stand in the order of the text.
+    fn entities(&self, words: &[TaggedWord]) -> Vec<EntityAt>;
+
+    /// What a document says to a question; nothing if it became stale on the way.
+    ///
+    /// # Errors
+    ///
+    /// A sentence for the user.
+    fn ask(
+        &mut self,
+        document: &Document,
+        question: &str,
+        is_stale: &dyn Fn() -> bool,
+    ) -> Result<Option<(Answers, Counts)>, String>;
+}
+
+/// What is asked of a head about a document.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Request {
+    /// Labels of its units.
+    Classify(UnitKind),
+    /// An answer to a question.
+    Ask(String),
+    /// Labels of its words.
+    Tag,
+}
+
+impl Request {
+    /// Which head is to answer.
+    pub fn task(&self) -> Task {
+        match self {
+            Request::Classify(_) => Task::Classification,
+            Request::Ask(_) => Task::QuestionAnswering,
+            Request::Tag => Task::Tagging,
+        }
+    }
+}
+
+/// A job for the heads' thread.
+#[derive(Clone, Debug, PartialEq)]
+pub enum HeadJob {
+    /// Say which heads there are.
+    List,
+    /// Load a head by the name that `--head` takes; it takes the place of the one before.
+    Load {
+        /// What it is to do.
+        task: Task,
+        /// Its name.
+        choice: String,
+    },
+    /// Read a document. It replaces every earlier request of the same kind about it.
+    Read {
+        /// The document.
+        id: DocumentId,
+        /// Its version.
+        generation: Generation,
+        /// Its text.
+        document: Document,
+        /// What is asked.
+        request: Request,
+    },
+    /// The reader looks here now; what is begun from now on begins near it.
+    Focus {
+        /// The document on screen.
+        id: DocumentId,
+        /// The bytes that are visible.
+        span: Span,
+    },
+    /// The document was closed.
+    Forget {
+        /// The document.
+        id: DocumentId,
+    },
+}
+
+/// What a head found in one version of a document.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Finding {
+    /// The labels of a unit; sent as soon as they are known.
+    Unit(UnitKind, Arc<Unit>),
+    /// The labels of some words; sent as soon as they are known.
+    Tagging(Arc<Tagging>),
+    /// All entities.
+    Entities(Arc<[EntityAt]>),
+    /// The answers to a question.
+    Answers(String, Arc<Answers>),
+}
+
+/// An answer from the heads' thread.
+#[derive(Clone, Debug, PartialEq)]
+pub enum HeadReply {
+    /// The heads that there are.
+    Choices(Vec<HeadChoice>),
+    /// Loading has reached this step.
+    Loading {
+        /// The head's task.
+        task: Task,
+        /// The step.
+        step: String,
+    },
+    /// A head is ready.
+    Loaded {
+        /// Its task.
+        task: Task,
+        /// What it is.
+        summary: HeadSummary,
+    },
+    /// A head cannot be had; the text says why and what to do.
+    LoadFailed {
+        /// Its task.
+        task: Task,
+        /// Why.
+        reason: String,
+    },
+    /// Something was found.
+    Found {
+        /// The document.
+        id: DocumentId,
+        /// The version that was read.
+        generation: Generation,
+        /// What.
+        finding: Finding,
+    },
+    /// Everything that was asked has been sent.
+    Finished {
+        /// The document.
+        id: DocumentId,
+        /// The version that was read.
+        generation: Generation,
+        /// Whose work it was.
+        task: Task,
+        /// From the start of the work to its end.
+        elapsed: Duration,
+    },
+    /// It cannot be done.
+    Failed {
+        /// The document.
+        id: DocumentId,
+        /// The version that was read.
+        generation: Generation,
+        /// Whose work it was.
+        task: Task,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Brings heads; called on threads of their own.
+pub trait Loader: Send + Sync {
+    /// The heads that there are.
+    fn choices(&self) -> Vec<HeadChoice>;
+
+    /// Loads the head called `choice`, which must do `task`; `step` may be told how far it is.
+    ///
+    /// # Errors
+    ///
+    /// A sentence for the user.
+    fn load(
+        &self,
+        task: Task,
+        choice: &str,
+        step: &mut dyn FnMut(String),
+    ) -> Result<(Box<dyn Reader>, HeadSummary), String>;
+}
+
+/// The near end of the thread. Dropping it ends the work at the next window and waits for it; heads
+/// that are still being loaded are not waited for.
+pub struct Heads {
+    orders: Option<Sender<Order>>,
+    /// Counts what the work in hand has to look at.
+    arrived: Arc<AtomicU64>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What comes to the thread: jobs, and heads that have been loaded.
+enum Order {
+    Job(HeadJob),
+    Install {
+        task: Task,
+        number: u64,
+        loaded: Result<(Box<dyn Reader>, HeadSummary), String>,
+    },
+}
+
+impl Heads {
+    /// Starts the thread. `reply` is called on it and on those that load, so it must only enqueue.
+    ///
+    /// # Errors
+    ///
+    /// Those of starting a thread.
+    pub fn spawn(
+        loader: Arc<dyn Loader>,
+        reply: impl Fn(HeadReply) + Send + Sync + 'static,
+    ) -> std::io::Result<Heads> {
+        let (orders, inbox) = mpsc::channel();
+        let arrived = Arc::new(AtomicU64::new(0));
+        let mut desk = Desk {
+            loader,
+            reply: Arc::new(reply),
+            install: Installer {
+                orders: orders.clone(),
+                arrived: Arc::clone(&arrived),
+            },
+            heads: [None, None, None],
+            newest: [0; 3],
+            queue: Vec::new(),
+            focus: None,
+        };
+        let thread = std::thread::Builder::new()
+            .name("heads".into())
+            .spawn(move || desk.run(&inbox))?;
+        Ok(Heads {
+            orders: Some(orders),
+            arrived,
+            thread: Some(thread),
+        })
+    }
+
+    /// Asks for `job`.
+    pub fn submit(&self, job: HeadJob) {
+        if let Some(orders) = &self.orders {
+            let interrupts = !matches!(job, HeadJob::Focus { .. });
+            // A closed channel means that the thread is gone, and it has said so in the log.
+            let _ = orders.send(Order::Job(job));
+            if interrupts {
+                self.arrived.fetch_add(1, Ordering::Release);
+            }
+        }
+    }
+}
+
+impl Drop for Heads {
+    fn drop(&mut self) {
+        // First the mark, then a job that wakes the thread to see it: the thread holds a sender itself,
+        // for the heads that are being loaded, so its inbox never closes.
+        self.arrived.store(u64::MAX, Ordering::Release);
+        if let Some(orders) = self.orders.take() {
+            let _ = orders.send(Order::Job(HeadJob::List));
+        }
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// How a thread that loads hands in what it has.
+#[derive(Clone)]
+struct Installer {
+    orders: Sender<Order>,
+    arrived: Arc<AtomicU64>,
+}
+
+/// A request and the document that it is about.
+struct Work {
+    id: DocumentId,
+    generation: Generation,
+    document: Document,
+    request: Request,
+    started: Instant,
+}
+
+/// What the thread has before it.
+struct Desk {
+    loader: Arc<dyn Loader>,
+    reply: Arc<dyn Fn(HeadReply) + Send + Sync>,
+    install: Installer,
+    heads: [Option<Box<dyn Reader>>; 3],
+    /// The number of the newest load of each task: an older one that is late is not wanted.
+    newest: [u64; 3],
+    queue: Vec<Work>,
+    focus: Option<(DocumentId, Span)>,
+}
+
+/// Where a task's head stands.
+fn place(task: Task) -> usize {
+    match task {
+        Task::Classification => 0,
+        Task::QuestionAnswering => 1,
+        Task::Tagging => 2,
+    }
+}
+
+impl Desk {
+    fn run(&mut self, inbox: &Receiver<Order>) {
+        let mut taken = 0;
+        loop {
+            let first = if self.queue.is_empty() {
+                match inbox.recv() {
+                    Ok(order) => Some(order),
+                    Err(_) => return,
+                }
+            } else {
+                None
+            };
+            let arrived = Arc::clone(&self.install.arrived);
+            for order in first.into_iter().chain(inbox.try_iter()) {
+                if arrived.load(Ordering::Acquire) == u64::MAX {
+                    return;
+                }
+                taken += u64::from(!matches!(order, Order::Job(HeadJob::Focus { .. })));
+                self.take(order);
+            }
+            if arrived.load(Ordering::Acquire) == u64::MAX {
+                return;
+            }
+            let is_stale = || arrived.load(Ordering::Acquire) > taken;
+            self.work(&is_stale);
+        }
+    }
+
+    fn take(&mut self, order: Order) {
+        match order {
+            Order::Job(HeadJob::List) => (self.reply)(HeadReply::Choices(self.loader.choices())),
+            Order::Job(HeadJob::Load { task, choice }) => self.load(task, choice),
+            Order::Job(HeadJob::Read {
+                id,
+                generation,
+                document,
+                request,
+            }) => {
+                let task = request.task();
+                self.queue
+                    .retain(|work| work.id != id || work.request.task() != task);
+                self.queue.push(Work {
+                    id,
+                    generation,
+                    document,
+                    request,
+                    started: Instant::now(),
+                });
+            }
+            Order::Job(HeadJob::Focus { id, span }) => self.focus = Some((id, span)),
+            Order::Job(HeadJob::Forget { id }) => self.queue.retain(|work| work.id != id),
+            Order::Install {
+                task,
+                number,
+                loaded,
+            } => {
+                if number != self.newest[place(task)] {
+                    return;
+                }
+                match loaded {
+                    Ok((reader, summary)) => {
+                        self.heads[place(task)] = Some(reader);
+                        (self.reply)(HeadReply::Loaded { task, summary });
+                    }
+                    Err(reason) => (self.reply)(HeadReply::LoadFailed { task, reason }),
+                }
+            }
+        }
+    }
+
+    /// Loads a head on a thread of its own.
+    fn load(&mut self, task: Task, choice: String) {
+        self.newest[place(task)] += 1;
+        let number = self.newest[place(task)];
+        let (loader, reply) = (Arc::clone(&self.loader), Arc::clone(&self.reply));
+        let install = self.install.clone();
+        let spawned = std::thread::Builder::new()
+            .name("head-loader".into())
+            .spawn(move || {
+                let loaded = catch_unwind(AssertUnwindSafe(|| {
+                    loader.load(task, &choice, &mut |step| {
+                        reply(HeadReply::Loading { task, step });
+                    })
+                }));
+                let loaded = loaded.unwrap_or_else(|panic| Err(panic_message(&*panic)));
+                let _ = install.orders.send(Order::Install {
+                    task,
+                    number,
+                    loaded,
+                });
+                // The program may have ended in the meantime; that mark must stay.
+                let _ = (install.arrived)
+                    .fetch_update(Ordering::AcqRel, Ordering::Acquire, |n| n.checked_add(1));
+            });
+        if let Err(err) = spawned {
+            let reason = format!("cannot start a thread: {err}");
+            (self.reply)(HeadReply::LoadFailed { task, reason });
+        }
+    }
+
+    /// Does the work that is wanted most, until it is done or stale.
+    fn work(&mut self, is_stale: &dyn Fn() -> bool) {
+        let focused = self.focus.map(|(id, _)| id);
+        let wanted = self.queue.iter().enumerate().min_by_key(|(at, work)| {
+            let is_question = matches!(work.request, Request::Ask(_));
+            (!is_question, Some(work.id) != focused, *at)
+        });
+        let Some((at, work)) = wanted else { return };
+        let (id, generation, task) = (work.id, work.generation, work.request.task());
+        let focus = self.focus.filter(|(at, _)| *at == id).map(|(_, span)| span);
+        let Some(head) = self.heads[place(task)].as_mut() else {
+            // It is asked again once the head is there.
+            self.queue.remove(at);
+            return;
+        };
+        let reply = Arc::clone(&self.reply);
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            answer(&mut **head, work, focus, is_stale, &*reply)
+        }));
+        let outcome = outcome.unwrap_or_else(|panic| {
+            let reason = panic_message(&*panic);
+            tracing::error!(?id, ?task, reason, "a head panicked");
+            Err(reason)
+        });
+        match outcome {
+            // What was computed is remembered; the rest is asked for again.
+            Ok(false) => return,
+            Ok(true) => (self.reply)(HeadReply::Finished {
+                id,
+                generation,
+                task,
+                elapsed: work.started.elapsed(),
+            }),
+            Err(reason) => (self.reply)(HeadReply::Failed {
+                id,
+                generation,
+                task,
+                reason,
+            }),
+        }
+        self.queue.remove(at);
+    }
+}
+
+/// Answers one request; says whether it came to its end.
+fn answer(
+    head: &mut dyn Reader,
+    work: &Work,
+    focus: Option<Span>,
+    is_stale: &dyn Fn() -> bool,
+    reply: &dyn Fn(HeadReply),
+) -> Result<bool, String> {
+    let found = |finding| {
+        reply(HeadReply::Found {
+            id: work.id,
+            generation: work.generation,
+            finding,
+        });
+    };
+    match &work.request {
+        Request::Classify(kind) => {
+            head.classify(&work.document, *kind, focus, is_stale, &mut |unit| {
+                found(Finding::Unit(*kind, Arc::new(unit)));
+            })?;
+            Ok(!is_stale())
+        }
+        Request::Tag => {
+            let mut taggings = Vec::new();
+            head.tag(&work.document, focus, is_stale, &mut |tagging| {
+                let tagging = Arc::new(tagging);
+                taggings.push(Arc::clone(&tagging));
+                found(Finding::Tagging(tagging));
+            })?;
+            if is_stale() {
+                return Ok(false);
+            }
+            taggings.sort_by_key(|tagging| tagging.span);
+            let words: Vec<TaggedWord> = taggings
+                .iter()
+                .flat_map(|tagging| tagging.words.iter().copied())
+                .collect();
+            found(Finding::Entities(head.entities(&words).into()));
+            Ok(true)
+        }
+        Request::Ask(question) => match head.ask(&work.document, question, is_stale)? {
+            Some((answers, _)) => {
+                found(Finding::Answers(question.clone(), Arc::new(answers)));
+                Ok(true)
+            }
+            None => Ok(false),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::text::Language;
+    use std::sync::Mutex;
+
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    /// Says what it is asked, then waits for a nod.
+    struct Fake {
+        asked: Sender<String>,
+        nod: Receiver<()>,
+    }
+
+    impl Fake {
+        fn ask_for_a_nod(&self, what: String) -> Result<(), String> {
+            let _ = self.asked.send(what.clone());
+            self.nod.recv().map_err(|_| "no nod".to_owned())?;
+            if what.contains("panic") {
+                panic!("as asked");
+            }
+            if what.contains("fail") {
+                return Err("as asked".into());
+            }
+            Ok(())
+        }
+    }
+
+    impl Reader for Fake {
+        fn classify(
+            &mut self,
+            document: &Document,
+            kind: UnitKind,
+            _: Option<Span>,
+            is_stale: &dyn Fn() -> bool,
+            emit: &mut dyn FnMut(Unit),
+        ) -> Result<Counts, String> {
+            self.ask_for_a_nod(format!("{kind:?} of {}", document.text))?;
+            if !is_stale() {
+                emit(Unit {
+                    span: Span::new(0, document.text.len()),
+                    p: vec![1.0],
+                });
+            }
+            Ok(Counts::default())
+        }
+
+        fn tag(
+            &mut self,
+            document: &Document,
+            _: Option<Span>,
+            is_stale: &dyn Fn() -> bool,
+            emit: &mut dyn FnMut(Tagging),
+        ) -> Result<Counts, String> {
+            // Out of order, as windows come that are near the reader.
+            for start in [4, 0] {
+                self.ask_for_a_nod(format!("tags of {} from {start}", document.text))?;
+                if is_stale() {
+                    break;
+                }
+                let span = Span::new(start, start + 1);
+                let word = TaggedWord {
+                    span,
+                    label: 0,
+                    p: 1.0,
+                };
+                emit(Tagging {
+                    span,
+                    words: vec![word],
+                });
+            }
+            Ok(Counts::default())
+        }
+
+        fn entities(&self, words: &[TaggedWord]) -> Vec<EntityAt> {
+            let entity = |word: &TaggedWord| EntityAt {
+                label: "X".into(),
+                span: word.span,
+                p: word.p,
+            };
+            words.iter().map(entity).collect()
+        }
+
+        fn ask(
+            &mut self,
+            document: &Document,
+            question: &str,
+            is_stale: &dyn Fn() -> bool,
+        ) -> Result<Option<(Answers, Counts)>, String> {
+            self.ask_for_a_nod(format!("{question} of {}", document.text))?;
+            Ok((!is_stale()).then(Default::default))
+        }
+    }
+
+    struct FakeLoader {
+        heads: Mutex<Vec<Fake>>,
+        /// One word for each load that may end.
+        may_end: Mutex<Receiver<()>>,
+    }
+
+    impl Loader for FakeLoader {
+        fn choices(&self) -> Vec<HeadChoice> {
+            Vec::new()
+        }
+
+        fn load(
+            &self,
+            task: Task,
+            choice: &str,
+            step: &mut dyn FnMut(String),
+        ) -> Result<(Box<dyn Reader>, HeadSummary), String> {
+            step(format!("opening {choice}"));
+            if self.may_end.lock().unwrap().recv().is_err() {
+                return Err("the program has ended".into());
+            }
+            if choice == "missing" {
+                return Err("there is none".into());
+            }
+            let summary = HeadSummary {
+                id: choice.into(),
+                revision: None,
+                device: "cpu".into(),
+                precision: "f32".into(),
+                task,
+                labels: Vec::new(),
+                note: None,
+            };
+            let head = self.heads.lock().unwrap().pop().ok_or("no more heads")?;
+            Ok((Box::new(head), summary))
+        }
+    }
+
+    struct Bench {
+        // Drop order is significant: the worker waits for its thread, which may wait for a nod until
+        // there is nobody left to give one.
+        nod: Sender<()>,
+        may_end: Sender<()>,
+        worker: Heads,
+        asked: Receiver<String>,
+        replies: Receiver<HeadReply>,
+    }
+
+    impl Bench {
+        fn new() -> Bench {
+            let (asked_in, asked) = mpsc::channel();
+            let (nod, nod_out) = mpsc::channel();
+            let (may_end, may_end_out) = mpsc::channel();
+            let (reply, replies) = mpsc::channel();
+            let loader = FakeLoader {
+                heads: Mutex::new(vec![Fake {
+                    asked: asked_in,
+                    nod: nod_out,
+                }]),
+                may_end: Mutex::new(may_end_out),
+            };
+            let worker = Heads::spawn(Arc::new(loader), move |message| {
+                drop(reply.send(message));
+            });
+            Bench {
+                nod,
+                may_end,
+                worker: worker.unwrap(),
+                asked,
+                replies,
+            }
+        }
+
+        /// One with a head for `task`.
+        fn with(task: Task) -> Bench {
+            let bench = Bench::new();
+            bench.load(task, "mine");
+            bench.may_end.send(()).unwrap();
+            assert!(matches!(bench.reply(), HeadReply::Loading { .. }));
+            assert!(matches!(bench.reply(), HeadReply::Loaded { .. }));
+            bench
+        }
+
+        fn load(&self, task: Task, choice: &str) {
+            self.worker.submit(HeadJob::Load {
+                task,
+                choice: choice.into(),
+            });
+        }
+
+        fn read(&self, id: u32, generation: u64, text: &str, request: Request) {
+            self.worker.submit(HeadJob::Read {
+                id: DocumentId(id),
+                generation: Generation(generation),
+                document: Document::new("x", text, Language::Plain),
+                request,
+            });
+        }
+
+        fn reply(&self) -> HeadReply {
+            self.replies.recv_timeout(PATIENCE).unwrap()
+        }
+
+        fn asked(&self) -> String {
+            self.asked.recv_timeout(PATIENCE).unwrap()
+        }
+    }
+
+    const PARAGRAPHS: Request = Request::Classify(UnitKind::Paragraph);
+
+    #[test]
+    fn a_request_is_answered_piece_by_piece_and_finished() {
+        let bench = Bench::with(Task::Tagging);
+        bench.read(1, 1, "a text", Request::Tag);
+        for start in [4, 0] {
+            assert_eq!(bench.asked(), format!("tags of a text from {start}"));
+            bench.nod.send(()).unwrap();
+            assert!(
+                matches!(bench.reply(), HeadReply::Found { finding: Finding::Tagging(tagging), .. } if tagging.span.start() == start)
+            );
+        }
+        // The entities are found in the order of the text.
+        let HeadReply::Found {
+            finding: Finding::Entities(entities),
+            ..
+        } = bench.reply()
+        else {
+            panic!("no entities");
+        };
+        let starts: Vec<usize> = entities.iter().map(|entity| entity.span.start()).collect();
+        assert_eq!(starts, [0, 4]);
+        assert!(matches!(
+            bench.reply(),
+            HeadReply::Finished {
+                task: Task::Tagging,
+                ..
+            }
+        ));
+    }
+
+    #[test]
+    fn a_newer_version_takes_the_place_of_the_older() {
+        let bench = Bench::with(Task::Classification);
+        bench.read(1, 1, "old", PARAGRAPHS);
+        assert_eq!(bench.asked(), "Paragraph of old");
+        bench.read(1, 2, "new", PARAGRAPHS);
+        bench.nod.send(()).unwrap();
+        assert_eq!(bench.asked(), "Paragraph of new");
+        bench.nod.send(()).unwrap();
+        assert!(matches!(
+            bench.reply(),
+            HeadReply::Found {
+                generation: Generation(2),
+                ..
+            }
+        ));
+    }
+
+    #[test]
+    fn a_new_question_cancels_the_old() {
+        let bench = Bench::with(Task::QuestionAnswering);
+        bench.read(1, 1, "text", Request::Ask("who?".into()));
+        assert_eq!(bench.asked(), "who? of text");
+        bench.read(1, 1, "text", Request::Ask("when?".into()));
+        bench.nod.send(()).unwrap();
+        assert_eq!(bench.asked(), "when? of text");
+        bench.nod.send(()).unwrap();
+        assert!(
+            matches!(bench.reply(), HeadReply::Found { finding: Finding::Answers(question, _), .. } if question == "when?")
+        );
+    }
+
+    #[test]
+    fn a_job_that_has_nothing_to_do_with_it_only_delays_the_work() {
+        let bench = Bench::with(Task::Classification);
+        bench.read(1, 1, "text", PARAGRAPHS);
+        assert_eq!(bench.asked(), "Paragraph of text");
+        bench.worker.submit(HeadJob::List);
+        bench.nod.send(()).unwrap();
+        assert_eq!(bench.reply(), HeadReply::Choices(Vec::new()));
+        assert_eq!(bench.asked(), "Paragraph of text");
+        bench.nod.send(()).unwrap();
+        assert!(matches!(bench.reply(), HeadReply::Found { .. }));
+    }
+
+    #[test]
+    fn where_the_reader_looks_interrupts_nothing_and_is_done_next() {
+        let bench = Bench::with(Task::Classification);
+        bench.read(1, 1, "first", PARAGRAPHS);
+        assert_eq!(bench.asked(), "Paragraph of first");
+        let span = Span::new(0, 1);
+        bench.worker.submit(HeadJob::Focus {
+            id: DocumentId(3),
+            span,
+        });
+        bench.nod.send(()).unwrap();
+        assert!(matches!(bench.reply(), HeadReply::Found { .. }));
+        assert!(matches!(bench.reply(), HeadReply::Finished { .. }));
+        bench.read(2, 1, "second", PARAGRAPHS);
+        assert_eq!(bench.asked(), "Paragraph of second");
+        bench.read(3, 1, "third", PARAGRAPHS);
+        bench.nod.send(()).unwrap();
+        assert_eq!(bench.asked(), "Paragraph of third");
+    }
+
+    #[test]
+    fn a_failure_and_a_panic_are_replies_and_the_thread_goes_on() {
+        let bench = Bench::with(Task::Classification);
+        for text in ["fail", "panic"] {
+            bench.read(1, 1, text, PARAGRAPHS);
+            bench.asked();
+            bench.nod.send(()).unwrap();
+            assert!(
+                matches!(bench.reply(), HeadReply::Failed { reason, .. } if reason.contains("as asked"))
+            );
+        }
+        bench.read(1, 2, "fine", PARAGRAPHS);
+        assert_eq!(bench.asked(), "Paragraph of fine");
+    }
+
+    #[test]
+    fn a_head_that_cannot_be_had_is_said_and_a_late_one_is_not_wanted() {
+        let bench = Bench::new();
+        bench.load(Task::Tagging, "missing");
+        bench.may_end.send(()).unwrap();
+        assert!(matches!(bench.reply(), HeadReply::Loading { .. }));
+        assert!(
+            matches!(bench.reply(), HeadReply::LoadFailed { reason, .. } if reason == "there is none")
+        );
+        // Two at once: only the second is installed, whichever is ready first.
+        bench.load(Task::Tagging, "missing");
+        bench.load(Task::Tagging, "mine");
+        bench.may_end.send(()).unwrap();
+        bench.may_end.send(()).unwrap();
+        let replies: Vec<HeadReply> = (0..3).map(|_| bench.reply()).collect();
+        let installed = replies
+            .iter()
+            .filter(|reply| !matches!(reply, HeadReply::Loading { .. }));
+        let installed: Vec<_> = installed.collect();
+        assert!(
+            matches!(installed[..], [HeadReply::Loaded { summary, .. }] if summary.id == "mine"),
+            "{replies:?}"
+        );
+    }
+
+    #[test]
+    fn a_request_without_a_head_is_dropped() {
+        let bench = Bench::with(Task::Classification);
+        bench.read(1, 1, "text", Request::Tag);
+        bench.read(1, 1, "text", PARAGRAPHS);
+        assert_eq!(bench.asked(), "Paragraph of text");
+    }
+
+    #[test]
+    fn dropping_the_handle_ends_the_thread_and_waits_for_no_loading() {
+        let bench = Bench::with(Task::Classification);
+        bench.load(Task::Tagging, "slow");
+        assert!(matches!(bench.reply(), HeadReply::Loading { .. }));
+        let Bench {
+            worker, may_end, ..
+        } = bench;
+        drop(worker);
+        drop(may_end);
+    }
+}

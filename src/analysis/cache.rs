@@ -1,6 +1,6 @@
 //! What windows said, remembered by what they read.
 
-use std::num::NonZeroUsize;
+use std::ops::Range;
 use std::sync::Arc;
 
 use lru::LruCache;
@@ -12,7 +12,7 @@ pub(super) struct Key(u128);
 
 impl Key {
     /// The key of the window that reads `ids` and is asked about `core`, a range of them.
-    pub(super) fn new(ids: &[u32], core: std::ops::Range<usize>) -> Key {
+    pub(super) fn new(ids: &[u32], core: Range<usize>) -> Key {
         let mut hash = xxhash_rust::xxh3::Xxh3Default::new();
         hash.update(&(core.start as u64).to_le_bytes());
         hash.update(&(core.end as u64).to_le_bytes());
@@ -23,32 +23,55 @@ impl Key {
     }
 }
 
-/// The answers of the windows used last: p for each token of the core.
-pub(super) struct Cache {
-    answers: LruCache<Key, Arc<[f32]>>,
+/// What a window said: a few numbers for all of it, or for each token that it was asked about.
+pub(super) type Said<T> = Arc<[T]>;
+
+/// The answers of the windows used last.
+pub(super) struct Cache<T> {
+    answers: LruCache<Key, Said<T>>,
+    /// About how many bytes they take.
+    weight: usize,
+    /// How many they may take.
+    room: usize,
 }
 
-impl Cache {
-    /// Windows remembered: about 16 MB of answers, or 4 million tokens of text.
-    const CAPACITY: NonZeroUsize = NonZeroUsize::new(1 << 15).unwrap();
-
-    pub(super) fn new() -> Cache {
+impl<T> Cache<T> {
+    /// A cache whose answers may take `room` bytes.
+    pub(super) fn new(room: usize) -> Cache<T> {
         Cache {
-            answers: LruCache::new(Cache::CAPACITY),
+            answers: LruCache::unbounded(),
+            weight: 0,
+            room,
         }
     }
 
-    pub(super) fn get(&mut self, key: Key) -> Option<Arc<[f32]>> {
+    pub(super) fn get(&mut self, key: Key) -> Option<Said<T>> {
         self.answers.get(&key).map(Arc::clone)
     }
 
-    pub(super) fn put(&mut self, key: Key, answer: Arc<[f32]>) {
-        self.answers.put(key, answer);
+    pub(super) fn put(&mut self, key: Key, answer: Said<T>) {
+        self.weight += weight(&answer);
+        if let Some(before) = self.answers.put(key, answer) {
+            self.weight -= weight(&before);
+        }
+        while self.weight > self.room
+            && let Some((_, oldest)) = self.answers.pop_lru()
+        {
+            self.weight -= weight(&oldest);
+        }
     }
 
     pub(super) fn clear(&mut self) {
         self.answers.clear();
+        self.weight = 0;
     }
+}
+
+/// About how many bytes it takes to remember `answer`.
+fn weight<T>(answer: &[T]) -> usize {
+    /// The map's entry, its links, and the head of the shared slice with what the allocator adds.
+    const ENTRY: usize = 128;
+    ENTRY + size_of_val(answer)
 }
 
 #[cfg(test)]
@@ -64,5 +87,25 @@ mod tests {
         }
         assert_eq!(Key::new(&ids, 1..3), keys[3]);
         assert_ne!(Key::new(&[1, 2, 3, 5], 1..3), keys[3]);
+    }
+
+    #[test]
+    fn of_more_answers_than_there_is_room_for_the_last_used_stay() {
+        let key = |n: u32| Key::new(&[n], 0..1);
+        let answer = |n: u32| -> Said<f32> { vec![n as f32; 100].into() };
+        let mut cache = Cache::new(3 * weight(&answer(0)));
+        for n in 0..3 {
+            cache.put(key(n), answer(n));
+        }
+        assert_eq!(cache.get(key(0)), Some(answer(0)));
+        // Put again it is no second answer.
+        cache.put(key(0), answer(0));
+        cache.put(key(3), answer(3));
+        assert_eq!(cache.get(key(1)), None);
+        for n in [0, 2, 3] {
+            assert_eq!(cache.get(key(n)), Some(answer(n)));
+        }
+        cache.clear();
+        assert_eq!((cache.get(key(0)), cache.weight), (None, 0));
     }
 }

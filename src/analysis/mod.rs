@@ -9,12 +9,16 @@ pub mod decode;
 mod engine;
 mod finding;
 mod head_choice;
+mod outline;
+mod passes;
 mod tokens;
 mod window;
 
-pub use engine::{Counts, Engine, Outline};
+pub use engine::Engine;
 pub use finding::{
     Answer, Answers, EntityAt, NoAnswer, Reading, TaggedWord, Tagging, Token, Unit, UnitKind, Word,
 };
 pub use head_choice::{HeadChoice, HeadSource, HeadSummary, Task};
+pub use outline::Outline;
+pub use passes::Counts;
 pub use window::{Begins, Geometry, Milestone, Run, Window, plan};

@@ -3,6 +3,7 @@
 //! Tokenising is the dear part of planning, and an edit leaves nearly all blocks as they were, so
 //! what became of a block is remembered by what it says.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use lru::LruCache;
@@ -44,6 +45,15 @@ impl Tokens {
             from_start,
             to_end,
             milestones,
+        }
+    }
+
+    /// From the first byte of the first of some tokens to the last byte of the last.
+    pub(super) fn span(&self, tokens: Range<usize>) -> Span {
+        match self.spans.get(tokens).unwrap_or_default() {
+            [] => Span::default(),
+            [only] => *only,
+            [first, .., last] => Span::new(first.start(), last.end()),
         }
     }
 

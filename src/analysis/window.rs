@@ -93,6 +93,13 @@ pub struct Window {
     pub core: Range<usize>,
 }
 
+impl Window {
+    /// The core, counted from the first token that the window reads.
+    pub(super) fn core_in_window(&self) -> Range<usize> {
+        self.core.start - self.reads.start..self.core.end - self.reads.start
+    }
+}
+
 /// A run of tokens of a document: all of it, or a stretch.
 #[derive(Clone, Copy, Debug)]
 pub struct Run<'a> {

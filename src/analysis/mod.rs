@@ -1,14 +1,16 @@
 //! The questions we ask a text, answered in plain data.
 //!
-//! Windows are cut so that they depend only on what they read, which makes scoring independent of
-//! batches, threads, order and cache, and makes an unchanged window free. Tensors stay in
-//! [`crate::model`]; files and threads are other rooms' business.
+//! An [`Engine`] scores a text, a [`HeadReader`] classifies, asks or tags it. Windows are cut so that
+//! they depend only on what they read, which makes both independent of batches, threads, order and
+//! cache, and makes an unchanged window free. Tensors stay in [`crate::model`]; files and threads are
+//! other rooms' business.
 
 mod cache;
 pub mod decode;
 mod engine;
 mod finding;
 mod head_choice;
+mod head_reader;
 mod outline;
 mod passes;
 mod tokens;
@@ -19,6 +21,7 @@ pub use finding::{
     Answer, Answers, EntityAt, NoAnswer, Reading, TaggedWord, Tagging, Token, Unit, UnitKind, Word,
 };
 pub use head_choice::{HeadChoice, HeadSource, HeadSummary, Task};
+pub use head_reader::{HeadReader, ReadError};
 pub use outline::Outline;
 pub use passes::Counts;
 pub use window::{Begins, Geometry, Milestone, Run, Window, plan};

@@ -14,7 +14,7 @@ use super::window::{Geometry, Milestone, Window, plan};
 
 /// Prose per region, in bytes: small enough that a screen of text is reached at once, large enough
 /// that planning the neighbourhood of its ends twice costs little.
-const REGION: usize = 16 << 10;
+pub(super) const REGION: usize = 16 << 10;
 
 /// Where the work on one version of a document can be cut. Cheap to make: nothing is tokenised but
 /// enough to know whether the text fits in one window.
@@ -55,6 +55,11 @@ impl Outline {
         block + far.count()
     }
 
+    /// The blocks of prose of the document.
+    pub(super) fn blocks(&self) -> &[Block] {
+        &self.blocks
+    }
+
     /// How many regions there are; none if there is no prose.
     pub fn len(&self) -> usize {
         self.regions.len()
@@ -90,6 +95,16 @@ impl Planner {
 
     pub(super) fn tokenizer(&self) -> &Tokenizer {
         self.reader.tokenizer()
+    }
+
+    /// The most tokens that a window has room for, special ones excluded.
+    pub(super) fn capacity(&self) -> usize {
+        self.geometry.capacity
+    }
+
+    /// The tokens of `block`, a block of `text`, with bytes counted from where the block begins.
+    pub(super) fn read(&mut self, text: &str, block: &Block) -> Arc<Tokens> {
+        self.reader.read(text, block)
     }
 
     pub(super) fn forget(&mut self) {

@@ -48,6 +48,17 @@ impl Tokens {
         }
     }
 
+    /// Some of them as the planner wants a text that is nothing else.
+    pub(super) fn run_of(&self, part: Range<usize>) -> Run<'_> {
+        Run {
+            ids: self.ids.get(part.clone()).unwrap_or_default(),
+            begins: self.begins.get(part).unwrap_or_default(),
+            from_start: true,
+            to_end: true,
+            milestones: &[],
+        }
+    }
+
     /// From the first byte of the first of some tokens to the last byte of the last.
     pub(super) fn span(&self, tokens: Range<usize>) -> Span {
         match self.spans.get(tokens).unwrap_or_default() {

@@ -78,6 +78,43 @@ impl Geometry {
         }
     }
 
+    /// The sizes for a model of `max_positions` positions that reads `[CLS] question [SEP] … [SEP]`,
+    /// with `question` tokens of question.
+    ///
+    /// Two windows that follow each other share 128 tokens or a third of all positions, whichever is
+    /// less, and some more where that makes them begin or end with a sentence: half of it as the
+    /// context of each. Borders are further apart than for scoring, since every question reads the
+    /// text anew; so an edit may move a border that the windows beside it read no edited word for.
+    pub(super) fn for_answers(max_positions: usize, question: usize) -> Geometry {
+        let capacity = max_positions.saturating_sub(question + 3).max(1);
+        let overlap = (max_positions / 3).min(128);
+        // Something is left to the core, however small the model.
+        let context = (overlap / 2).min(capacity / 3);
+        let reach = (context / 4).min((capacity - 2 * context) / 8);
+        let longest_core = (capacity - 2 * (context + reach)).max(1);
+        Geometry {
+            capacity,
+            context,
+            reach,
+            radius: longest_core / 3,
+            hashed: (context / 4).min(8),
+            longest_core,
+        }
+    }
+
+    /// The sizes for windows of `capacity` tokens that have no context, since they are asked about
+    /// all that they read.
+    fn for_tiles(capacity: usize) -> Geometry {
+        Geometry {
+            capacity,
+            context: 0,
+            reach: 0,
+            radius: capacity / 3,
+            hashed: (capacity / 24).min(8),
+            longest_core: capacity,
+        }
+    }
+
     /// How far the choice of a border looks on each side.
     fn sight(&self) -> usize {
         self.radius + self.hashed
@@ -164,6 +201,57 @@ pub fn plan(run: Run<'_>, wanted: Range<usize>, geometry: &Geometry) -> Option<V
         .last()
         .is_some_and(|&last| last >= wanted.end || (run.to_end && last == len));
     reached.then_some(windows)
+}
+
+/// Cuts `run`, which is a text from its beginning to its end, into stretches of at most `capacity`
+/// tokens.
+///
+/// They begin where paragraphs and sentences do, wherever those are in reach, and at places that
+/// their surroundings choose, so that an edit moves the cuts near it and no others. None is shorter
+/// than about a third of `capacity`: where each stretch has the same say, a sliver must not have it.
+pub(super) fn tiles(run: Run<'_>, capacity: usize) -> Vec<Range<usize>> {
+    let len = run.ids.len();
+    if len <= capacity {
+        return Some(0..len)
+            .filter(|all| !all.is_empty())
+            .into_iter()
+            .collect();
+    }
+    let geometry = Geometry::for_tiles(capacity);
+    let borders = natural_borders(run, &geometry);
+    let cores = borders.iter().zip(borders.iter().skip(1));
+    cores
+        .flat_map(|(&from, &to)| evenly(run, from..to, &geometry))
+        .collect()
+}
+
+/// Cuts a core that is too long into parts of about the same length.
+fn evenly(run: Run<'_>, core: Range<usize>, geometry: &Geometry) -> Vec<Range<usize>> {
+    let longest = geometry.longest_core;
+    if core.len() <= longest {
+        return vec![core];
+    }
+    let ranker = Ranker::new(run, core.clone(), geometry);
+    // How far from the even place a better one is looked for.
+    let slack = longest / 8;
+    let mean = longest - slack;
+    let mut parts = Vec::new();
+    let mut start = core.start;
+    for left in (1..core.len().div_ceil(mean)).rev() {
+        let rest = core.end - start;
+        let even = rest / (left + 1);
+        // What is left must fit into as many parts as are left.
+        let least = rest.saturating_sub(left * mean).max(1);
+        let places = even.saturating_sub(slack).max(least)..=even + slack;
+        let places = places.map(|length| start + length);
+        let cut = places
+            .min_by_key(|&at| ranker.rank(at))
+            .unwrap_or(start + even);
+        parts.push(start..cut);
+        start = cut;
+    }
+    parts.push(start..core.end);
+    parts
 }
 
 /// The places where cores meet, both ends of the document included where the run holds them.
@@ -468,6 +556,23 @@ mod tests {
         );
     }
 
+    #[test]
+    fn tiles_begin_with_paragraphs_where_there_are_any() {
+        let (ids, mut begins) = text(5, 6_000);
+        for (at, begins) in begins.iter_mut().enumerate() {
+            *begins = if at % 60 == 0 {
+                Begins::Block
+            } else {
+                (*begins).max(Begins::Sentence)
+            };
+        }
+        let tiles = tiles(whole(&ids, &begins), 510);
+        assert!((12..40).contains(&tiles.len()), "{}", tiles.len());
+        for tile in tiles {
+            assert_eq!(begins[tile.start], Begins::Block, "{tile:?}");
+        }
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
 
@@ -486,6 +591,63 @@ mod tests {
                 at = window.core.end;
             }
             prop_assert_eq!(at, len);
+        }
+
+        #[test]
+        fn tiles_hold_the_text_and_none_is_a_sliver(seed: u64, len in 0usize..3_000, capacity in 1usize..600, monotonous: bool) {
+            let (mut ids, mut begins) = text(seed, len);
+            if monotonous {
+                ids.fill(7);
+                begins.fill(Begins::Word);
+            }
+            let tiles = tiles(whole(&ids, &begins), capacity);
+            let mut at = 0;
+            for tile in &tiles {
+                prop_assert_eq!(tile.start, at);
+                prop_assert!(tile.len() <= capacity, "{:?}", tile);
+                prop_assert!(tile.len() >= capacity / 3 || tiles.len() == 1, "{:?}", tile);
+                at = tile.end;
+            }
+            prop_assert_eq!(at, len);
+        }
+
+        #[test]
+        fn an_edit_moves_the_tiles_near_it_alone(seed: u64, at in 0usize..8_000, come in 1usize..30) {
+            let capacity = 510;
+            let (ids, begins) = text(seed, 8_000);
+            let (new_ids, new_begins) = text(seed ^ 0xabcdef, come);
+            let (mut edited_ids, mut edited_begins) = (ids.clone(), begins.clone());
+            edited_ids.splice(at..at, new_ids);
+            edited_begins.splice(at..at, new_begins);
+            let read = |ids: &[u32], begins: &[Begins]| -> std::collections::HashSet<Vec<u32>> {
+                let tiles = tiles(whole(ids, begins), capacity);
+                tiles.into_iter().map(|tile| ids[tile].to_vec()).collect()
+            };
+            let before = read(&ids, &begins);
+            let fresh = read(&edited_ids, &edited_begins).difference(&before).count();
+            // Two borders around it, one more that it beats, and what is cut for length between them.
+            prop_assert!(fresh <= 8, "{} of {}", fresh, before.len());
+        }
+
+        #[test]
+        fn windows_for_answers_fit_beside_the_question_and_share_enough(
+            seed: u64, len in 0usize..3_000, positions in 8usize..600, question in 0.0..1.0f64,
+        ) {
+            let question = (question * (positions / 3) as f64) as usize;
+            let geometry = Geometry::for_answers(positions, question);
+            let (ids, begins) = text(seed, len);
+            let windows = plan(whole(&ids, &begins), 0..len, &geometry).unwrap();
+            for window in &windows {
+                prop_assert!(1 + question + 1 + window.reads.len() < positions, "{:?}", window);
+            }
+            for pair in windows.windows(2) {
+                let reaches = pair[0].reads.end >= (pair[0].core.end + geometry.context).min(len);
+                let begins = pair[1].reads.start <= pair[1].core.start.saturating_sub(geometry.context);
+                prop_assert!(reaches && begins, "{:?}", pair);
+            }
+            if positions >= 24 {
+                prop_assert!(2 * geometry.context + 1 >= 128.min(positions / 3), "{:?}", geometry);
+            }
         }
 
         #[test]

@@ -8,6 +8,7 @@ mod heads;
 mod hub;
 mod models;
 mod parity;
+mod reading;
 mod rooms;
 mod sandbox;
 mod scoring;

@@ -8,7 +8,8 @@
 For each of ELECTRA, BERT and DistilBERT there are a classifier of one label out of three, one of any
 labels out of four, a rating, a tagger and an answerer, in Hugging Face layout. expected.json holds
 for some windows, of one text and of two, the logits of each by itself and of all of them padded into
-one batch; what plain Python makes of the single ones; and for some texts the tokens with their bytes.
+one batch; what plain Python makes of the single ones; and for some texts the tokens with their bytes,
+and the labels, words or answers that a reader of that text is told, at the bytes where they stand.
 The weights are drawn wide, as in make_fixtures.py.
 
 The same seed gives the same files, byte for byte. With --check nothing is written into the folder;
@@ -78,6 +79,7 @@ TEXTS = [
     ("The boat is unbelievable, Anna!", None),
     ("Anna waits in Oslo. É 中 café\tcafe\u0301 🚤", None),
     ("is it a boat", "She goes to the harbour every day"),
+    ("who waits", "É 中 Anna was in Oslo!\n\nThe unbelievable café\t🚤 of the builder waits, and goes over the bridges."),
     ("", None),
 ]
 
@@ -163,6 +165,63 @@ def tagged(rows, firsts, config):
     for entity in entities:
         entity["p"] = sum(entity["all"]) / len(entity.pop("all"))
     return {"firsts": firsts, "words": words, "entities": entities}
+
+
+def read_by(folder, run, text, pair, config, head):
+    """What a reader of a text is told, or one who asks the text of a pair the question before it; None
+    where a head is not made for that."""
+    if not text or (pair is not None) != (head == ANSWERS):
+        return None
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    found = tokenizer(text, pair, return_offsets_mapping=True)
+    ids, sequences, words = found.input_ids, found.sequence_ids(), found.word_ids()
+    second = ids.index(tokenizer.sep_token_id) + 1 if pair else len(ids)
+    rows = run([(ids, second)])[0]
+    if head == SEQUENCE:
+        return classified(rows[0], config)
+    context = pair if pair else text
+    inside = [at for at in range(len(ids)) if sequences[at] == (1 if pair else 0)]
+    # The characters of each word, which are those of all its pieces.
+    spans = {}
+    for at in inside:
+        start, end = found.offset_mapping[at]
+        spans[words[at]] = (spans.get(words[at], (start, end))[0], end)
+    if head == ANSWERS:
+        # The words of the pieces that the head points at, as the question-answering pipeline had it
+        # that was part of transformers until version 5 (align_to_words).
+        best = {}
+        for start in inside:
+            for end in inside:
+                if start <= end < start + 30:
+                    span = (spans[words[start]][0], spans[words[end]][1])
+                    score = rows[start][0] + rows[end][1]
+                    best[span] = max(score, best.get(span, score))
+        best = sorted(best.items(), key=lambda item: (-item[1], item[0]))[:20]
+        scores = [score for _, score in best]
+        nothing = rows[0][0] + rows[0][1]
+        return {
+            "answers": [{"bytes": by_bytes(context, *span), "score": score} for span, score in best],
+            "p": softmax(scores),
+            "no_answer": nothing,
+            "p_with_no_answer": softmax(scores + [nothing]),
+        }
+    firsts = [at for at in inside if words[at] != words[at - 1]]
+    said = tagged(rows, firsts, config)
+    return {
+        "tagged": [
+            {"bytes": by_bytes(context, *spans[words[at]]), **word} for at, word in zip(firsts, said["words"])
+        ],
+        "found": [
+            {
+                "label": entity["label"],
+                "bytes": by_bytes(
+                    context, spans[words[firsts[entity["first"]]]][0], spans[words[firsts[entity["last"]]]][1]
+                ),
+                "p": entity["p"],
+            }
+            for entity in said["entities"]
+        ],
+    }
 
 
 def windows(vocabulary, random):
@@ -295,7 +354,10 @@ def write(out, seed):
             "single": single,
             "padded": run(inputs),
             "decoded": decoded,
-            "texts": tokenised(folder),
+            "texts": [
+                {**text, "read": read_by(folder, run, text["text"], text["pair"], config, head)}
+                for text in tokenised(folder)
+            ],
         }
         (folder / "expected.json").write_text(json.dumps(round_off(expected), ensure_ascii=False) + "\n")
 

@@ -1,8 +1,16 @@
-//! A checkpoint's tensors by name, whatever the format of the file.
+//! A checkpoint's tensors by name, whatever the format of its files.
+//!
+//! Every format has a reader of its own below, which gives the tensors by the names that PyTorch
+//! calls them by and says where their numbers lie; the numbers stay in the file until they are asked
+//! for. A matrix that another framework keeps the other way round is described by its strides
+//! and not copied.
 //!
 //! Names and shapes are checked strictly, and sizes against the length of the file before anything
-//! is allocated. Nothing is read but what is asked for.
+//! is allocated. How much structure a file may have is bounded too ([`MOST_TENSORS`] and its
+//! neighbours), because a few bytes can ask for a great many objects.
 
+mod archive;
+mod json;
 mod pickle;
 mod safetensors;
 
@@ -23,8 +31,9 @@ enum NumberType {
     F64,
     /// Eight-bit integers, a scale per row beside them; only in our own compact form.
     I8,
-    /// Whatever else a file may hold; it can be listed but not be read as weights.
-    Other(&'static str),
+    /// Whatever else a file may hold, with its size in bytes; it can be listed but not be read as
+    /// weights.
+    Other(&'static str, usize),
 }
 
 impl NumberType {
@@ -34,7 +43,8 @@ impl NumberType {
             NumberType::F64 => 8,
             NumberType::F32 => 4,
             NumberType::F16 | NumberType::BF16 => 2,
-            NumberType::I8 | NumberType::Other(_) => 1,
+            NumberType::I8 => 1,
+            NumberType::Other(_, size) => size,
         }
     }
 
@@ -45,10 +55,22 @@ impl NumberType {
             NumberType::BF16 => "BF16",
             NumberType::F64 => "F64",
             NumberType::I8 => "I8",
-            NumberType::Other(name) => name,
+            NumberType::Other(name, _) => name,
         }
     }
 }
+
+/// More tensors than any transformer has.
+const MOST_TENSORS: usize = 1 << 16;
+
+/// More letters than any tensor's name has.
+const LONGEST_NAME: usize = 512;
+
+/// More axes than any tensor has.
+const MOST_AXES: usize = 8;
+
+/// More bytes than the description of any checkpoint takes.
+const LONGEST_DESCRIPTION: usize = 8 << 20;
 
 /// Where one tensor lies.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,14 +79,72 @@ struct Entry {
     shape: Vec<usize>,
     /// Steps between neighbours along each axis, in numbers, where they are not those of the shape.
     strides: Option<Vec<usize>>,
-    /// First byte in the file's data.
+    /// Which of the files it is in.
+    file: usize,
+    /// First byte in that file.
     offset: usize,
 }
 
 impl Entry {
+    /// A tensor whose numbers lie row by row from `offset` of the first file.
+    fn plain(numbers: NumberType, shape: Vec<usize>, offset: usize) -> Entry {
+        Entry {
+            numbers,
+            shape,
+            strides: None,
+            file: 0,
+            offset,
+        }
+    }
+
+    /// How many numbers it has. The readers have checked that the product fits.
     fn count(&self) -> usize {
         self.shape.iter().product()
     }
+}
+
+/// Puts a tensor among `entries`, or says why it cannot be one of them.
+fn add(entries: &mut BTreeMap<String, Entry>, name: String, entry: Entry) -> Result<(), String> {
+    if name.len() > LONGEST_NAME {
+        let start: String = name.chars().take(40).collect();
+        return Err(format!(
+            "the name `{start}…` has {} letters, and no tensor's has more than {LONGEST_NAME}",
+            name.len()
+        ));
+    }
+    if entry.shape.len() > MOST_AXES {
+        return Err(format!(
+            "tensor `{name}` has {} axes, and no model's has more than {MOST_AXES}",
+            entry.shape.len()
+        ));
+    }
+    if entries.len() >= MOST_TENSORS {
+        return Err(format!(
+            "it has more than {MOST_TENSORS} tensors, as no model has"
+        ));
+    }
+    if entries.contains_key(&name) {
+        return Err(format!("it has two tensors `{name}`"));
+    }
+    entries.insert(name, entry);
+    Ok(())
+}
+
+/// How many bytes a tensor of this shape takes, unless the product is past all numbers.
+fn bytes_of(numbers: NumberType, shape: &[usize]) -> Option<usize> {
+    shape
+        .iter()
+        .try_fold(numbers.size(), |bytes, &extent| bytes.checked_mul(extent))
+}
+
+/// The first two of `ranges` that share bytes, if any do.
+fn overlap(mut ranges: Vec<(usize, usize)>) -> Option<(usize, usize)> {
+    ranges.retain(|(from, to)| from < to);
+    ranges.sort_unstable();
+    ranges
+        .windows(2)
+        .find(|pair| pair[0].1 > pair[1].0)
+        .map(|pair| (pair[1].0, pair[0].1.min(pair[1].1)))
 }
 
 /// The bytes of a weights file.
@@ -84,10 +164,41 @@ impl std::ops::Deref for Data {
     }
 }
 
+/// The files that the tensors of one checkpoint lie in, in the order in which they were opened.
+#[derive(Default)]
+struct Files {
+    list: Vec<(PathBuf, Data)>,
+}
+
+impl Files {
+    /// Maps the file at `path`, and gives its number.
+    fn open(&mut self, path: &Path) -> Result<usize, Error> {
+        let read_error = |source| Error::Read {
+            path: path.to_owned(),
+            source,
+        };
+        let file = std::fs::File::open(path).map_err(read_error)?;
+        self.list.push((
+            path.to_owned(),
+            Data::Mapped(map(&file).map_err(read_error)?),
+        ));
+        Ok(self.list.len() - 1)
+    }
+
+    /// The bytes of a file that was opened.
+    fn data(&self, file: usize) -> &[u8] {
+        self.list.get(file).map_or(&[], |(_, data)| data)
+    }
+
+    fn path(&self, file: usize) -> &Path {
+        self.list.get(file).map_or(Path::new(""), |(path, _)| path)
+    }
+}
+
 /// The tensors of a checkpoint.
 pub struct Weights {
     path: PathBuf,
-    data: Data,
+    files: Files,
     entries: BTreeMap<String, Entry>,
 }
 
@@ -146,24 +257,18 @@ impl Weights {
     ///
     /// [`Error::Read`], [`Error::Damaged`], [`Error::Pickle`], [`Error::UnreadFormat`].
     pub fn open(path: &Path) -> Result<Weights, Error> {
-        let read_error = |source| Error::Read {
-            path: path.to_owned(),
-            source,
-        };
-        let file = std::fs::File::open(path).map_err(read_error)?;
-        let data = Data::Mapped(map(&file).map_err(read_error)?);
-        let is_safetensors = path
-            .extension()
-            .is_some_and(|extension| extension == "safetensors");
-        let entries = if is_safetensors {
-            safetensors::entries(&data, path)?
+        let mut files = Files::default();
+        let first = files.open(path)?;
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let entries = if name.ends_with(".safetensors") {
+            safetensors::entries(files.data(first), path)?
         } else {
-            pickle::entries(&data, path)?
+            pickle::entries(files.data(first), path)?
         };
         Ok(Weights {
             path: path.to_owned(),
-            data,
-            entries: with_today_names(entries),
+            entries: with_today_names(entries, path)?,
+            files,
         })
     }
 
@@ -176,13 +281,15 @@ impl Weights {
         let path = PathBuf::from(name);
         let entries = safetensors::entries(bytes, &path)?;
         Ok(Weights {
+            files: Files {
+                list: vec![(path.clone(), Data::Carried(bytes))],
+            },
             path,
-            data: Data::Carried(bytes),
             entries,
         })
     }
 
-    /// The file.
+    /// The file, or the one of them that names the others.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -243,7 +350,7 @@ impl Weights {
                 .collect());
         }
         let count = entry.count();
-        let bytes = self.data.get(entry.offset..).unwrap_or_default();
+        let bytes = self.bytes(entry);
         let plain = entry.strides.is_none();
         if plain
             && entry.numbers == NumberType::F32
@@ -252,48 +359,12 @@ impl Weights {
         {
             return Ok(Cow::Borrowed(numbers));
         }
-        let size = entry.numbers.size();
-        let place = |index: usize| match &entry.strides {
-            None => index,
-            Some(strides) => {
-                let mut rest = index;
-                let axes = entry.shape.iter().zip(strides).rev();
-                axes.map(|(&extent, &stride)| {
-                    let at = rest % extent;
-                    rest /= extent;
-                    at * stride
-                })
-                .sum()
-            }
-        };
-        // The readers have checked that the last number lies inside the data.
-        let number = |index: usize| bytes.get(place(index) * size..).unwrap_or_default();
-        let values: Option<Vec<f32>> = match entry.numbers {
-            NumberType::F32 => (0..count)
-                .map(|at| number(at).first_chunk().map(|&b| f32::from_le_bytes(b)))
-                .collect(),
-            NumberType::F64 => (0..count)
-                .map(|at| {
-                    number(at)
-                        .first_chunk()
-                        .map(|&b| f64::from_le_bytes(b) as f32)
-                })
-                .collect(),
-            NumberType::F16 => (0..count)
-                .map(|at| {
-                    number(at)
-                        .first_chunk()
-                        .map(|&b| half::f16::from_le_bytes(b).to_f32())
-                })
-                .collect(),
-            NumberType::BF16 => (0..count)
-                .map(|at| {
-                    number(at)
-                        .first_chunk()
-                        .map(|&b| half::bf16::from_le_bytes(b).to_f32())
-                })
-                .collect(),
-            NumberType::I8 | NumberType::Other(_) => {
+        let values = match entry.numbers {
+            NumberType::F32 => gather(entry, bytes, f32::from_le_bytes),
+            NumberType::F64 => gather(entry, bytes, |b| f64::from_le_bytes(b) as f32),
+            NumberType::F16 => gather(entry, bytes, |b| half::f16::from_le_bytes(b).to_f32()),
+            NumberType::BF16 => gather(entry, bytes, |b| half::bf16::from_le_bytes(b).to_f32()),
+            NumberType::I8 | NumberType::Other(..) => {
                 return Err(Error::TensorType {
                     path: self.path.clone(),
                     name: name.to_owned(),
@@ -302,7 +373,7 @@ impl Weights {
             }
         };
         values.map(Cow::Owned).ok_or_else(|| Error::Damaged {
-            path: self.path.clone(),
+            path: self.files.path(entry.file).to_owned(),
             what: format!("tensor `{name}` reaches past the end of the file"),
         })
     }
@@ -319,12 +390,18 @@ impl Weights {
         if scale.numbers != NumberType::F32 || scale.shape != [rows] {
             return None;
         }
-        let numbers = self.data.get(entry.offset..)?.get(..entry.count())?;
-        let scales = as_f32s(self.data.get(scale.offset..)?.get(..rows * 4)?)?;
+        let numbers = self.bytes(entry).get(..entry.count())?;
+        let scales = as_f32s(self.bytes(scale).get(..rows * 4)?)?;
         Some(Quantised {
             numbers: as_i8s(numbers),
             scales,
         })
+    }
+
+    /// The file's bytes from the tensor's first on.
+    fn bytes(&self, entry: &Entry) -> &[u8] {
+        let data = self.files.data(entry.file);
+        data.get(entry.offset..).unwrap_or_default()
     }
 
     fn entry(&self, name: &str, wanted: &[usize]) -> Result<&Entry, Error> {
@@ -366,20 +443,56 @@ impl Weights {
 pub(super) const SCALE: &str = ".scale";
 
 /// Old checkpoints call the weights of a layer norm gamma and beta.
-fn with_today_names(entries: BTreeMap<String, Entry>) -> BTreeMap<String, Entry> {
-    entries
-        .into_iter()
-        .map(|(name, entry)| {
-            let today = name
-                .strip_suffix("LayerNorm.gamma")
-                .map(|before| format!("{before}LayerNorm.weight"))
-                .or_else(|| {
-                    name.strip_suffix("LayerNorm.beta")
-                        .map(|before| format!("{before}LayerNorm.bias"))
-                });
-            (today.unwrap_or(name), entry)
-        })
-        .collect()
+fn with_today_names(
+    entries: BTreeMap<String, Entry>,
+    path: &Path,
+) -> Result<BTreeMap<String, Entry>, Error> {
+    let mut renamed = BTreeMap::new();
+    for (name, entry) in entries {
+        let today = name
+            .strip_suffix("LayerNorm.gamma")
+            .map(|before| format!("{before}LayerNorm.weight"))
+            .or_else(|| {
+                name.strip_suffix("LayerNorm.beta")
+                    .map(|before| format!("{before}LayerNorm.bias"))
+            });
+        add(&mut renamed, today.unwrap_or(name), entry).map_err(|what| Error::Damaged {
+            path: path.to_owned(),
+            what,
+        })?;
+    }
+    Ok(renamed)
+}
+
+/// The numbers of a tensor, row by row; nothing if one of them lies past the end of `bytes`.
+fn gather<const SIZE: usize>(
+    entry: &Entry,
+    bytes: &[u8],
+    number: impl Fn([u8; SIZE]) -> f32,
+) -> Option<Vec<f32>> {
+    let count = entry.count();
+    let at = |place: usize| {
+        let bytes = bytes.get(place * SIZE..)?.first_chunk::<SIZE>()?;
+        Some(number(*bytes))
+    };
+    let (Some(strides), Some(&columns)) = (&entry.strides, entry.shape.last()) else {
+        return (0..count).map(at).collect();
+    };
+    let step = strides.last().copied().unwrap_or(1);
+    let leading = || entry.shape.iter().zip(strides).rev().skip(1);
+    let mut values = Vec::with_capacity(count);
+    for row in 0..count.checked_div(columns).unwrap_or(0) {
+        let mut rest = row;
+        let mut start = 0;
+        for (&extent, &stride) in leading() {
+            start += rest % extent * stride;
+            rest /= extent;
+        }
+        for column in 0..columns {
+            values.push(at(start + column * step)?);
+        }
+    }
+    Some(values)
 }
 
 /// Maps a file into memory.

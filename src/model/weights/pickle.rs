@@ -3,22 +3,21 @@
 //! A pickle is a program. The interpreter here knows the few instructions and the few names that a
 //! dictionary of tensors needs, builds plain data from them, and can call nothing. Everything else
 //! is refused with its byte offset. Values live in an arena and are never walked recursively, so
-//! that no nesting can exhaust the stack, and nothing in the file decides how much is allocated
-//! except by being there.
+//! that no nesting can exhaust the stack. A value costs a byte or two to ask for and a hundred to keep,
+//! so their number is bounded, and texts are shared, not copied.
 
 use std::collections::BTreeMap;
-use std::io::Cursor;
 use std::path::Path;
+use std::rc::Rc;
 
 use super::super::Error;
-use super::{Entry, NumberType};
+use super::archive;
+use super::{
+    Entry, LONGEST_DESCRIPTION, LONGEST_NAME, MOST_AXES, MOST_TENSORS, NumberType, add, bytes_of,
+};
 
-/// Where a stored file lies in the archive.
-#[derive(Clone, Copy)]
-struct Stored {
-    offset: usize,
-    len: usize,
-}
+/// More values than the pickle of any checkpoint makes: a tensor takes about thirty.
+const MOST_VALUES: usize = 1 << 17;
 
 /// The tensors that `data`, the whole file, holds.
 pub(super) fn entries(data: &[u8], path: &Path) -> Result<BTreeMap<String, Entry>, Error> {
@@ -37,33 +36,7 @@ pub(super) fn entries(data: &[u8], path: &Path) -> Result<BTreeMap<String, Entry
         }
         return Err(damaged("it does not begin like a PyTorch archive".into()));
     }
-    let mut archive = zip::ZipArchive::new(Cursor::new(data))
-        .map_err(|err| damaged(format!("its list of contents cannot be read: {err}")))?;
-    let mut files: BTreeMap<String, Stored> = BTreeMap::new();
-    for index in 0..archive.len() {
-        let file = archive
-            .by_index_raw(index)
-            .map_err(|err| damaged(format!("entry {index} cannot be read: {err}")))?;
-        if file.compression() != zip::CompressionMethod::Stored {
-            return Err(damaged(format!(
-                "entry {} is compressed, and PyTorch stores plainly",
-                file.name()
-            )));
-        }
-        let (offset, len) = (file.data_start(), file.size());
-        let stored = offset
-            .and_then(|offset| usize::try_from(offset).ok())
-            .zip(usize::try_from(len).ok())
-            .filter(|&(offset, len)| offset.checked_add(len).is_some_and(|end| end <= data.len()));
-        let Some((offset, len)) = stored else {
-            return Err(damaged(format!(
-                "entry {} claims {len} bytes, and the file has {} in all",
-                file.name(),
-                data.len()
-            )));
-        };
-        files.insert(file.name().to_owned(), Stored { offset, len });
-    }
+    let files = archive::contents(data).map_err(damaged)?;
     let Some((root, program)) = files
         .iter()
         .find_map(|(name, stored)| Some((name.strip_suffix("data.pkl")?.to_owned(), *stored)))
@@ -78,6 +51,12 @@ pub(super) fn entries(data: &[u8], path: &Path) -> Result<BTreeMap<String, Entry
     let program = data
         .get(program.offset..program.offset + program.len)
         .unwrap_or_default();
+    if program.len() > LONGEST_DESCRIPTION {
+        return Err(damaged(format!(
+            "its data.pkl has {} bytes, and no model needs more than {LONGEST_DESCRIPTION}",
+            program.len()
+        )));
+    }
     let mut machine = Machine {
         program,
         at: 0,
@@ -106,27 +85,20 @@ pub(super) fn entries(data: &[u8], path: &Path) -> Result<BTreeMap<String, Entry
             })?;
         let size = tensor.numbers.size();
         // The byte after the last number, or nothing where the arithmetic overflows.
-        let end = if tensor.shape.contains(&0) {
-            Some(0)
-        } else {
-            let last = tensor
-                .shape
-                .iter()
-                .zip(&tensor.strides)
-                .try_fold(tensor.offset, |at, (&extent, &stride)| {
-                    at.checked_add((extent - 1).checked_mul(stride)?)
-                });
-            last.and_then(|last| last.checked_add(1)?.checked_mul(size))
-        };
-        let count = tensor
+        let end = tensor
             .shape
             .iter()
-            .try_fold(1usize, |count, &extent| count.checked_mul(extent));
+            .zip(&tensor.strides)
+            .try_fold(tensor.offset, |at, (&extent, &stride)| {
+                at.checked_add(extent.saturating_sub(1).checked_mul(stride)?)
+            })
+            .and_then(|last| {
+                last.checked_add(usize::from(!tensor.shape.contains(&0)))?
+                    .checked_mul(size)
+            });
         // A stride of 0 repeats numbers: the tensor would be larger than the file, as no weights are.
         let fits = end.is_some_and(|end| end <= stored.len)
-            && count
-                .and_then(|count| count.checked_mul(size))
-                .is_some_and(|bytes| bytes <= stored.len);
+            && bytes_of(tensor.numbers, &tensor.shape).is_some_and(|bytes| bytes <= stored.len);
         if !fits {
             return Err(damaged(format!(
                 "tensor `{name}` of shape {:?} at number {} does not fit into its storage of {} bytes",
@@ -135,15 +107,11 @@ pub(super) fn entries(data: &[u8], path: &Path) -> Result<BTreeMap<String, Entry
         }
         let strides = (!is_contiguous(&tensor.shape, &tensor.strides)).then_some(tensor.strides);
         let offset = stored.offset + tensor.offset * size;
-        entries.insert(
-            name,
-            Entry {
-                numbers: tensor.numbers,
-                shape: tensor.shape,
-                strides,
-                offset,
-            },
-        );
+        let entry = Entry {
+            strides,
+            ..Entry::plain(tensor.numbers, tensor.shape, offset)
+        };
+        add(&mut entries, name, entry).map_err(damaged)?;
     }
     Ok(entries)
 }
@@ -164,9 +132,10 @@ struct Refusal {
 }
 
 /// A tensor as the pickle describes it.
+#[derive(Clone)]
 struct StoredTensor {
     numbers: NumberType,
-    storage: String,
+    storage: Rc<str>,
     /// In numbers.
     offset: usize,
     shape: Vec<usize>,
@@ -190,22 +159,13 @@ enum Value {
     None,
     Bool,
     Int(i64),
-    Text(String),
+    Text(Rc<str>),
     Tuple(Vec<Id>),
     List,
     Dict(Vec<(Id, Id)>),
     Name(Name),
-    Storage {
-        numbers: NumberType,
-        key: String,
-    },
-    Tensor {
-        numbers: NumberType,
-        storage: String,
-        offset: usize,
-        shape: Vec<usize>,
-        strides: Vec<usize>,
-    },
+    Storage { numbers: NumberType, key: Rc<str> },
+    Tensor(StoredTensor),
 }
 
 struct Machine<'a> {
@@ -227,7 +187,13 @@ impl Machine<'_> {
             if opcode == b'.' {
                 break;
             }
-            self.step(opcode).map_err(|what| Refusal {
+            let values = self.arena.len() + self.stack.len() + self.marks.len() + self.memo.len();
+            let step = if values < MOST_VALUES {
+                self.step(opcode)
+            } else {
+                Err(format!("it makes more than {MOST_VALUES} values"))
+            };
+            step.map_err(|what| Refusal {
                 offset: start,
                 what,
             })?;
@@ -241,28 +207,19 @@ impl Machine<'_> {
         else {
             return Err(refuse("the result is not a dictionary"));
         };
+        if items.len() > MOST_TENSORS {
+            return Err(refuse(
+                "the dictionary has more entries than a model has tensors",
+            ));
+        }
         let mut tensors = Vec::new();
         for &(key, value) in items {
             let Some(Value::Text(name)) = self.arena.get(key) else {
                 return Err(refuse("a key of the dictionary is not text"));
             };
             // Some checkpoints keep counters beside their tensors.
-            if let Some(Value::Tensor {
-                numbers,
-                storage,
-                offset,
-                shape,
-                strides,
-            }) = self.arena.get(value)
-            {
-                let tensor = StoredTensor {
-                    numbers: *numbers,
-                    storage: storage.clone(),
-                    offset: *offset,
-                    shape: shape.clone(),
-                    strides: strides.clone(),
-                };
-                tensors.push((name.clone(), tensor));
+            if let Some(Value::Tensor(tensor)) = self.arena.get(value) {
+                tensors.push((name.as_ref().to_owned(), tensor.clone()));
             }
         }
         if tensors.is_empty() {
@@ -372,7 +329,7 @@ impl Machine<'_> {
                 let (name, module) = (self.pop()?, self.pop()?);
                 match (self.arena.get(module), self.arena.get(name)) {
                     (Some(Value::Text(module)), Some(Value::Text(name))) => {
-                        let (module, name) = (module.clone(), name.clone());
+                        let (module, name) = (Rc::clone(module), Rc::clone(name));
                         self.push_name(&module, &name)?;
                     }
                     _ => return Err("a name is not text".into()),
@@ -405,11 +362,11 @@ impl Machine<'_> {
                 self.arena.get(*key)?,
             ) {
                 (Value::Text(tag), Value::Name(Name::Storage(numbers)), Value::Text(key))
-                    if tag == "storage" =>
+                    if tag.as_ref() == "storage" =>
                 {
                     Some(Value::Storage {
                         numbers: *numbers,
-                        key: key.clone(),
+                        key: Rc::clone(key),
                     })
                 }
                 _ => None,
@@ -424,19 +381,16 @@ impl Machine<'_> {
         let Some(&Value::Name(name)) = self.arena.get(function) else {
             return Err("something is called that is not a function".into());
         };
-        let arguments = self
-            .tuple(arguments)
-            .ok_or("arguments are not a tuple")?
-            .to_vec();
-        let made = match (name, arguments.as_slice()) {
+        let arguments = self.tuple(arguments).ok_or("arguments are not a tuple")?;
+        let made = match (name, arguments) {
             (Name::OrderedDict, []) => Some(Value::Dict(Vec::new())),
             (Name::RebuildParameter, [tensor, ..]) => self
                 .arena
                 .get(*tensor)
-                .filter(|value| matches!(value, Value::Tensor { .. }))
+                .filter(|value| matches!(value, Value::Tensor(_)))
                 .cloned(),
-            (Name::RebuildTensor, [storage, offset, shape, strides, ..]) => {
-                self.tensor(*storage, *offset, *shape, *strides)
+            (Name::RebuildTensor, &[storage, offset, shape, strides, ..]) => {
+                self.tensor(storage, offset, shape, strides)
             }
             _ => None,
         };
@@ -452,24 +406,20 @@ impl Machine<'_> {
             Value::Int(number) => usize::try_from(*number).ok(),
             _ => None,
         };
-        let shape: Vec<usize> = self
-            .tuple(shape)?
-            .iter()
-            .map(|&id| number(id))
-            .collect::<Option<_>>()?;
-        let strides: Vec<usize> = self
-            .tuple(strides)?
-            .iter()
-            .map(|&id| number(id))
-            .collect::<Option<_>>()?;
+        let extents = |id: Id| -> Option<Vec<usize>> {
+            let extents = self.tuple(id)?;
+            (extents.len() <= MOST_AXES).then_some(())?;
+            extents.iter().map(|&id| number(id)).collect()
+        };
+        let (shape, strides) = (extents(shape)?, extents(strides)?);
         (shape.len() == strides.len()).then_some(())?;
-        Some(Value::Tensor {
+        Some(Value::Tensor(StoredTensor {
             numbers: *numbers,
-            storage: key.clone(),
+            storage: Rc::clone(key),
             offset: number(offset)?,
             shape,
             strides,
-        })
+        }))
     }
 
     fn push_name(&mut self, module: &str, name: &str) -> Result<(), String> {
@@ -481,10 +431,10 @@ impl Machine<'_> {
             ("torch", "HalfStorage") => Name::Storage(NumberType::F16),
             ("torch", "BFloat16Storage") => Name::Storage(NumberType::BF16),
             ("torch", "DoubleStorage") => Name::Storage(NumberType::F64),
-            ("torch", "LongStorage") => Name::Storage(NumberType::Other("I64")),
-            ("torch", "IntStorage") => Name::Storage(NumberType::Other("I32")),
-            ("torch", "ByteStorage") => Name::Storage(NumberType::Other("U8")),
-            ("torch", "BoolStorage") => Name::Storage(NumberType::Other("BOOL")),
+            ("torch", "LongStorage") => Name::Storage(NumberType::Other("I64", 8)),
+            ("torch", "IntStorage") => Name::Storage(NumberType::Other("I32", 4)),
+            ("torch", "ByteStorage") => Name::Storage(NumberType::Other("U8", 1)),
+            ("torch", "BoolStorage") => Name::Storage(NumberType::Other("BOOL", 1)),
             _ => return Err(format!("it asks for `{module}.{name}`")),
         };
         self.push(Value::Name(known));
@@ -492,10 +442,13 @@ impl Machine<'_> {
     }
 
     fn push_text(&mut self, len: usize) -> Result<(), String> {
-        let text = std::str::from_utf8(self.take(len)?)
-            .map_err(|_| "a text is not UTF-8")?
-            .to_owned();
-        self.push(Value::Text(text));
+        let text = self.take(len)?;
+        if len > LONGEST_NAME {
+            return Err(format!("there is a text of {len} bytes"));
+        }
+        let text = std::str::from_utf8(text).map_err(|_| "a text is not UTF-8")?;
+        let text = Value::Text(text.into());
+        self.push(text);
         Ok(())
     }
 

@@ -1,7 +1,8 @@
 //! The header of a safetensors file: a length, JSON, then the tensors' bytes.
 //!
-//! The `safetensors` crate would do, but it sizes its header buffer by the file's claim and its
-//! errors name neither tensor nor number; this reads the same format strictly, from a slice.
+//! The `safetensors` crate would do, but it sizes its header buffer by the file's claim, lets the
+//! last of two tensors of one name win, and its errors name neither tensor nor number; this reads
+//! the same format strictly, from a slice.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -9,12 +10,13 @@ use std::path::Path;
 use serde::Deserialize;
 
 use super::super::Error;
-use super::{Entry, NumberType};
+use super::json::{Distinct, Shape};
+use super::{Entry, LONGEST_DESCRIPTION, NumberType, add, bytes_of, overlap};
 
 #[derive(Deserialize)]
 struct Header {
     dtype: String,
-    shape: Vec<usize>,
+    shape: Shape,
     data_offsets: (usize, usize),
 }
 
@@ -40,23 +42,24 @@ pub(super) fn entries(data: &[u8], path: &Path) -> Result<BTreeMap<String, Entry
                 data.len() - 8
             ))
         })?;
+    if header.len() > LONGEST_DESCRIPTION {
+        return Err(damaged(format!(
+            "its header has {claimed} bytes, and no model needs more than {LONGEST_DESCRIPTION}"
+        )));
+    }
     let start = 8 + header.len();
     let body = data.len() - start;
-    let header: BTreeMap<String, serde_json::Value> = serde_json::from_slice(header)
-        .map_err(|err| damaged(format!("its header is not JSON: {err}")))?;
+    let Distinct(header): Distinct<Header> = serde_json::from_slice(header)
+        .map_err(|err| damaged(format!("its header cannot be read: {err}")))?;
 
     let mut entries = BTreeMap::new();
     let mut taken: Vec<(usize, usize)> = Vec::new();
-    for (name, value) in header {
-        if name == "__metadata__" {
-            continue;
-        }
+    for (name, header) in header {
         let Header {
             dtype,
-            shape,
+            shape: Shape(shape),
             data_offsets: (from, to),
-        } = Header::deserialize(value)
-            .map_err(|err| damaged(format!("tensor `{name}` is not described: {err}")))?;
+        } = header;
         if from > to || to > body {
             return Err(damaged(format!(
                 "tensor `{name}` claims bytes {from} to {to}, and the file has {body} bytes of tensors"
@@ -68,41 +71,35 @@ pub(super) fn entries(data: &[u8], path: &Path) -> Result<BTreeMap<String, Entry
             "BF16" => NumberType::BF16,
             "F64" => NumberType::F64,
             "I8" => NumberType::I8,
-            "I64" => NumberType::Other("I64"),
-            "I32" => NumberType::Other("I32"),
-            "U8" => NumberType::Other("U8"),
-            "BOOL" => NumberType::Other("BOOL"),
-            _ => NumberType::Other("numbers of an unknown type"),
-        };
-        if !matches!(numbers, NumberType::Other(_)) {
-            let wanted = shape
-                .iter()
-                .try_fold(numbers.size(), |bytes, &extent| bytes.checked_mul(extent));
-            if wanted != Some(to - from) {
+            "I64" => NumberType::Other("I64", 8),
+            "U64" => NumberType::Other("U64", 8),
+            "I32" => NumberType::Other("I32", 4),
+            "U32" => NumberType::Other("U32", 4),
+            "I16" => NumberType::Other("I16", 2),
+            "U16" => NumberType::Other("U16", 2),
+            "U8" => NumberType::Other("U8", 1),
+            "BOOL" => NumberType::Other("BOOL", 1),
+            "F8_E4M3" => NumberType::Other("F8_E4M3", 1),
+            "F8_E5M2" => NumberType::Other("F8_E5M2", 1),
+            _ => {
                 return Err(damaged(format!(
-                    "tensor `{name}` of shape {shape:?} in {dtype} does not take {} bytes",
-                    to - from
+                    "tensor `{name}` holds numbers of the unknown type {dtype:?}"
                 )));
             }
+        };
+        if bytes_of(numbers, &shape) != Some(to - from) {
+            return Err(damaged(format!(
+                "tensor `{name}` of shape {shape:?} in {dtype} does not take {} bytes",
+                to - from
+            )));
         }
-        if from < to {
-            taken.push((from, to));
-        }
-        entries.insert(
-            name,
-            Entry {
-                numbers,
-                shape,
-                strides: None,
-                offset: start + from,
-            },
-        );
+        taken.push((from, to));
+        let entry = Entry::plain(numbers, shape, start + from);
+        add(&mut entries, name, entry).map_err(damaged)?;
     }
-    taken.sort_unstable();
-    if let Some(pair) = taken.windows(2).find(|pair| pair[0].1 > pair[1].0) {
+    if let Some((from, to)) = overlap(taken) {
         return Err(damaged(format!(
-            "two tensors share the bytes from {} to {}",
-            pair[1].0, pair[0].1
+            "two tensors share the bytes from {from} to {to}"
         )));
     }
     Ok(entries)

@@ -13,6 +13,7 @@ mod archive;
 mod json;
 mod pickle;
 mod safetensors;
+mod shards;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -212,24 +213,25 @@ pub struct Quantised<'a> {
 }
 
 impl Weights {
-    /// Opens the weights in `folder`: `model.safetensors`, else `pytorch_model.bin`.
+    /// Opens the weights in `folder`: the first that is there of `model.safetensors`, the same in
+    /// several files with `model.safetensors.index.json`, and `pytorch_model.bin`.
     ///
     /// # Errors
     ///
     /// [`Error::MissingFile`] if there are none, [`Error::UnreadFormat`] if they are in a format
     /// that is not read yet, and what [`Weights::open`] finds.
     pub fn open_folder(folder: &Path) -> Result<Weights, Error> {
-        for name in ["model.safetensors", "pytorch_model.bin"] {
+        for name in [
+            "model.safetensors",
+            "model.safetensors.index.json",
+            "pytorch_model.bin",
+        ] {
             let path = folder.join(name);
             if path.is_file() {
                 return Weights::open(&path);
             }
         }
         let unread = [
-            (
-                "model.safetensors.index.json",
-                "a checkpoint in several files",
-            ),
             ("tf_model.h5", "a TensorFlow 2 checkpoint"),
             ("flax_model.msgpack", "a Flax checkpoint"),
             ("model.ckpt.index", "a TensorFlow 1 checkpoint"),
@@ -251,7 +253,8 @@ impl Weights {
         })
     }
 
-    /// Opens a weights file, by its extension a safetensors file or PyTorch's archive.
+    /// Opens weights by their first file: `*.safetensors`, `*.index.json` with the files that it
+    /// names, or else PyTorch's archive.
     ///
     /// # Errors
     ///
@@ -262,6 +265,8 @@ impl Weights {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let entries = if name.ends_with(".safetensors") {
             safetensors::entries(files.data(first), path)?
+        } else if name.ends_with(".index.json") {
+            shards::entries(&mut files, first)?
         } else {
             pickle::entries(files.data(first), path)?
         };

@@ -4,6 +4,7 @@
 
 mod checkpoints;
 mod cli;
+mod formats;
 mod heads;
 mod hub;
 mod models;

@@ -1,0 +1,108 @@
+//! Checkpoints in the other formats that ELECTRA was published in: the same numbers, the same logits.
+//!
+//! The files are the frameworks' own, of the `projected` fixture; see `tests/reference/make_formats.py`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use candle_core::Device;
+use electroscope::model::plain::{PlainDiscriminator, PlainGenerator};
+use electroscope::model::{Checkpoint, ElectraConfig, Weights};
+
+/// What the reference implementation says of some windows.
+#[derive(serde::Deserialize)]
+struct Expected {
+    windows: Vec<Vec<u32>>,
+    single: Logits,
+}
+
+#[derive(serde::Deserialize)]
+struct Logits {
+    discriminator: Vec<Vec<f32>>,
+    generator: Vec<Vec<Vec<f32>>>,
+}
+
+fn expected() -> Expected {
+    let path = reference("fixtures/projected/expected.json");
+    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
+}
+
+#[track_caller]
+fn assert_close(got: &[f32], want: &[f32]) {
+    assert_eq!(got.len(), want.len());
+    for (at, (got, want)) in got.iter().zip(want).enumerate() {
+        let apart = (got - want).abs();
+        assert!(apart <= 1e-4, "logit {at}: {got} instead of {want}");
+    }
+}
+
+/// Holds the tensors of `weights` to those of the fixture's safetensors file, number by number.
+#[track_caller]
+fn assert_same_numbers(weights: &Weights, fixture: &str) {
+    let wanted = Weights::open(&reference(fixture).join("model.safetensors")).unwrap();
+    let names: Vec<&str> = wanted.names().collect();
+    assert_eq!(weights.names().collect::<Vec<_>>(), names);
+    for name in names {
+        let shape = wanted.shape(name).unwrap();
+        let numbers = weights.numbers(name, shape).unwrap();
+        assert_eq!(numbers, wanted.numbers(name, shape).unwrap(), "{name}");
+    }
+}
+
+/// A folder of files in `tests/reference`.
+fn reference(folder: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/reference")
+        .join(folder)
+}
+
+/// A checkpoint with the weights in the folder of this name in `formats/`.
+fn checkpoint(format: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for file in ["config.json", "vocab.txt"] {
+        let from = reference("fixtures/projected").join(file);
+        fs::copy(from, folder.path().join(file)).unwrap();
+    }
+    for file in fs::read_dir(reference("formats").join(format)).unwrap() {
+        let file = file.unwrap().path();
+        if file.is_file() {
+            fs::copy(&file, folder.path().join(file.file_name().unwrap())).unwrap();
+        }
+    }
+    folder
+}
+
+/// The discriminator in the folder of this name in `formats/`.
+#[track_caller]
+fn holds_discriminator(format: &str) {
+    let folder = checkpoint(format);
+    let checkpoint = Checkpoint::open(folder.path()).unwrap();
+    assert_same_numbers(&checkpoint.weights, "fixtures/projected");
+    let model = PlainDiscriminator::load(&checkpoint, &Device::Cpu).unwrap();
+    let expected = expected();
+    for (window, want) in expected.windows.iter().zip(&expected.single.discriminator) {
+        assert_close(&model.padded(&[window]).unwrap()[0], want);
+    }
+}
+
+#[track_caller]
+fn holds_generator(weights: &Weights) {
+    assert_same_numbers(weights, "fixtures/projected/generator");
+    let path = reference("fixtures/projected/generator/config.json");
+    let config = ElectraConfig::parse(&fs::read(&path).unwrap(), &path).unwrap();
+    let model = PlainGenerator::load(&config, weights, None, &Device::Cpu).unwrap();
+    let expected = expected();
+    for (window, want) in expected.windows.iter().zip(&expected.single.generator) {
+        assert_close(
+            &model.padded(&[window]).unwrap()[0].concat(),
+            &want.concat(),
+        );
+    }
+}
+
+#[test]
+fn safetensors_in_several_files_give_the_logits_of_the_reference() {
+    holds_discriminator("shards");
+    let index = reference("formats/shards/generator/model.safetensors.index.json");
+    holds_generator(&Weights::open(&index).unwrap());
+}

@@ -10,6 +10,7 @@
 //! neighbours), because a few bytes can ask for a great many objects.
 
 mod archive;
+mod flax;
 mod json;
 mod pickle;
 mod safetensors;
@@ -84,6 +85,17 @@ struct Entry {
     file: usize,
     /// First byte in that file.
     offset: usize,
+    /// Where its numbers go on, if they do not all lie in one piece.
+    pieces: Option<Pieces>,
+}
+
+/// How a tensor is cut up, row by row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Pieces {
+    /// Numbers in each piece but the last.
+    each: usize,
+    /// First byte of each piece in the file.
+    starts: Vec<usize>,
 }
 
 impl Entry {
@@ -95,11 +107,34 @@ impl Entry {
             strides: None,
             file: 0,
             offset,
+            pieces: None,
         }
     }
 
-    /// How many numbers it has. The readers have checked that the product fits.
+    /// The same tensor with its axes in another order.
+    fn permuted(mut self, order: &[usize]) -> Entry {
+        let mut step = 1usize;
+        let mut strides = vec![1; self.shape.len()];
+        for (stride, &extent) in strides.iter_mut().zip(&self.shape).rev() {
+            *stride = step;
+            step = step.saturating_mul(extent);
+        }
+        let pick = |list: &[usize]| -> Vec<usize> {
+            order
+                .iter()
+                .filter_map(|&axis| list.get(axis).copied())
+                .collect()
+        };
+        (self.shape, self.strides) = (pick(&self.shape), Some(pick(&strides)));
+        self
+    }
+
+    /// How many numbers it has. The readers have checked that the product fits, but where an extent
+    /// is 0 the others can be anything.
     fn count(&self) -> usize {
+        if self.shape.contains(&0) {
+            return 0;
+        }
         self.shape.iter().product()
     }
 }
@@ -214,7 +249,8 @@ pub struct Quantised<'a> {
 
 impl Weights {
     /// Opens the weights in `folder`: the first that is there of `model.safetensors`, the same in
-    /// several files with `model.safetensors.index.json`, and `pytorch_model.bin`.
+    /// several files with `model.safetensors.index.json`, `pytorch_model.bin` and
+    /// `flax_model.msgpack`.
     ///
     /// # Errors
     ///
@@ -225,6 +261,7 @@ impl Weights {
             "model.safetensors",
             "model.safetensors.index.json",
             "pytorch_model.bin",
+            "flax_model.msgpack",
         ] {
             let path = folder.join(name);
             if path.is_file() {
@@ -233,7 +270,6 @@ impl Weights {
         }
         let unread = [
             ("tf_model.h5", "a TensorFlow 2 checkpoint"),
-            ("flax_model.msgpack", "a Flax checkpoint"),
             ("model.ckpt.index", "a TensorFlow 1 checkpoint"),
         ];
         for (name, format) in unread {
@@ -254,7 +290,7 @@ impl Weights {
     }
 
     /// Opens weights by their first file: `*.safetensors`, `*.index.json` with the files that it
-    /// names, or else PyTorch's archive.
+    /// names, Flax's `*.msgpack`, or else PyTorch's archive.
     ///
     /// # Errors
     ///
@@ -267,6 +303,8 @@ impl Weights {
             safetensors::entries(files.data(first), path)?
         } else if name.ends_with(".index.json") {
             shards::entries(&mut files, first)?
+        } else if name.ends_with(".msgpack") {
+            flax::entries(files.data(first), path)?
         } else {
             pickle::entries(files.data(first), path)?
         };
@@ -356,7 +394,7 @@ impl Weights {
         }
         let count = entry.count();
         let bytes = self.bytes(entry);
-        let plain = entry.strides.is_none();
+        let plain = entry.strides.is_none() && entry.pieces.is_none();
         if plain
             && entry.numbers == NumberType::F32
             && cfg!(target_endian = "little")
@@ -364,11 +402,12 @@ impl Weights {
         {
             return Ok(Cow::Borrowed(numbers));
         }
+        let data = self.files.data(entry.file);
         let values = match entry.numbers {
-            NumberType::F32 => gather(entry, bytes, f32::from_le_bytes),
-            NumberType::F64 => gather(entry, bytes, |b| f64::from_le_bytes(b) as f32),
-            NumberType::F16 => gather(entry, bytes, |b| half::f16::from_le_bytes(b).to_f32()),
-            NumberType::BF16 => gather(entry, bytes, |b| half::bf16::from_le_bytes(b).to_f32()),
+            NumberType::F32 => gather(entry, data, f32::from_le_bytes),
+            NumberType::F64 => gather(entry, data, |b| f64::from_le_bytes(b) as f32),
+            NumberType::F16 => gather(entry, data, |b| half::f16::from_le_bytes(b).to_f32()),
+            NumberType::BF16 => gather(entry, data, |b| half::bf16::from_le_bytes(b).to_f32()),
             NumberType::I8 | NumberType::Other(..) => {
                 return Err(Error::TensorType {
                     path: self.path.clone(),
@@ -469,17 +508,21 @@ fn with_today_names(
     Ok(renamed)
 }
 
-/// The numbers of a tensor, row by row; nothing if one of them lies past the end of `bytes`.
+/// The numbers of a tensor, row by row; nothing if one of them lies past the end of the file's `data`.
 fn gather<const SIZE: usize>(
     entry: &Entry,
-    bytes: &[u8],
+    data: &[u8],
     number: impl Fn([u8; SIZE]) -> f32,
 ) -> Option<Vec<f32>> {
-    let count = entry.count();
     let at = |place: usize| {
-        let bytes = bytes.get(place * SIZE..)?.first_chunk::<SIZE>()?;
+        let (start, place) = match &entry.pieces {
+            None => (entry.offset, place),
+            Some(Pieces { each, starts }) => (*starts.get(place / each)?, place % each),
+        };
+        let bytes = data.get(start + place * SIZE..)?.first_chunk::<SIZE>()?;
         Some(number(*bytes))
     };
+    let count = entry.count();
     let (Some(strides), Some(&columns)) = (&entry.strides, entry.shape.last()) else {
         return (0..count).map(at).collect();
     };

@@ -106,3 +106,12 @@ fn safetensors_in_several_files_give_the_logits_of_the_reference() {
     let index = reference("formats/shards/generator/model.safetensors.index.json");
     holds_generator(&Weights::open(&index).unwrap());
 }
+
+#[test]
+fn flax_checkpoints_give_the_logits_of_the_reference() {
+    holds_discriminator("flax");
+    let generator = reference("formats/flax/generator/flax_model.msgpack");
+    holds_generator(&Weights::open(&generator).unwrap());
+    // The same in pieces, as Flax writes arrays of more than a gigabyte.
+    holds_generator(&Weights::open(&reference("formats/flax/chunked.msgpack")).unwrap());
+}

@@ -127,7 +127,7 @@ fn open_generator(
         "{}: vocab_size is {found}, but the discriminator's is {wanted}; the two are no pair",
         path.display()
     );
-    let weights = Weights::open_folder(folder)?;
+    let weights = Weights::open_generator_folder(folder)?;
     for parameter in parameters(&config, Head::Generator) {
         weights.numbers(&parameter.name, &parameter.shape)?;
     }

@@ -70,6 +70,26 @@ pub enum Error {
         /// What does not fit, with numbers.
         what: String,
     },
+    /// Something in a weights file that its format allows and that is not read.
+    #[error("{path} cannot be read: {what}; {remedy}")]
+    Unread {
+        /// The file.
+        path: PathBuf,
+        /// What is in it.
+        what: String,
+        /// How to get one that can be read.
+        remedy: &'static str,
+    },
+    /// Several checkpoints in one folder, and none with the name that is looked for first.
+    #[error(
+        "{first} and {second} are both checkpoints; keep the files of one of them, or rename them to model.ckpt.*"
+    )]
+    SeveralCheckpoints {
+        /// The index of one.
+        first: PathBuf,
+        /// The index of another.
+        second: PathBuf,
+    },
     /// A pickle that asks for something other than tensors.
     #[error(
         "{path} was refused, for its pickle is more or less than a list of tensors: {what} (byte {offset}); \

@@ -30,7 +30,7 @@ pub fn pack(discriminator: &Checkpoint, generator: &Path, folder: &Path) -> Resu
         source,
     })?;
     let config = ElectraConfig::parse(&json, &path)?;
-    let weights = Weights::open_folder(generator)?;
+    let weights = Weights::open_generator_folder(generator)?;
 
     let pretty =
         |config: &ElectraConfig| serde_json::to_string_pretty(&config.raw).unwrap_or_default();

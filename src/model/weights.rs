@@ -10,6 +10,7 @@
 //! neighbours), because a few bytes can ask for a great many objects.
 
 mod archive;
+mod bundle;
 mod flax;
 mod json;
 mod pickle;
@@ -23,6 +24,7 @@ use std::path::{Path, PathBuf};
 use candle_core::{Device, Tensor};
 
 use super::Error;
+use bundle::Side;
 
 /// The types of number that weights come in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,6 +89,8 @@ struct Entry {
     offset: usize,
     /// Where its numbers go on, if they do not all lie in one piece.
     pieces: Option<Pieces>,
+    /// The CRC-32C of its bytes, if that is known.
+    checksum: Option<u32>,
 }
 
 /// How a tensor is cut up, row by row.
@@ -108,7 +112,14 @@ impl Entry {
             file: 0,
             offset,
             pieces: None,
+            checksum: None,
         }
+    }
+
+    /// The same tensor with its axes in reverse order.
+    fn transposed(self) -> Entry {
+        let order: Vec<usize> = (0..self.shape.len()).rev().collect();
+        self.permuted(&order)
     }
 
     /// The same tensor with its axes in another order.
@@ -213,6 +224,10 @@ impl Files {
             path: path.to_owned(),
             source,
         };
+        // To open a pipe would be to wait for whoever writes into it.
+        if !path.metadata().map_err(read_error)?.is_file() {
+            return Err(read_error(std::io::Error::other("it is not a file")));
+        }
         let file = std::fs::File::open(path).map_err(read_error)?;
         self.list.push((
             path.to_owned(),
@@ -249,53 +264,41 @@ pub struct Quantised<'a> {
 
 impl Weights {
     /// Opens the weights in `folder`: the first that is there of `model.safetensors`, the same in
-    /// several files with `model.safetensors.index.json`, `pytorch_model.bin` and
-    /// `flax_model.msgpack`.
+    /// several files with `model.safetensors.index.json`, `pytorch_model.bin`, `flax_model.msgpack`
+    /// and a TensorFlow 1 checkpoint, `model.ckpt.index` or the only other `*.index`.
     ///
     /// # Errors
     ///
-    /// [`Error::MissingFile`] if there are none, [`Error::UnreadFormat`] if they are in a format
-    /// that is not read yet, and what [`Weights::open`] finds.
+    /// [`Error::MissingFile`] if there are none, [`Error::SeveralCheckpoints`] where it is not clear
+    /// which is meant, [`Error::UnreadFormat`] if they are in a format that is not read yet, and what
+    /// [`Weights::open`] finds.
     pub fn open_folder(folder: &Path) -> Result<Weights, Error> {
-        for name in [
-            "model.safetensors",
-            "model.safetensors.index.json",
-            "pytorch_model.bin",
-            "flax_model.msgpack",
-        ] {
-            let path = folder.join(name);
-            if path.is_file() {
-                return Weights::open(&path);
-            }
-        }
-        let unread = [
-            ("tf_model.h5", "a TensorFlow 2 checkpoint"),
-            ("model.ckpt.index", "a TensorFlow 1 checkpoint"),
-        ];
-        for (name, format) in unread {
-            if folder.join(name).exists() {
-                let remedy = "save it as one model.safetensors with transformers (save_pretrained)";
-                return Err(Error::UnreadFormat {
-                    path: folder.join(name),
-                    format,
-                    remedy,
-                });
-            }
-        }
-        Err(Error::MissingFile {
-            folder: folder.to_owned(),
-            wanted: "model.safetensors or pytorch_model.bin",
-            found: super::listing(folder),
-        })
+        Weights::open_as(&find(folder)?, Side::Discriminator)
+    }
+
+    /// Opens the weights of the generator in `folder`. They lie as those of a discriminator do, but in
+    /// a TensorFlow 1 checkpoint, which holds both, it makes a difference which is wanted.
+    ///
+    /// # Errors
+    ///
+    /// As [`Weights::open_folder`].
+    pub fn open_generator_folder(folder: &Path) -> Result<Weights, Error> {
+        Weights::open_as(&find(folder)?, Side::Generator)
     }
 
     /// Opens weights by their first file: `*.safetensors`, `*.index.json` with the files that it
-    /// names, Flax's `*.msgpack`, or else PyTorch's archive.
+    /// names, Flax's `*.msgpack`, the discriminator in the checkpoint of a TensorFlow `*.index`, or
+    /// else PyTorch's archive.
     ///
     /// # Errors
     ///
-    /// [`Error::Read`], [`Error::Damaged`], [`Error::Pickle`], [`Error::UnreadFormat`].
+    /// [`Error::Read`], [`Error::Damaged`], [`Error::Unread`], [`Error::Pickle`],
+    /// [`Error::UnreadFormat`].
     pub fn open(path: &Path) -> Result<Weights, Error> {
+        Weights::open_as(path, Side::Discriminator)
+    }
+
+    fn open_as(path: &Path, side: Side) -> Result<Weights, Error> {
         let mut files = Files::default();
         let first = files.open(path)?;
         let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -305,6 +308,8 @@ impl Weights {
             shards::entries(&mut files, first)?
         } else if name.ends_with(".msgpack") {
             flax::entries(files.data(first), path)?
+        } else if name.ends_with(".index") {
+            bundle::entries(&mut files, first, side)?
         } else {
             pickle::entries(files.data(first), path)?
         };
@@ -394,8 +399,22 @@ impl Weights {
         }
         let count = entry.count();
         let bytes = self.bytes(entry);
-        let plain = entry.strides.is_none() && entry.pieces.is_none();
-        if plain
+        if let Some(noted) = entry.checksum {
+            let bytes = bytes
+                .get(..count * entry.numbers.size())
+                .unwrap_or_default();
+            let found = crc32c::crc32c(bytes);
+            if found != noted {
+                return Err(Error::Damaged {
+                    path: self.files.path(entry.file).to_owned(),
+                    what: format!(
+                        "the bytes of tensor `{name}` have the checksum {found:08x}, and the index says {noted:08x}"
+                    ),
+                });
+            }
+        }
+        if entry.strides.is_none()
+            && entry.pieces.is_none()
             && entry.numbers == NumberType::F32
             && cfg!(target_endian = "little")
             && let Some(numbers) = bytes.get(..count * 4).and_then(as_f32s)
@@ -481,6 +500,51 @@ impl Weights {
             ""
         }
     }
+}
+
+/// The first file of the weights in `folder`.
+fn find(folder: &Path) -> Result<PathBuf, Error> {
+    let names = [
+        "model.safetensors",
+        "model.safetensors.index.json",
+        "pytorch_model.bin",
+        "flax_model.msgpack",
+        "model.ckpt.index",
+    ];
+    let mut paths = names.iter().map(|name| folder.join(name));
+    if let Some(path) = paths.find(|path| path.is_file()) {
+        return Ok(path);
+    }
+    // TensorFlow's own releases call the checkpoint after the model or the step.
+    let listed = std::fs::read_dir(folder).into_iter().flatten();
+    let mut indices: Vec<PathBuf> = listed
+        .filter_map(|file| Some(file.ok()?.path()))
+        .filter(|path| path.extension().is_some_and(|ending| ending == "index") && path.is_file())
+        .collect();
+    indices.sort();
+    match indices.as_slice() {
+        [index] => return Ok(index.clone()),
+        [first, second, ..] => {
+            return Err(Error::SeveralCheckpoints {
+                first: first.clone(),
+                second: second.clone(),
+            });
+        }
+        [] => {}
+    }
+    let path = folder.join("tf_model.h5");
+    if path.exists() {
+        return Err(Error::UnreadFormat {
+            path,
+            format: "a TensorFlow 2 checkpoint",
+            remedy: "save it as one model.safetensors with transformers (save_pretrained)",
+        });
+    }
+    Err(Error::MissingFile {
+        folder: folder.to_owned(),
+        wanted: "model.safetensors or pytorch_model.bin",
+        found: super::listing(folder),
+    })
 }
 
 /// What the scale of a matrix adds to its name.

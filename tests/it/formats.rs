@@ -63,13 +63,18 @@ fn checkpoint(format: &str) -> tempfile::TempDir {
         let from = reference("fixtures/projected").join(file);
         fs::copy(from, folder.path().join(file)).unwrap();
     }
-    for file in fs::read_dir(reference("formats").join(format)).unwrap() {
+    copy(&reference("formats").join(format), folder.path());
+    folder
+}
+
+/// Copies the files of a folder, not its folders.
+fn copy(from: &Path, to: &Path) {
+    for file in fs::read_dir(from).unwrap() {
         let file = file.unwrap().path();
         if file.is_file() {
-            fs::copy(&file, folder.path().join(file.file_name().unwrap())).unwrap();
+            fs::copy(&file, to.join(file.file_name().unwrap())).unwrap();
         }
     }
-    folder
 }
 
 /// The discriminator in the folder of this name in `formats/`.
@@ -114,4 +119,34 @@ fn flax_checkpoints_give_the_logits_of_the_reference() {
     holds_generator(&Weights::open(&generator).unwrap());
     // The same in pieces, as Flax writes arrays of more than a gigabyte.
     holds_generator(&Weights::open(&reference("formats/flax/chunked.msgpack")).unwrap());
+}
+
+#[test]
+fn tensorflow_1_checkpoints_give_the_logits_of_the_reference() {
+    holds_discriminator("bundle");
+    let folder = checkpoint("bundle");
+    holds_generator(&Weights::open_generator_folder(folder.path()).unwrap());
+}
+
+#[test]
+fn a_generator_that_has_no_embeddings_borrows_the_discriminators() {
+    let folder = checkpoint("bundle");
+    for ending in ["index", "data-00000-of-00001"] {
+        fs::remove_file(folder.path().join(format!("model.ckpt.{ending}"))).unwrap();
+    }
+    let discriminator = Weights::open_folder(folder.path()).unwrap();
+    assert!(discriminator.path().ends_with("tied.ckpt.index"));
+    assert_same_numbers(&discriminator, "fixtures/projected");
+    let generator = Weights::open_generator_folder(folder.path()).unwrap();
+    let own = Weights::open(&reference("fixtures/projected/generator/model.safetensors")).unwrap();
+    for name in own.names() {
+        let lender = if name.starts_with("electra.embeddings.") {
+            &discriminator
+        } else {
+            &own
+        };
+        let shape = own.shape(name).unwrap();
+        let numbers = generator.numbers(name, shape).unwrap();
+        assert_eq!(numbers, lender.numbers(name, shape).unwrap(), "{name}");
+    }
 }

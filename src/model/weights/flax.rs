@@ -301,10 +301,7 @@ fn insert(entries: &mut BTreeMap<String, Entry>, place: &str, entry: Entry) -> R
     let (last, entry) = match (last, entry.shape.len()) {
         // The kernel of a convolution.
         ("kernel", 4) => ("weight", entry.permuted(&[3, 2, 0, 1])),
-        ("kernel", axes) => {
-            let reverse: Vec<usize> = (0..axes).rev().collect();
-            ("weight", entry.permuted(&reverse))
-        }
+        ("kernel", _) => ("weight", entry.transposed()),
         ("scale" | "embedding", _) => ("weight", entry),
         _ => (last, entry),
     };

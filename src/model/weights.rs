@@ -12,7 +12,9 @@
 mod archive;
 mod bundle;
 mod flax;
+mod hdf5;
 mod json;
+mod keras;
 mod pickle;
 mod safetensors;
 mod shards;
@@ -65,7 +67,7 @@ impl NumberType {
 }
 
 /// More tensors than any transformer has.
-const MOST_TENSORS: usize = 1 << 16;
+const MOST_TENSORS: usize = 1 << 14;
 
 /// More letters than any tensor's name has.
 const LONGEST_NAME: usize = 512;
@@ -147,6 +149,37 @@ impl Entry {
             return 0;
         }
         self.shape.iter().product()
+    }
+}
+
+/// Why a file is not taken, before it is said which file that is.
+enum Fault {
+    /// It does not hold together.
+    Damaged(String),
+    /// It holds together, but in a way that is not read here.
+    Unread(String),
+}
+
+impl Fault {
+    /// The error for the file at `path`, with how to get one that can be read.
+    fn of(self, path: &Path, remedy: &'static str) -> Error {
+        let path = path.to_owned();
+        match self {
+            Fault::Damaged(what) => Error::Damaged { path, what },
+            Fault::Unread(what) => Error::Unread { path, what, remedy },
+        }
+    }
+}
+
+impl From<String> for Fault {
+    fn from(what: String) -> Fault {
+        Fault::Damaged(what)
+    }
+}
+
+impl From<&str> for Fault {
+    fn from(what: &str) -> Fault {
+        Fault::Damaged(what.to_owned())
     }
 }
 
@@ -264,14 +297,13 @@ pub struct Quantised<'a> {
 
 impl Weights {
     /// Opens the weights in `folder`: the first that is there of `model.safetensors`, the same in
-    /// several files with `model.safetensors.index.json`, `pytorch_model.bin`, `flax_model.msgpack`
-    /// and a TensorFlow 1 checkpoint, `model.ckpt.index` or the only other `*.index`.
+    /// several files with `model.safetensors.index.json`, `pytorch_model.bin`, `flax_model.msgpack`,
+    /// `tf_model.h5`, and a TensorFlow 1 checkpoint, `model.ckpt.index` or the only other `*.index`.
     ///
     /// # Errors
     ///
     /// [`Error::MissingFile`] if there are none, [`Error::SeveralCheckpoints`] where it is not clear
-    /// which is meant, [`Error::UnreadFormat`] if they are in a format that is not read yet, and what
-    /// [`Weights::open`] finds.
+    /// which is meant, and what [`Weights::open`] finds.
     pub fn open_folder(folder: &Path) -> Result<Weights, Error> {
         Weights::open_as(&find(folder)?, Side::Discriminator)
     }
@@ -287,8 +319,8 @@ impl Weights {
     }
 
     /// Opens weights by their first file: `*.safetensors`, `*.index.json` with the files that it
-    /// names, Flax's `*.msgpack`, the discriminator in the checkpoint of a TensorFlow `*.index`, or
-    /// else PyTorch's archive.
+    /// names, Flax's `*.msgpack`, Keras's `*.h5`, the discriminator in the checkpoint of a TensorFlow
+    /// `*.index`, or else PyTorch's archive.
     ///
     /// # Errors
     ///
@@ -308,6 +340,10 @@ impl Weights {
             shards::entries(&mut files, first)?
         } else if name.ends_with(".msgpack") {
             flax::entries(files.data(first), path)?
+        } else if name.ends_with(".h5") {
+            keras::entries(files.data(first)).map_err(|fault| {
+                fault.of(path, "load it in TensorFlow and save its weights again")
+            })?
         } else if name.ends_with(".index") {
             bundle::entries(&mut files, first, side)?
         } else {
@@ -509,6 +545,7 @@ fn find(folder: &Path) -> Result<PathBuf, Error> {
         "model.safetensors.index.json",
         "pytorch_model.bin",
         "flax_model.msgpack",
+        "tf_model.h5",
         "model.ckpt.index",
     ];
     let mut paths = names.iter().map(|name| folder.join(name));
@@ -532,17 +569,9 @@ fn find(folder: &Path) -> Result<PathBuf, Error> {
         }
         [] => {}
     }
-    let path = folder.join("tf_model.h5");
-    if path.exists() {
-        return Err(Error::UnreadFormat {
-            path,
-            format: "a TensorFlow 2 checkpoint",
-            remedy: "save it as one model.safetensors with transformers (save_pretrained)",
-        });
-    }
     Err(Error::MissingFile {
         folder: folder.to_owned(),
-        wanted: "model.safetensors or pytorch_model.bin",
+        wanted: "model.safetensors, pytorch_model.bin, flax_model.msgpack, tf_model.h5 or model.ckpt.index",
         found: super::listing(folder),
     })
 }

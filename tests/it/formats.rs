@@ -122,6 +122,13 @@ fn flax_checkpoints_give_the_logits_of_the_reference() {
 }
 
 #[test]
+fn tensorflow_2_checkpoints_give_the_logits_of_the_reference() {
+    holds_discriminator("keras");
+    let generator = reference("formats/keras/generator/tf_model.h5");
+    holds_generator(&Weights::open(&generator).unwrap());
+}
+
+#[test]
 fn tensorflow_1_checkpoints_give_the_logits_of_the_reference() {
     holds_discriminator("bundle");
     let folder = checkpoint("bundle");

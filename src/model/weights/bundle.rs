@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::super::Error;
-use super::{Entry, Files, LONGEST_DESCRIPTION, LONGEST_NAME, MOST_AXES, MOST_TENSORS};
+use super::{Entry, Fault, Files, LONGEST_DESCRIPTION, LONGEST_NAME, MOST_AXES, MOST_TENSORS};
 use super::{NumberType, add, bytes_of, overlap};
 
 /// Which of the two models in a checkpoint is meant.
@@ -24,26 +24,6 @@ use super::{NumberType, add, bytes_of, overlap};
 pub(super) enum Side {
     Discriminator,
     Generator,
-}
-
-/// Why a checkpoint is not taken.
-enum Fault {
-    /// It does not hold together.
-    Damaged(String),
-    /// It holds together, but not in a way that is read here.
-    Unread(String),
-}
-
-impl From<String> for Fault {
-    fn from(what: String) -> Fault {
-        Fault::Damaged(what)
-    }
-}
-
-impl From<&str> for Fault {
-    fn from(what: &str) -> Fault {
-        Fault::Damaged(what.to_owned())
-    }
 }
 
 /// The tensors of the checkpoint whose index is file number `index`. The files that hold their
@@ -54,8 +34,9 @@ pub(super) fn entries(
     side: Side,
 ) -> Result<BTreeMap<String, Entry>, Error> {
     let path = files.path(index).to_owned();
-    let refuse = |fault: Fault| refusal(&path, fault);
-    let (shards, variables) = read_index(files.data(index), side).map_err(refuse)?;
+    let remedy = "load it in TensorFlow and save it again with tf.compat.v1.train.Saver";
+    let (shards, variables) =
+        read_index(files.data(index), side).map_err(|fault| fault.of(&path, remedy))?;
 
     let mut numbers_of = BTreeMap::new();
     for &shard in variables
@@ -113,18 +94,6 @@ pub(super) fn entries(
         }
     }
     Ok(entries)
-}
-
-fn refusal(path: &Path, fault: Fault) -> Error {
-    let path = path.to_owned();
-    match fault {
-        Fault::Damaged(what) => Error::Damaged { path, what },
-        Fault::Unread(what) => Error::Unread {
-            path,
-            what,
-            remedy: "load it in TensorFlow and save it again with tf.compat.v1.train.Saver",
-        },
-    }
 }
 
 /// The file that holds the numbers of shard `shard` of `shards`.

@@ -200,7 +200,7 @@ fn add(entries: &mut BTreeMap<String, Entry>, name: String, entry: Entry) -> Res
     }
     if entries.len() >= MOST_TENSORS {
         return Err(format!(
-            "it has more than {MOST_TENSORS} tensors, as no model has"
+            "it has more tensors than any model, over {MOST_TENSORS}"
         ));
     }
     if entries.contains_key(&name) {
@@ -231,6 +231,7 @@ fn overlap(mut ranges: Vec<(usize, usize)>) -> Option<(usize, usize)> {
 enum Data {
     Mapped(memmap2::Mmap),
     Carried(&'static [u8]),
+    Held(Vec<u8>),
 }
 
 impl std::ops::Deref for Data {
@@ -240,6 +241,7 @@ impl std::ops::Deref for Data {
         match self {
             Data::Mapped(map) => map,
             Data::Carried(bytes) => bytes,
+            Data::Held(bytes) => bytes,
         }
     }
 }
@@ -248,6 +250,8 @@ impl std::ops::Deref for Data {
 #[derive(Default)]
 struct Files {
     list: Vec<(PathBuf, Data)>,
+    /// The only files there are, if the disk is not to be asked.
+    held: Option<BTreeMap<PathBuf, Vec<u8>>>,
 }
 
 impl Files {
@@ -257,6 +261,13 @@ impl Files {
             path: path.to_owned(),
             source,
         };
+        if let Some(held) = &mut self.held {
+            let bytes = held
+                .remove(path)
+                .ok_or_else(|| read_error(std::io::ErrorKind::NotFound.into()))?;
+            self.list.push((path.to_owned(), Data::Held(bytes)));
+            return Ok(self.list.len() - 1);
+        }
         // To open a pipe would be to wait for whoever writes into it.
         if !path.metadata().map_err(read_error)?.is_file() {
             return Err(read_error(std::io::Error::other("it is not a file")));
@@ -305,7 +316,7 @@ impl Weights {
     /// [`Error::MissingFile`] if there are none, [`Error::SeveralCheckpoints`] where it is not clear
     /// which is meant, and what [`Weights::open`] finds.
     pub fn open_folder(folder: &Path) -> Result<Weights, Error> {
-        Weights::open_as(&find(folder)?, Side::Discriminator)
+        Weights::read(Files::default(), &find(folder)?, Side::Discriminator)
     }
 
     /// Opens the weights of the generator in `folder`. They lie as those of a discriminator do, but in
@@ -315,7 +326,7 @@ impl Weights {
     ///
     /// As [`Weights::open_folder`].
     pub fn open_generator_folder(folder: &Path) -> Result<Weights, Error> {
-        Weights::open_as(&find(folder)?, Side::Generator)
+        Weights::read(Files::default(), &find(folder)?, Side::Generator)
     }
 
     /// Opens weights by their first file: `*.safetensors`, `*.index.json` with the files that it
@@ -327,11 +338,31 @@ impl Weights {
     /// [`Error::Read`], [`Error::Damaged`], [`Error::Unread`], [`Error::Pickle`],
     /// [`Error::UnreadFormat`].
     pub fn open(path: &Path) -> Result<Weights, Error> {
-        Weights::open_as(path, Side::Discriminator)
+        Weights::read(Files::default(), path, Side::Discriminator)
     }
 
-    fn open_as(path: &Path, side: Side) -> Result<Weights, Error> {
-        let mut files = Files::default();
+    /// As [`Weights::open`] and [`Weights::open_generator_folder`], from memory: the first of `files`,
+    /// and what it asks for from among the others. This is how the readers are tested.
+    ///
+    /// # Errors
+    ///
+    /// As [`Weights::open`].
+    #[doc(hidden)]
+    pub fn held(files: Vec<(PathBuf, Vec<u8>)>, generator: bool) -> Result<Weights, Error> {
+        let first = files.first().map(|(path, _)| path.clone());
+        let files = Files {
+            held: Some(files.into_iter().collect()),
+            ..Files::default()
+        };
+        let side = if generator {
+            Side::Generator
+        } else {
+            Side::Discriminator
+        };
+        Weights::read(files, &first.unwrap_or_default(), side)
+    }
+
+    fn read(mut files: Files, path: &Path, side: Side) -> Result<Weights, Error> {
         let first = files.open(path)?;
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let entries = if name.ends_with(".safetensors") {
@@ -367,6 +398,7 @@ impl Weights {
         Ok(Weights {
             files: Files {
                 list: vec![(path.clone(), Data::Carried(bytes))],
+                held: None,
             },
             path,
             entries,

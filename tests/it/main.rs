@@ -6,6 +6,7 @@ mod checkpoints;
 mod cli;
 mod formats;
 mod heads;
+mod hostile;
 mod hub;
 mod models;
 mod parity;

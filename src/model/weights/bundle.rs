@@ -393,7 +393,7 @@ fn read_table(table: &[u8], take: &mut Take<'_>) -> Result<(), Fault> {
             count += 1;
             if count > MOST_TENSORS {
                 return Err(Fault::Damaged(format!(
-                    "it has more than {MOST_TENSORS} variables, as no model has"
+                    "it has more variables than any model, over {MOST_TENSORS}"
                 )));
             }
             take(key, value)?;

@@ -176,7 +176,7 @@ impl<'a> Reader<'a> {
             | Marker::Ext32 => {}
             _ => return self.scalar().map(|()| None),
         }
-        let meta = decode::read_ext_meta(&mut self.rest).map_err(|err| err.to_string())?;
+        let meta = decode::read_ext_meta(&mut self.rest).map_err(cut)?;
         let inside = self.take(meta.size)?;
         if meta.typeid != ARRAY {
             return Ok(None);
@@ -215,8 +215,7 @@ impl<'a> Reader<'a> {
         if decode::read_array_len(&mut self.rest).ok() != Some(3) {
             return Err("an array is not a list of shape, type and bytes".to_owned());
         }
-        let axes = decode::read_array_len(&mut self.rest)
-            .map_err(|err| format!("an array has no shape: {err}"))?;
+        let axes = decode::read_array_len(&mut self.rest).map_err(|_| "an array has no shape")?;
         if axes as usize > MOST_AXES {
             return Err(format!("an array has {axes} axes"));
         }
@@ -240,8 +239,7 @@ impl<'a> Reader<'a> {
                 ));
             }
         };
-        let len = decode::read_bin_len(&mut self.rest)
-            .map_err(|err| format!("an array has no bytes: {err}"))?;
+        let len = decode::read_bin_len(&mut self.rest).map_err(|_| "an array has no bytes")?;
         if bytes_of(numbers, &shape) != Some(len as usize) {
             return Err(format!(
                 "an array of shape {shape:?} in {} does not take {len} bytes",
@@ -258,17 +256,17 @@ impl<'a> Reader<'a> {
     }
 
     fn extent(&mut self) -> Result<usize, String> {
-        decode::read_int(&mut self.rest).map_err(|err| format!("an extent is no number: {err}"))
+        decode::read_int(&mut self.rest).map_err(|_| "an extent is no length".to_owned())
     }
 
     fn map_len(&mut self) -> Result<usize, String> {
         let len = decode::read_map_len(&mut self.rest);
-        Ok(len.map_err(|err| format!("where a map should begin: {err}"))? as usize)
+        Ok(len.map_err(|_| "where a map should begin, there is none")? as usize)
     }
 
     fn text(&mut self) -> Result<&'a str, String> {
         let len = decode::read_str_len(&mut self.rest)
-            .map_err(|err| format!("where a name should begin: {err}"))?;
+            .map_err(|_| "where a name should begin, there is none")?;
         if len as usize > LONGEST_NAME {
             return Err(format!("a name has {len} bytes"));
         }

@@ -116,7 +116,7 @@ impl<'a> Walk<'a> {
         };
         if find(kind::LINKS).is_some() || find(kind::LINK).is_some() {
             return Err(Fault::Unread(format!(
-                "the group `{path}` is of a newer kind than Keras writes"
+                "the group `/{path}` is of a newer kind than Keras writes"
             )));
         }
         match (find(kind::SYMBOLS), find(kind::LAYOUT)) {
@@ -128,13 +128,13 @@ impl<'a> Walk<'a> {
                 }
                 if !self.entered.insert(address) {
                     return Err(Fault::Damaged(format!(
-                        "the group `{path}` is also another group"
+                        "the group `/{path}` is also another group"
                     )));
                 }
                 let addresses = (u64_at(symbols, 0), u64_at(symbols, 8));
                 let (Some(tree), Some(heap)) = addresses else {
                     return Err(Fault::Damaged(format!(
-                        "the group `{path}` has no list of entries"
+                        "the group `/{path}` has no list of entries"
                     )));
                 };
                 let names = self.heap(heap, path)?;
@@ -146,18 +146,18 @@ impl<'a> Walk<'a> {
                     (kind::FILTERS, "is compressed"),
                 ] {
                     if find(wanted).is_some() {
-                        return Err(Fault::Unread(format!("the array `{path}` {what}")));
+                        return Err(Fault::Unread(format!("the array `/{path}` {what}")));
                     }
                 }
                 let (Some(space), Some(numbers)) = (find(kind::SPACE), find(kind::TYPE)) else {
                     return Err(Fault::Damaged(format!(
-                        "the array `{path}` has no shape or type"
+                        "the array `/{path}` has no shape or type"
                     )));
                 };
                 self.dataset(path, space, numbers, layout)
             }
             _ => Err(Fault::Unread(format!(
-                "`{path}` is neither a group nor an array"
+                "`/{path}` is neither a group nor an array"
             ))),
         }
     }
@@ -166,18 +166,18 @@ impl<'a> Walk<'a> {
     fn messages(&mut self, address: u64, path: &str) -> Result<Vec<Message<'a>>, Fault> {
         let cut = || {
             Fault::Damaged(format!(
-                "the header of `{path}` at {address} reaches past the end"
+                "the header of `/{path}` at {address} reaches past the end"
             ))
         };
         let header = self.from(address).ok_or_else(cut)?;
         if header.starts_with(b"OHDR") {
             return Err(Fault::Unread(format!(
-                "the header of `{path}` is of a newer kind than Keras writes"
+                "the header of `/{path}` is of a newer kind than Keras writes"
             )));
         }
         if header.first() != Some(&1) {
             return Err(Fault::Damaged(format!(
-                "there is no header of `{path}` at {address}"
+                "there is no header of `/{path}` at {address}"
             )));
         }
         let count = u16_at(header, 2).ok_or_else(cut)?;
@@ -224,7 +224,7 @@ impl<'a> Walk<'a> {
             let len = usize::try_from(u64_at(heap, 8)?).ok()?;
             self.from(u64_at(heap, 24)?)?.get(..len)
         };
-        let damaged = || Fault::Damaged(format!("the names in group `{path}` cannot be read"));
+        let damaged = || Fault::Damaged(format!("the names in group `/{path}` cannot be read"));
         read().ok_or_else(damaged)
     }
 
@@ -240,11 +240,11 @@ impl<'a> Walk<'a> {
     ) -> Result<(), Fault> {
         if !self.entered.insert(address) {
             return Err(Fault::Damaged(format!(
-                "entries of group `{path}` are also those of another"
+                "entries of group `/{path}` are also those of another"
             )));
         }
         let damaged =
-            |path: &str| Fault::Damaged(format!("the entries of group `{path}` cannot be read"));
+            |path: &str| Fault::Damaged(format!("the entries of group `/{path}` cannot be read"));
         let node = self
             .from(address)
             .filter(|node| node.starts_with(b"TREE\0"))
@@ -275,10 +275,10 @@ impl<'a> Walk<'a> {
     ) -> Result<(), Fault> {
         const LEN: usize = 40;
         let damaged =
-            |path: &str| Fault::Damaged(format!("an entry of group `{path}` cannot be read"));
+            |path: &str| Fault::Damaged(format!("an entry of group `/{path}` cannot be read"));
         if !self.entered.insert(address) {
             return Err(Fault::Damaged(format!(
-                "entries of group `{path}` are also those of another"
+                "entries of group `/{path}` are also those of another"
             )));
         }
         let node = self
@@ -295,7 +295,7 @@ impl<'a> Walk<'a> {
             let name = usize::try_from(at).ok().and_then(|at| name_at(names, at));
             let Some(name) = name else {
                 return Err(Fault::Damaged(format!(
-                    "an entry of group `{path}` has no proper name"
+                    "an entry of group `/{path}` has no proper name"
                 )));
             };
             let parent = path.len();
@@ -310,7 +310,7 @@ impl<'a> Walk<'a> {
                 )));
             }
             if how == 2 {
-                return Err(Fault::Unread(format!("`{path}` is a link to elsewhere")));
+                return Err(Fault::Unread(format!("`/{path}` is a link to elsewhere")));
             }
             self.object(target, path, depth + 1)?;
             path.truncate(parent);
@@ -327,7 +327,7 @@ impl<'a> Walk<'a> {
         layout: &[u8],
     ) -> Result<(), Fault> {
         const SHARED: u8 = 2;
-        let of = |what: &str| format!("the array `{path}` {what}");
+        let of = |what: &str| format!("the array `/{path}` {what}");
         if flags & SHARED != 0 {
             return Err(Fault::Unread(of("has a type that stands elsewhere")));
         }
@@ -364,7 +364,7 @@ impl<'a> Walk<'a> {
         })?;
         if self.found.len() >= MOST_TENSORS {
             return Err(Fault::Damaged(format!(
-                "it has more than {MOST_TENSORS} arrays, as no model has"
+                "it has more arrays than any model, over {MOST_TENSORS}"
             )));
         }
         self.found.push(Dataset {
@@ -394,7 +394,7 @@ impl<'a> Walk<'a> {
 fn number_type(message: &[u8], path: &str) -> Result<Option<NumberType>, Fault> {
     const INTEGER: u8 = 0;
     const FLOAT: u8 = 1;
-    let cut = || format!("the type of array `{path}` cannot be read");
+    let cut = || format!("the type of array `/{path}` cannot be read");
     let class = message.first().ok_or_else(cut)? & 0x0f;
     let bits = message.get(1..4).ok_or_else(cut)?;
     let size = u32_at(message, 4).ok_or_else(cut)?;
@@ -402,7 +402,7 @@ fn number_type(message: &[u8], path: &str) -> Result<Option<NumberType>, Fault> 
         return Ok(None);
     };
     if order & 0x41 != 0 {
-        return Err(Fault::Unread(format!("the array `{path}` is big-endian")));
+        return Err(Fault::Unread(format!("the array `/{path}` is big-endian")));
     }
     if class == INTEGER {
         return Ok(Some(match size {
@@ -423,7 +423,7 @@ fn number_type(message: &[u8], path: &str) -> Result<Option<NumberType>, Fault> 
         (8, 63, [0, 0, 64, 0, 52, 11, 0, 52], 1023) => NumberType::F64,
         _ => {
             let what =
-                format!("the array `{path}` holds an unknown kind of number of {size} bytes");
+                format!("the array `/{path}` holds an unknown kind of number of {size} bytes");
             return Err(Fault::Unread(what));
         }
     }))

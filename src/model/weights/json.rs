@@ -34,7 +34,7 @@ impl<'de, V: Deserialize<'de>> Deserialize<'de> for Distinct<V> {
                     }
                     if found.len() >= MOST_TENSORS {
                         let what =
-                            format!("it has more than {MOST_TENSORS} tensors, as no model has");
+                            format!("it has more tensors than any model, over {MOST_TENSORS}");
                         return Err(A::Error::custom(what));
                     }
                     let value = map.next_value().map_err(|err| {

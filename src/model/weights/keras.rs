@@ -41,7 +41,7 @@ pub(super) fn entries(data: &[u8]) -> Result<BTreeMap<String, Entry>, Fault> {
                 && bytes(before) == bytes(&entry);
             if !same || *other == path {
                 return Err(Fault::Damaged(format!(
-                    "the arrays `{other}` and `{path}` would be the same tensor"
+                    "the arrays `/{other}` and `/{path}` would be the same tensor"
                 )));
             }
             if before.offset != offset {

@@ -9,6 +9,8 @@ use candle_core::Device;
 use electroscope::model::plain::{PlainDiscriminator, PlainGenerator};
 use electroscope::model::{Checkpoint, ElectraConfig, Weights};
 
+use crate::sandbox::Sandbox;
+
 /// What the reference implementation says of some windows.
 #[derive(serde::Deserialize)]
 struct Expected {
@@ -155,5 +157,37 @@ fn a_generator_that_has_no_embeddings_borrows_the_discriminators() {
         let shape = own.shape(name).unwrap();
         let numbers = generator.numbers(name, shape).unwrap();
         assert_eq!(numbers, lender.numbers(name, shape).unwrap(), "{name}");
+    }
+}
+
+#[test]
+fn an_export_of_any_format_is_the_same_safetensors() {
+    for format in ["shards", "flax", "keras", "bundle"] {
+        let here = Sandbox::new();
+        let (model, generator) = (here.path().join("model"), here.path().join("generator"));
+        for (folder, place) in [(&model, ""), (&generator, "generator")] {
+            fs::create_dir(folder).unwrap();
+            for file in ["config.json", "vocab.txt"] {
+                let from = reference("fixtures/projected").join(place).join(file);
+                // The vocabulary is that of both, and lies with the discriminator.
+                if from.is_file() {
+                    fs::copy(from, folder.join(file)).unwrap();
+                }
+            }
+            // A TensorFlow 1 checkpoint holds both models.
+            let place = if format == "bundle" { "" } else { place };
+            copy(&reference("formats").join(format).join(place), folder);
+        }
+        let arguments = "model export out --model model --generator generator";
+        let arguments: Vec<&str> = arguments.split(' ').collect();
+        let outcome = here.run(&arguments);
+        assert_eq!(outcome.code, 0, "{outcome:?}");
+        for (place, fixture) in [
+            ("out", "fixtures/projected"),
+            ("out/generator", "fixtures/projected/generator"),
+        ] {
+            let path = here.path().join(place).join("model.safetensors");
+            assert_same_numbers(&Weights::open(&path).unwrap(), fixture);
+        }
     }
 }

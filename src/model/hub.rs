@@ -559,7 +559,7 @@ fn cached_snapshot(id: &str, revision: &str, settings: &HubSettings) -> Option<F
     is_commit(&commit).then_some(())?;
     let folder = settings.repo(id).pointer_path(&commit);
     let has = |names: &[&str]| names.iter().any(|name| folder.join(name).is_file());
-    let complete = has(&["config.json"]) && has(&TOKENIZERS) && has(&WEIGHTS);
+    let complete = has(&["config.json"]) && has(&TOKENIZERS) && has_weights(&folder);
     complete.then_some(Fetched {
         folder,
         revision: commit,
@@ -571,7 +571,38 @@ fn cached_snapshot(id: &str, revision: &str, settings: &HubSettings) -> Option<F
 const TOKENIZERS: [&str; 2] = ["tokenizer.json", "vocab.txt"];
 
 /// Weights, by preference.
-const WEIGHTS: [&str; 2] = ["model.safetensors", "pytorch_model.bin"];
+const WEIGHTS: [&str; 5] = [
+    "model.safetensors",
+    INDEX,
+    "pytorch_model.bin",
+    "flax_model.msgpack",
+    "tf_model.h5",
+];
+
+/// What says which tensor is in which of several files.
+const INDEX: &str = "model.safetensors.index.json";
+
+/// How many files the weights are in, if `name` is that of one of several.
+fn shards(name: &str) -> Option<usize> {
+    let name = name.strip_prefix("model-")?.strip_suffix(".safetensors")?;
+    let (number, count) = name.split_once("-of-")?;
+    let is_number = |text: &str| text.len() == 5 && text.bytes().all(|b| b.is_ascii_digit());
+    (is_number(number) && is_number(count)).then_some(())?;
+    count.parse().ok()
+}
+
+/// Whether `folder` has weights, all of them where they are in several files.
+fn has_weights(folder: &Path) -> bool {
+    let found = WEIGHTS.iter().find(|name| folder.join(name).is_file());
+    if found != Some(&INDEX) {
+        return found.is_some();
+    }
+    let files = std::fs::read_dir(folder).into_iter().flatten();
+    let counts: Vec<usize> = files
+        .filter_map(|file| shards(file.ok()?.file_name().to_str()?))
+        .collect();
+    counts.first() == Some(&counts.len())
+}
 
 /// What else is wanted if it is there.
 const EXTRAS: [&str; 3] = [
@@ -681,7 +712,14 @@ fn chosen<'a>(id: &str, listing: &'a Listing) -> Result<Vec<&'a RemoteFile>, Err
     let mut files = vec![find("config.json").ok_or_else(|| missing("config.json"))?];
     files.push(first(&TOKENIZERS).ok_or_else(|| missing("tokenizer.json or vocab.txt"))?);
     files.extend(EXTRAS.iter().filter_map(|name| find(name)));
-    files.push(first(&WEIGHTS).ok_or_else(|| missing("model.safetensors or pytorch_model.bin"))?);
+    let weights = first(&WEIGHTS).ok_or_else(|| {
+        missing("model.safetensors, pytorch_model.bin, flax_model.msgpack or tf_model.h5")
+    })?;
+    if weights.name == INDEX {
+        let siblings = listing.siblings.iter();
+        files.extend(siblings.filter(|file| shards(&file.name).is_some()));
+    }
+    files.push(weights);
     Ok(files)
 }
 

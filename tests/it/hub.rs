@@ -660,7 +660,7 @@ fn a_list_that_is_made_up_harms_nothing() {
         (
             "a file that is a path",
             with(&|listing| listing["siblings"][1]["rfilename"] = "../../vocab.txt".into()),
-            "org/tiny has no model.safetensors or pytorch_model.bin; it has ../../vocab.txt, \
+            "org/tiny has no model.safetensors, pytorch_model.bin, flax_model.msgpack or tf_model.h5; it has ../../vocab.txt, \
              config.json, vocab.txt",
         ),
         (
@@ -857,6 +857,48 @@ fn a_hub_in_trouble_is_no_trouble_for_what_is_cached() {
     assert!(matches!(outcome, Err(Error::NotFound { .. })));
 }
 
+/// The tiny model with the weights in these files of `tests/reference/formats` instead.
+fn repository_with(weights: &[&str]) -> Repository {
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/formats");
+    let mut repository = Repository::tiny();
+    repository.files.remove(WEIGHTS);
+    for path in weights {
+        let (_, name) = path.rsplit_once('/').unwrap();
+        let bytes = std::fs::read(from.join(path)).unwrap();
+        repository.files.insert(name.to_owned(), bytes);
+    }
+    repository
+}
+
+#[test]
+fn weights_are_fetched_in_whatever_format_there_is() {
+    let shards = [
+        "shards/model-00001-of-00003.safetensors",
+        "shards/model-00002-of-00003.safetensors",
+        "shards/model-00003-of-00003.safetensors",
+        "shards/model.safetensors.index.json",
+    ];
+    for weights in [
+        &shards[..],
+        &["flax/flax_model.msgpack"],
+        &["keras/tf_model.h5"],
+    ] {
+        let (hub, cache) = (Hub::with(repository_with(weights)), Cache::new());
+        let settings = cache.at(&hub.endpoint);
+        let fetched = fetch(&settings).unwrap();
+        Checkpoint::open(&fetched.folder).unwrap();
+        let offline = HubSettings {
+            offline: true,
+            ..settings
+        };
+        assert_eq!(fetch(&offline).unwrap().folder, fetched.folder);
+        // Half of the weights are none.
+        let (_, name) = weights[0].rsplit_once('/').unwrap();
+        std::fs::remove_file(fetched.folder.join(name)).unwrap();
+        assert!(fetch(&offline).is_err(), "{name} is missing");
+    }
+}
+
 #[test]
 fn a_repository_without_weights_is_told_with_what_it_has() {
     let mut repository = Repository::tiny();
@@ -868,8 +910,8 @@ fn a_repository_without_weights_is_told_with_what_it_has() {
     let settings = cache.at(&hub.endpoint);
     assert_eq!(
         complaint(fetch(&settings), &settings),
-        "org/tiny has no model.safetensors or pytorch_model.bin; it has config.json, \
-         model-00001-of-00002.safetensors, vocab.txt"
+        "org/tiny has no model.safetensors, pytorch_model.bin, flax_model.msgpack or tf_model.h5; \
+         it has config.json, model-00001-of-00002.safetensors, vocab.txt"
     );
     assert_eq!(
         hub.files(),

@@ -292,7 +292,7 @@ fn info(
         None => model::BUILTIN_CARD.to_owned(),
     };
     let licence = licence(&card);
-    let files = files(checkpoint.folder.as_deref())?;
+    let files = files(&checkpoint)?;
     let threshold = in_force.threshold(None, config.threshold);
     let mut out = io::stdout().lock();
     if as_json {
@@ -383,6 +383,7 @@ fn info(
     let size = |file: &(_, u64, _)| file.1.to_string().len();
     let size_width = files.iter().map(size).max().unwrap_or(0);
     for (name, bytes, hash) in &files {
+        let name = crate::text::visible(name);
         writeln!(
             out,
             "file        {name:name_width$}  {bytes:>size_width$} bytes  sha256 {hash}"
@@ -391,13 +392,16 @@ fn info(
     Ok(Exit::Clean)
 }
 
-/// The files that a model is made of, with their sizes and SHA-256: those in `folder`, or those that
-/// the binary carries.
-fn files(folder: Option<&Path>) -> anyhow::Result<Vec<(&'static str, u64, String)>> {
-    let Some(folder) = folder else {
+/// The files that a model is made of, with their sizes and SHA-256: those of its folder that were
+/// read, or those that the binary carries.
+fn files(checkpoint: &Checkpoint) -> anyhow::Result<Vec<(String, u64, String)>> {
+    let Some(folder) = &checkpoint.folder else {
         let carried = model::builtin_files().into_iter();
         return carried
-            .map(|(name, bytes)| Ok((name, bytes.len() as u64, hub::sha256_of(bytes)?)))
+            .map(|(name, bytes)| {
+                let hash = hub::sha256_of(bytes)?;
+                Ok((name.to_owned(), bytes.len() as u64, hash))
+            })
             .collect();
     };
     let names = [
@@ -405,16 +409,16 @@ fn files(folder: Option<&Path>) -> anyhow::Result<Vec<(&'static str, u64, String
         "tokenizer.json",
         "tokenizer_config.json",
         "vocab.txt",
-        "model.safetensors",
-        "pytorch_model.bin",
     ];
+    let described = names.iter().map(|name| folder.join(name));
+    let weights = checkpoint.weights.files().map(Path::to_owned);
     let mut files = Vec::new();
-    for name in names {
-        let path = folder.join(name);
+    for path in described.chain(weights) {
         if let Ok(metadata) = std::fs::metadata(&path) {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
             let hash =
                 hub::sha256(&path).with_context(|| format!("cannot read {}", path.display()))?;
-            files.push((name, metadata.len(), hash));
+            files.push((name.into_owned(), metadata.len(), hash));
         }
     }
     Ok(files)

@@ -410,6 +410,11 @@ impl Weights {
         &self.path
     }
 
+    /// All the files that were opened for it, that one first.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        self.files.list.iter().map(|(path, _)| path.as_path())
+    }
+
     /// The names of all tensors, sorted.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.entries.keys().map(String::as_str)

@@ -191,3 +191,38 @@ fn an_export_of_any_format_is_the_same_safetensors() {
         }
     }
 }
+
+#[test]
+fn info_names_the_files_that_were_read() {
+    for (format, files) in [
+        (
+            "shards",
+            &[
+                "model.safetensors.index.json",
+                "model-00001-of-00003.safetensors",
+                "model-00002-of-00003.safetensors",
+                "model-00003-of-00003.safetensors",
+            ][..],
+        ),
+        ("flax", &["flax_model.msgpack"]),
+        ("keras", &["tf_model.h5"]),
+        (
+            "bundle",
+            &["model.ckpt.index", "model.ckpt.data-00000-of-00001"],
+        ),
+    ] {
+        let folder = checkpoint(format);
+        let outcome = Sandbox::new().run(&[
+            "model",
+            "info",
+            "--json",
+            &folder.path().display().to_string(),
+        ]);
+        assert_eq!(outcome.code, 0, "{outcome:?}");
+        let info: serde_json::Value = serde_json::from_str(&outcome.out).unwrap();
+        let named = info["files"].as_array().unwrap().iter();
+        let named: Vec<&str> = named.map(|file| file["name"].as_str().unwrap()).collect();
+        assert_eq!(named[..2], ["config.json", "vocab.txt"]);
+        assert_eq!(named[2..], *files);
+    }
+}

@@ -79,5 +79,6 @@ pub(super) fn entries(files: &mut Files, first: usize) -> Result<BTreeMap<String
 fn is_beside(name: &str) -> bool {
     let mut parts = Path::new(name).components();
     let only = matches!(parts.next(), Some(Component::Normal(part)) if part == name);
-    only && parts.next().is_none() && name.ends_with(".safetensors")
+    let is_plain = name.bytes().all(|byte| byte.is_ascii_graphic());
+    only && parts.next().is_none() && is_plain && name.ends_with(".safetensors")
 }

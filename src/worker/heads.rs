@@ -14,7 +14,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::analysis::{
-    Answers, Counts, EntityAt, HeadChoice, HeadSummary, TaggedWord, Tagging, Task, Unit, UnitKind,
+    Answers, Counts, EntityAt, HeadChoice, HeadReader, HeadSummary, TaggedWord, Tagging, Task,
+    Unit, UnitKind,
 };
 use crate::text::{Document, Span};
 
@@ -64,6 +65,43 @@ pub trait Reader: Send {
         question: &str,
         is_stale: &dyn Fn() -> bool,
     ) -> Result<Option<(Answers, Counts)>, String>;
+}
+
+impl Reader for HeadReader {
+    fn classify(
+        &mut self,
+        document: &Document,
+        kind: UnitKind,
+        focus: Option<Span>,
+        is_stale: &dyn Fn() -> bool,
+        emit: &mut dyn FnMut(Unit),
+    ) -> Result<Counts, String> {
+        HeadReader::classify(self, document, kind, focus, is_stale, emit)
+            .map_err(|err| err.to_string())
+    }
+
+    fn tag(
+        &mut self,
+        document: &Document,
+        focus: Option<Span>,
+        is_stale: &dyn Fn() -> bool,
+        emit: &mut dyn FnMut(Tagging),
+    ) -> Result<Counts, String> {
+        HeadReader::tag(self, document, focus, is_stale, emit).map_err(|err| err.to_string())
+    }
+
+    fn entities(&self, words: &[TaggedWord]) -> Vec<EntityAt> {
+        HeadReader::entities(self, words)
+    }
+
+    fn ask(
+        &mut self,
+        document: &Document,
+        question: &str,
+        is_stale: &dyn Fn() -> bool,
+    ) -> Result<Option<(Answers, Counts)>, String> {
+        HeadReader::ask(self, document, question, is_stale).map_err(|err| err.to_string())
+    }
 }
 
 /// What is asked of a head about a document.

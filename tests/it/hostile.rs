@@ -851,6 +851,24 @@ fn hostile_hdf5_is_refused_in_time() {
         let root = h5.group_of(below, heap);
         file(h5.finish(root))
     };
+    // Layers that share a weight, as a few may, each of which lies a little further on.
+    let shifted = {
+        let mut h5 = Hdf5::new();
+        let at = h5.put(&vec![0; 8 << 20]);
+        let layers: Vec<(String, u64)> = (0..4_000)
+            .map(|index| {
+                let weight = h5.array(&[2_000_000], &IN_ONE, at + 4 * index, 8_000_000);
+                let model = h5.group(&[("t:0", weight)]);
+                (format!("l{index}"), h5.group(&[("m", model)]))
+            })
+            .collect();
+        let layers: Vec<(&str, u64)> = layers
+            .iter()
+            .map(|(name, layer)| (name.as_str(), *layer))
+            .collect();
+        let root = h5.group(&layers);
+        file(h5.finish(root))
+    };
     // A header that goes on where it began.
     let endless = {
         let mut h5 = Hdf5::new();
@@ -917,6 +935,7 @@ fn hostile_hdf5_is_refused_in_time() {
         ("sixty thousand entries of one name", shared(400)),
         ("sixty thousand arrays", many(0)),
         ("links to elsewhere", many(2)),
+        ("a weight of four thousand layers", shifted),
         ("a tangled tree", tangled),
         ("an endless header", endless),
     ]);

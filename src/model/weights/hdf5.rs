@@ -31,7 +31,7 @@ const DEEPEST: usize = 24;
 const HIGHEST_TREE: u8 = 16;
 
 /// How many links and messages may be looked at. The largest models have some ten thousand.
-const MOST_STEPS: usize = 1 << 20;
+const MOST_STEPS: usize = 1 << 18;
 
 /// An address that leads nowhere.
 const NOWHERE: u64 = u64::MAX;

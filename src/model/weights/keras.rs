@@ -19,6 +19,8 @@ pub(super) fn entries(data: &[u8]) -> Result<BTreeMap<String, Entry>, Fault> {
     // Where each tensor was found.
     let mut paths: BTreeMap<String, String> = BTreeMap::new();
     let mut taken = Vec::new();
+    // First bytes and lengths of what must be equal.
+    let mut copies = Vec::new();
     for Dataset {
         path,
         numbers,
@@ -35,30 +37,45 @@ pub(super) fn entries(data: &[u8]) -> Result<BTreeMap<String, Entry>, Fault> {
             (true, _) => entry.transposed(),
             (false, _) => entry,
         };
-        if let (Some(before), Some(other)) = (entries.get(&name), paths.get(&name)) {
-            let bytes = |entry: &Entry| data.get(entry.offset..).and_then(|rest| rest.get(..len));
-            let same = (before.numbers, &before.shape) == (entry.numbers, &entry.shape)
-                && bytes(before) == bytes(&entry);
-            if !same || *other == path {
-                return Err(Fault::Damaged(format!(
-                    "the arrays `/{other}` and `/{path}` would be the same tensor"
-                )));
+        match (entries.get(&name), paths.get(&name)) {
+            (Some(before), Some(other)) => {
+                let alike = (before.numbers, &before.shape) == (entry.numbers, &entry.shape);
+                if !alike || *other == path {
+                    return Err(twice(other, &path));
+                }
+                // It may also be the same array by another name.
+                if before.offset != offset {
+                    taken.push((offset, offset + len));
+                    copies.push((before.offset, offset, len, name, path));
+                }
             }
-            if before.offset != offset {
+            _ => {
                 taken.push((offset, offset + len));
+                paths.insert(name.clone(), path);
+                add(&mut entries, name, entry)?;
             }
-            continue;
         }
-        taken.push((offset, offset + len));
-        paths.insert(name.clone(), path);
-        add(&mut entries, name, entry)?;
     }
-    match overlap(taken) {
-        Some((from, to)) => Err(Fault::Damaged(format!(
+    if let Some((from, to)) = overlap(taken) {
+        return Err(Fault::Damaged(format!(
             "two arrays share the bytes from {from} to {to}"
-        ))),
-        None => Ok(entries),
+        )));
     }
+    // Only now, since what overlaps could be compared for ever.
+    let bytes = |from: usize, len: usize| data.get(from..).and_then(|rest| rest.get(..len));
+    for (one, other, len, name, path) in copies {
+        if bytes(one, len) != bytes(other, len) {
+            let before = paths.get(&name).map_or("", String::as_str);
+            return Err(twice(before, &path));
+        }
+    }
+    Ok(entries)
+}
+
+fn twice(one: &str, other: &str) -> Fault {
+    Fault::Damaged(format!(
+        "the arrays `/{one}` and `/{other}` would be the same tensor"
+    ))
 }
 
 /// What PyTorch calls the weight at `path`, and whether it is its transpose.

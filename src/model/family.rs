@@ -17,7 +17,8 @@
 use serde_json::Value;
 
 /// A family of encoders.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Family {
     /// ELECTRA: what this program is about.
     Electra,

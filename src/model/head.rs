@@ -16,17 +16,43 @@ use super::parameters::{Head, Parameter, parameters};
 use super::{ElectraConfig, Error, Tokenizer, Weights, labels};
 
 /// What a head was trained to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Deserialize, serde::Serialize,
+)]
+#[serde(rename_all = "lowercase")]
 pub enum Task {
     /// Labels for a whole text, or for a pair of texts.
     Classification,
     /// Where in a text the answer to a question stands.
+    #[serde(rename = "qa")]
     QuestionAnswering,
     /// A label for each word.
     Tagging,
 }
 
 impl Task {
+    /// All there are.
+    pub const ALL: [Task; 3] = [Task::Classification, Task::QuestionAnswering, Task::Tagging];
+
+    /// What settings and JSON call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Task::Classification => "classification",
+            Task::QuestionAnswering => "qa",
+            Task::Tagging => "tagging",
+        }
+    }
+
+    /// The family and the task of a class in the reference, such as `BertForTokenClassification`;
+    /// none for what is no head, or none that can be read.
+    pub fn of_class(class: &str) -> Option<(Family, Task)> {
+        let class = plain_class(class);
+        let of = |family: Family| Some((family, class.strip_prefix(family.class_prefix())?));
+        let (family, rest) = Family::ALL.into_iter().find_map(of)?;
+        let task = (Task::ALL.into_iter()).find(|task| rest == task.class_suffix())?;
+        Some((family, task))
+    }
+
     /// What the names of its classes end with.
     pub fn class_suffix(self) -> &'static str {
         match self {
@@ -366,11 +392,7 @@ fn task(
         let class = plain_class(class);
         class.strip_prefix(family.class_prefix()).unwrap_or(class)
     });
-    let tasks = [Task::Classification, Task::QuestionAnswering, Task::Tagging];
-    if let Some(task) = tasks
-        .into_iter()
-        .find(|task| found == Some(task.class_suffix()))
-    {
+    if let Some(task) = (Task::ALL.into_iter()).find(|task| found == Some(task.class_suffix())) {
         return Ok(task);
     }
     // Fine-tuned checkpoints that still name the class they began as are common enough; the tensors

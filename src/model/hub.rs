@@ -18,6 +18,9 @@ use serde::Deserialize;
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
+use super::family::Family;
+use super::head::Task;
+
 /// Why a hub model cannot be had.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -360,6 +363,17 @@ pub struct CachedModel {
     pub architecture: String,
 }
 
+/// A fine-tuned model in the cache.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CachedHead {
+    /// Where it lies, and the class that its configuration names.
+    pub model: CachedModel,
+    /// What its head was trained to do, by that class.
+    pub task: Task,
+    /// Which family its encoder is of.
+    pub family: Family,
+}
+
 /// Finds the files of `id` at `revision` (a branch, tag or commit; `main` if none), downloading what
 /// the cache lacks. `progress` is told of every piece that arrives and may stop the transfer.
 ///
@@ -452,12 +466,35 @@ pub fn fetch(
     })
 }
 
-/// The models in the cache that have a configuration of ELECTRA, by id.
+/// The models in the cache that have a configuration of ELECTRA, by id; without those that have been
+/// fine-tuned, which are [`cached_heads`].
 pub fn cached(settings: &HubSettings) -> Vec<CachedModel> {
+    let all = in_cache(settings).into_iter();
+    all.filter(|(model, kind)| kind == "electra" && Task::of_class(&model.architecture).is_none())
+        .map(|(model, _)| model)
+        .collect()
+}
+
+/// The fine-tuned models in the cache, by id: those whose configuration names a class with a head
+/// that can be read.
+pub fn cached_heads(settings: &HubSettings) -> Vec<CachedHead> {
+    let head = |(model, _): (CachedModel, String)| {
+        let (family, task) = Task::of_class(&model.architecture)?;
+        Some(CachedHead {
+            model,
+            task,
+            family,
+        })
+    };
+    in_cache(settings).into_iter().filter_map(head).collect()
+}
+
+/// The models in the cache that are whole, by id, each with the `model_type` of its configuration.
+fn in_cache(settings: &HubSettings) -> Vec<(CachedModel, String)> {
     let Ok(entries) = std::fs::read_dir(&settings.cache) else {
         return Vec::new();
     };
-    let mut models: Vec<CachedModel> = entries
+    let mut models: Vec<(CachedModel, String)> = entries
         .filter_map(|entry| {
             let name = entry.ok()?.file_name().into_string().ok()?;
             let id = name.strip_prefix("models--")?.replace("--", "/");
@@ -475,27 +512,32 @@ pub fn cached(settings: &HubSettings) -> Vec<CachedModel> {
             let found = cached_snapshot(&id, "main", settings).or_else(any)?;
             let config = std::fs::read(found.folder.join("config.json")).ok()?;
             let config: serde_json::Value = serde_json::from_slice(&config).ok()?;
-            (config.get("model_type")?.as_str()? == "electra").then_some(())?;
-            let architecture = config
-                .pointer("/architectures/0")
-                .and_then(|class| class.as_str())
-                .unwrap_or("electra");
-            let files = std::fs::read_dir(&found.folder).ok()?;
-            let bytes = files
-                .filter_map(|file| std::fs::metadata(file.ok()?.path()).ok())
-                .map(|data| data.len())
-                .sum();
-            Some(CachedModel {
+            let text = |at: &str| config.pointer(at).and_then(|value| value.as_str());
+            // Some early checkpoints name their class alone.
+            let kind = text("/model_type").unwrap_or_default();
+            let architecture = text("/architectures/0").unwrap_or(kind);
+            let model = CachedModel {
                 id,
                 revision: found.revision,
+                bytes: bytes_in(&found.folder),
                 folder: found.folder,
-                bytes,
                 architecture: architecture.to_owned(),
-            })
+            };
+            Some((model, kind.to_owned()))
         })
         .collect();
-    models.sort_by(|a, b| a.id.cmp(&b.id));
+    models.sort_by(|(a, _), (b, _)| a.id.cmp(&b.id));
     models
+}
+
+/// What the files of a checkpoint take.
+pub fn bytes_in(folder: &Path) -> u64 {
+    let files = std::fs::read_dir(folder).into_iter().flatten();
+    files
+        .filter_map(|file| std::fs::metadata(file.ok()?.path()).ok())
+        .filter(|data| data.is_file())
+        .map(|data| data.len())
+        .sum()
 }
 
 /// The SHA-256 of a file, in hexadecimal.

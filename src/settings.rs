@@ -8,10 +8,16 @@ use std::path::{Path, PathBuf};
 
 use directories::ProjectDirs;
 use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor};
+
+use crate::model::{Family, Task};
 
 /// The settings file with every setting at its default, each explained. Shown by
 /// `electroscope paths --example` and kept true by a test.
 pub const EXAMPLE: &str = include_str!("../assets/config.toml");
+
+/// The heads that have a name without anybody giving them one, in the form of `[heads.NAME]`.
+const KNOWN_HEADS: &str = include_str!("../assets/heads.toml");
 
 /// What the settings file may say.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -37,6 +43,89 @@ pub struct FileSettings {
     pub threshold: Option<f32>,
     /// The same, model by model; written by `score --calibrate`.
     pub thresholds: BTreeMap<String, f32>,
+    /// What classifies, answers and tags, and names for heads.
+    pub heads: Heads,
+}
+
+/// The settings under `heads`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Heads {
+    /// The head for each task, as `--head` takes it.
+    pub chosen: BTreeMap<Task, String>,
+    /// Names that `--head` takes, beside those of [`known_heads`].
+    pub named: BTreeMap<String, NamedHead>,
+}
+
+/// What the name of a head stands for.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "a table with `model` and `task`; the keys that take the name of a head are \
+                 `classification`, `qa` and `tagging`"
+)]
+pub struct NamedHead {
+    /// A folder or a hub id.
+    pub model: String,
+    /// A branch, tag or commit of the hub model.
+    pub revision: Option<String>,
+    /// What it was trained to do.
+    pub task: Task,
+    /// The family of its encoder, where that is known.
+    pub family: Option<Family>,
+    /// Whether it was trained with questions that the text does not answer. Checkpoints from
+    /// elsewhere do not say.
+    #[serde(default)]
+    pub no_answer: bool,
+    /// Whether it was trained on pairs of texts.
+    #[serde(default)]
+    pub pairs: bool,
+    /// What it was trained on, in a line.
+    pub about: Option<String>,
+}
+
+impl<'de> Deserialize<'de> for Heads {
+    /// Keys of two kinds stand side by side: the tasks, whose values are names, and names, whose
+    /// values are tables.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Heads, D::Error> {
+        struct Keys;
+
+        impl<'de> Visitor<'de> for Keys {
+            type Value = Heads;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a table of heads")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Heads, A::Error> {
+                let mut heads = Heads::default();
+                while let Some(key) = map.next_key::<String>()? {
+                    match Task::ALL.into_iter().find(|task| task.name() == key) {
+                        Some(task) => {
+                            heads.chosen.insert(task, map.next_value()?);
+                        }
+                        None => {
+                            heads.named.insert(key, map.next_value()?);
+                        }
+                    }
+                }
+                Ok(heads)
+            }
+        }
+
+        deserializer.deserialize_map(Keys)
+    }
+}
+
+/// The heads on the hub that have a short name, by that name. None has been tried: see the file.
+///
+/// # Errors
+///
+/// [`Error::Parse`], if what was built in is no TOML; a test reads it.
+pub fn known_heads() -> Result<BTreeMap<String, NamedHead>, Error> {
+    toml::from_str(KNOWN_HEADS).map_err(|source| Error::Parse {
+        path: "assets/heads.toml".into(),
+        source: Box::new(source),
+    })
 }
 
 /// What can go wrong with the settings file.
@@ -205,6 +294,7 @@ pub fn save_threshold(path: &Path, model: &str, threshold: f32) -> Result<(), Er
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::hub::ModelChoice;
 
     fn read(text: &str) -> Result<FileSettings, Error> {
         let folder = tempfile::tempdir().unwrap();
@@ -225,6 +315,58 @@ mod tests {
         let settings = read(&all).unwrap();
         assert_eq!(settings.model.as_deref(), Some("builtin"));
         assert_eq!(settings.theme.as_deref(), Some("dark"));
+        assert_eq!(settings.heads.chosen[&Task::Tagging], "ner");
+        assert_eq!(settings.heads.named["mine"].task, Task::Classification);
+    }
+
+    #[test]
+    fn the_known_heads_are_understood_and_there_is_one_for_each_task() {
+        let known = known_heads().unwrap();
+        for task in Task::ALL {
+            assert!(known.values().any(|head| head.task == task), "{task:?}");
+        }
+        for (name, head) in &known {
+            let Ok(ModelChoice::Hub(id)) = ModelChoice::parse(&head.model) else {
+                panic!("{name}: {} is no hub id", head.model);
+            };
+            assert!(id.contains('/'), "{name}: {id} has no organisation");
+            assert!(head.family.is_some() && head.about.is_some(), "{name}");
+            // It would be taken for a folder of the hub, or for one on this disk.
+            assert!(!name.contains(['/', ':', '.']), "{name}");
+        }
+        assert!(known["squad2"].no_answer && !known["squad"].no_answer);
+        assert!(known["mnli"].pairs && !known["sst2"].pairs);
+    }
+
+    #[test]
+    fn heads_are_chosen_by_task_and_named_beside_it() {
+        let heads = read(
+            "[heads]\nqa = \"mine\"\n[heads.mine]\nmodel = \"org/x\"\ntask = \"qa\"\nno_answer = true\n",
+        )
+        .unwrap()
+        .heads;
+        assert_eq!(heads.chosen[&Task::QuestionAnswering], "mine");
+        assert!(heads.named["mine"].no_answer);
+        assert_eq!(heads.named["mine"].revision, None);
+    }
+
+    #[test]
+    fn a_head_that_is_not_understood_is_refused_with_its_line() {
+        let cause = |text: &str| {
+            let err = read(text).unwrap_err();
+            std::error::Error::source(&err).unwrap().to_string()
+        };
+        insta::assert_snapshot!(
+            [
+                cause("[heads]\nclasification = \"sst2\"\n"),
+                cause("[heads]\nqa = 3\n"),
+                cause("[heads.mine]\nmodel = \"org/x\"\n"),
+                cause("[heads.mine]\nmodel = \"org/x\"\ntask = \"asking\"\n"),
+                cause("[heads.mine]\nmodel = \"org/x\"\ntask = \"qa\"\nrevison = \"v1\"\n"),
+                cause("heads = 1\n"),
+            ]
+            .join("\n")
+        );
     }
 
     #[test]

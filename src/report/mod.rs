@@ -8,12 +8,15 @@ mod compact;
 mod github;
 pub mod heat;
 mod json;
+mod page;
 mod pretty;
 mod sarif;
 pub mod theme;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+
+use anstyle::Style;
 
 use crate::analysis::{Reading, Word};
 use crate::text::{Document, Position, Span};
@@ -104,6 +107,27 @@ pub struct Looks {
     pub theme: theme::Theme,
     /// Its width in cells.
     pub width: u16,
+}
+
+impl Looks {
+    /// What may be passed over.
+    fn faint(self) -> Style {
+        self.unless_mono(Style::new().dimmed())
+    }
+
+    /// What is looked for first.
+    fn strong(self) -> Style {
+        self.unless_mono(Style::new().bold())
+    }
+
+    /// Without colour nothing but text is written: it may go into a file.
+    fn unless_mono(self, style: Style) -> Style {
+        if self.theme == theme::Theme::Mono {
+            Style::new()
+        } else {
+            style
+        }
+    }
 }
 
 /// Finds lines and columns of places that come in the order of the text, without going over any of

@@ -1,0 +1,172 @@
+//! A text for people at a terminal, with marks over it and what they mean below them.
+//!
+//! A short text is shown whole; of a long one the lines with labelled marks and their neighbours.
+//! Below a labelled mark stands its label, so that nothing hangs on colour alone. Which places are
+//! marked, and how, is the printers' business.
+
+use std::io::{self, Write};
+
+use anstyle::Style;
+
+use super::Looks;
+use crate::text::{LineIndex, Row, Span, Wrapped};
+
+/// Up to this many lines a text is shown whole.
+const SHORT: usize = 40;
+
+/// Lines shown before and after one with a labelled mark.
+const CONTEXT: usize = 1;
+
+/// A place that stands out.
+pub(super) struct Mark {
+    /// Its bytes in the text.
+    pub(super) span: Span,
+    /// How it is painted.
+    pub(super) style: Style,
+    /// What stands below it.
+    pub(super) label: Option<String>,
+}
+
+/// Writes `text` with `marks`, which come in its order and do not overlap, and an empty line.
+pub(super) fn write(
+    out: &mut dyn Write,
+    looks: Looks,
+    text: &str,
+    marks: &[Mark],
+) -> io::Result<()> {
+    let lines = LineIndex::new(text);
+    let digits = lines.count().to_string().len().max(3);
+    let width = looks.width.saturating_sub(digits as u16 + 3).max(20);
+    let wrapped = Wrapped::new(text, &lines, width);
+    let page = Page {
+        faint: looks.faint(),
+        wrapped,
+        marks,
+        digits,
+    };
+    // An empty line after the last newline is none to a reader.
+    let count = lines.count() - usize::from(lines.count() > 1 && text.ends_with('\n'));
+    let is_shown = {
+        let mut shown = vec![count <= SHORT; count];
+        for mark in marks.iter().filter(|mark| mark.label.is_some()) {
+            let line = lines.line_of(mark.span.start());
+            let last = (line + CONTEXT + 1).min(count);
+            shown[line.saturating_sub(CONTEXT).min(last)..last].fill(true);
+        }
+        shown
+    };
+    let mut left_out = 0;
+    for (line, is_shown) in is_shown.iter().enumerate() {
+        if !is_shown {
+            left_out += 1;
+            continue;
+        }
+        page.gap(out, &mut left_out)?;
+        let start = lines.span(line).start();
+        for row in wrapped.rows_from(start).take_while(|row| row.line == line) {
+            page.row(out, row)?;
+        }
+    }
+    page.gap(out, &mut left_out)?;
+    writeln!(out)
+}
+
+/// What the rows of one text have in common.
+struct Page<'a> {
+    faint: Style,
+    wrapped: Wrapped<'a>,
+    marks: &'a [Mark],
+    digits: usize,
+}
+
+impl Page<'_> {
+    /// Says how many lines have been left out, if any.
+    fn gap(&self, out: &mut dyn Write, left_out: &mut usize) -> io::Result<()> {
+        let faint = self.faint;
+        let digits = self.digits;
+        match std::mem::take(left_out) {
+            0 => Ok(()),
+            1 => writeln!(out, "{faint}{:>digits$}   1 line{faint:#}", "⋮"),
+            count => writeln!(out, "{faint}{:>digits$}   {count} lines{faint:#}", "⋮"),
+        }
+    }
+
+    /// The marks that touch `span`.
+    fn marks_in(&self, span: Span) -> &[Mark] {
+        let from = self
+            .marks
+            .partition_point(|mark| mark.span.end() <= span.start());
+        let to = self
+            .marks
+            .partition_point(|mark| mark.span.start() < span.end());
+        self.marks.get(from..to).unwrap_or_default()
+    }
+
+    fn row(&self, out: &mut dyn Write, row: Row) -> io::Result<()> {
+        let (faint, digits) = (self.faint, self.digits);
+        let number = if row.opens_line {
+            (row.line + 1).to_string()
+        } else {
+            String::new()
+        };
+        write!(out, "{faint}{number:>digits$} │{faint:#}")?;
+        if !row.span.is_empty() {
+            write!(out, " ")?;
+        }
+        let marks = self.marks_in(row.span);
+        let mut last = Style::new();
+        // The columns at which labelled marks stand, with the mark and its label.
+        let mut below: Vec<(usize, usize, usize, &str)> = Vec::new();
+        for (column, glyph) in self.wrapped.glyphs(row) {
+            let at = marks.partition_point(|mark| mark.span.end() <= glyph.span.start());
+            let mark = marks
+                .get(at)
+                .filter(|mark| mark.span.contains(glyph.span.start()));
+            let style = mark.map_or(Style::new(), |mark| mark.style);
+            if style != last {
+                write!(out, "{last:#}{style}")?;
+                last = style;
+            }
+            write!(out, "{}", glyph.symbol)?;
+            for _ in 1..glyph.width.max(1) - usize::from(is_wide(&glyph.symbol)) {
+                write!(out, " ")?;
+            }
+            if let Some(label) = mark.and_then(|mark| mark.label.as_deref()) {
+                match below.last_mut() {
+                    Some((_, end, of, _)) if *end == column && *of == at => *end += glyph.width,
+                    _ => below.push((column, column + glyph.width, at, label)),
+                }
+            }
+        }
+        writeln!(out, "{last:#}")?;
+        if below.is_empty() {
+            return Ok(());
+        }
+        // Below each labelled mark a line and, where the next one leaves room, its label.
+        write!(out, "{faint}{:>digits$} │{faint:#} ", "")?;
+        let mut at = 0;
+        for (index, &(start, end, _, label)) in below.iter().enumerate() {
+            let (start, end) = (start.max(at), end.max(at));
+            write!(
+                out,
+                "{:skip$}{}",
+                "",
+                "▔".repeat(end - start),
+                skip = start - at
+            )?;
+            at = end;
+            let next = below.get(index + 1).map_or(usize::MAX, |next| next.0);
+            let width = 1 + unicode_width::UnicodeWidthStr::width(label);
+            if at + width < next {
+                write!(out, "{faint} {label}{faint:#}")?;
+                at += width;
+            }
+        }
+        writeln!(out)
+    }
+}
+
+/// Whether a symbol fills two cells by itself.
+fn is_wide(symbol: &str) -> bool {
+    unicode_width::UnicodeWidthStr::width(symbol) > 1
+}

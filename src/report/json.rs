@@ -43,32 +43,82 @@ impl Formatter for Showable {
     }
 }
 
-/// One object; the documents are written into it one after the other.
+/// The object around the documents, which are written into it one after the other.
 #[derive(Default)]
-pub(super) struct Json {
+pub(super) struct Envelope {
     documents: usize,
 }
 
-impl ScorePrinter for Json {
-    fn begin(&mut self, out: &mut dyn Write, model: &Model) -> io::Result<()> {
+impl Envelope {
+    /// Writes what stands before the documents; `question` is what was asked of them.
+    pub(super) fn begin(
+        &mut self,
+        out: &mut dyn Write,
+        model: &Model,
+        question: Option<&str>,
+    ) -> io::Result<()> {
         write!(out, "{{\"schema_version\":{SCHEMA_VERSION},\"model\":")?;
         write_json(out, model)?;
+        if let Some(question) = question {
+            write!(out, ",\"question\":")?;
+            write_json(out, question)?;
+        }
         write!(out, ",\"documents\":[")
     }
 
-    fn document(&mut self, out: &mut dyn Write, scored: &Scored<'_>) -> io::Result<()> {
+    pub(super) fn document(
+        &mut self,
+        out: &mut dyn Write,
+        document: &impl Serialize,
+    ) -> io::Result<()> {
         if self.documents > 0 {
             out.write_all(b",")?;
         }
         self.documents += 1;
-        write_json(out, &DocumentObject(scored))
+        write_json(out, document)
     }
 
-    fn end(&mut self, out: &mut dyn Write, errors: &[FileError]) -> io::Result<()> {
+    pub(super) fn end(&mut self, out: &mut dyn Write, errors: &[FileError]) -> io::Result<()> {
         out.write_all(b"],\"errors\":")?;
         write_json(out, errors)?;
         out.write_all(b"}\n")?;
         out.flush()
+    }
+}
+
+/// A document on a line of its own.
+pub(super) fn line(out: &mut dyn Write, document: &impl Serialize) -> io::Result<()> {
+    write_json(out, document)?;
+    out.write_all(b"\n")?;
+    out.flush()
+}
+
+/// A line with its path and the message for each file that failed.
+pub(super) fn error_lines(out: &mut dyn Write, errors: &[FileError]) -> io::Result<()> {
+    for error in errors {
+        write_json(out, error)?;
+        out.write_all(b"\n")?;
+    }
+    out.flush()
+}
+
+/// One object with all the documents.
+#[derive(Default)]
+pub(super) struct Json {
+    envelope: Envelope,
+}
+
+impl ScorePrinter for Json {
+    fn begin(&mut self, out: &mut dyn Write, model: &Model) -> io::Result<()> {
+        self.envelope.begin(out, model, None)
+    }
+
+    fn document(&mut self, out: &mut dyn Write, scored: &Scored<'_>) -> io::Result<()> {
+        self.envelope.document(out, &DocumentObject(scored))
+    }
+
+    fn end(&mut self, out: &mut dyn Write, errors: &[FileError]) -> io::Result<()> {
+        self.envelope.end(out, errors)
     }
 }
 
@@ -81,17 +131,11 @@ impl ScorePrinter for JsonLines {
     }
 
     fn document(&mut self, out: &mut dyn Write, scored: &Scored<'_>) -> io::Result<()> {
-        write_json(out, &DocumentObject(scored))?;
-        out.write_all(b"\n")?;
-        out.flush()
+        line(out, &DocumentObject(scored))
     }
 
     fn end(&mut self, out: &mut dyn Write, errors: &[FileError]) -> io::Result<()> {
-        for error in errors {
-            write_json(out, error)?;
-            out.write_all(b"\n")?;
-        }
-        out.flush()
+        error_lines(out, errors)
     }
 }
 
@@ -195,7 +239,7 @@ fn summary(scored: &Scored<'_>) -> Summary {
 }
 
 /// Serialises an iterator, made anew each time it is asked for.
-struct Sequence<F>(F);
+pub(super) struct Sequence<F>(pub(super) F);
 
 impl<F, I> Serialize for Sequence<F>
 where

@@ -1,16 +1,21 @@
 //! Findings as text, for the commands without a screen.
 //!
-//! One result, many printers: [`ScorePrinter`] takes documents one by one and writes each in the
-//! chosen [`Format`] as soon as it is whole. What a document contains reaches a terminal only
+//! One result, many printers: [`ScorePrinter`] takes scored documents one by one and writes each in
+//! the chosen [`Format`] as soon as it is whole; [`HeadPrinter`] does the same for what heads find, in
+//! a [`HeadFormat`]. What a document contains reaches a terminal only
 //! through [`crate::text::visible`]; JSON escapes what that would replace.
 
+pub mod answers;
+pub mod classes;
 mod compact;
 mod github;
 pub mod heat;
 mod json;
+mod line;
 mod page;
 mod pretty;
 mod sarif;
+pub mod tags;
 pub mod theme;
 
 use std::io::{self, Write};
@@ -36,6 +41,19 @@ pub enum Format {
     Github,
     /// SARIF 2.1.0, for code scanning.
     Sarif,
+}
+
+/// How what a head finds is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum HeadFormat {
+    /// For people, with colours where they are wanted.
+    Pretty,
+    /// A finding per line, with the place it begins at.
+    Compact,
+    /// One JSON object.
+    Json,
+    /// A JSON object per document, each on its line, written as soon as it is ready.
+    Jsonl,
 }
 
 /// The model behind some findings.
@@ -193,6 +211,35 @@ pub trait ScorePrinter {
     ///
     /// Those of the writer.
     fn end(&mut self, out: &mut dyn Write, errors: &[FileError]) -> io::Result<()>;
+}
+
+/// Writes documents that a head has read, in one format.
+pub trait HeadPrinter<Found> {
+    /// Writes what stands before the first document.
+    ///
+    /// # Errors
+    ///
+    /// Those of the writer; also below.
+    fn begin(&mut self, _: &mut dyn Write, _: &Model) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Writes what was found in a document.
+    ///
+    /// # Errors
+    ///
+    /// Those of the writer.
+    fn document(&mut self, out: &mut dyn Write, found: &Found) -> io::Result<()>;
+
+    /// Writes what stands after the last document, the errors included where the format has a place
+    /// for them.
+    ///
+    /// # Errors
+    ///
+    /// Those of the writer.
+    fn end(&mut self, out: &mut dyn Write, _: &[FileError]) -> io::Result<()> {
+        out.flush()
+    }
 }
 
 /// The printer for `format`. Only [`Format::Pretty`] wants to know the terminal.

@@ -1,12 +1,14 @@
 //! A text for people at a terminal, with marks over it and what they mean below them.
 //!
 //! A short text is shown whole; of a long one the lines with labelled marks and their neighbours.
-//! Below a labelled mark stands its label, so that nothing hangs on colour alone. Which places are
-//! marked, and how, is the printers' business.
+//! Below a labelled mark stands its label, so that nothing hangs on colour alone: beside the line
+//! that underscores it, or where marks are crowded in rows of their own. Which places are marked, and
+//! how, is the printers' business.
 
 use std::io::{self, Write};
 
 use anstyle::Style;
+use unicode_width::UnicodeWidthStr;
 
 use super::Looks;
 use crate::text::{LineIndex, Row, Span, Wrapped};
@@ -27,12 +29,22 @@ pub(super) struct Mark {
     pub(super) label: Option<String>,
 }
 
+/// What becomes of a label that has no room beside its mark.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Crowded {
+    /// It is left out: the mark says enough.
+    LeaveOut,
+    /// It goes further down.
+    Stack,
+}
+
 /// Writes `text` with `marks`, which come in its order and do not overlap, and an empty line.
 pub(super) fn write(
     out: &mut dyn Write,
     looks: Looks,
     text: &str,
     marks: &[Mark],
+    crowded: Crowded,
 ) -> io::Result<()> {
     let lines = LineIndex::new(text);
     let digits = lines.count().to_string().len().max(3);
@@ -43,6 +55,8 @@ pub(super) fn write(
         wrapped,
         marks,
         digits,
+        width: usize::from(width),
+        crowded,
     };
     // An empty line after the last newline is none to a reader.
     let count = lines.count() - usize::from(lines.count() > 1 && text.ends_with('\n'));
@@ -77,6 +91,9 @@ struct Page<'a> {
     wrapped: Wrapped<'a>,
     marks: &'a [Mark],
     digits: usize,
+    /// Cells beside the line numbers.
+    width: usize,
+    crowded: Crowded,
 }
 
 impl Page<'_> {
@@ -145,6 +162,7 @@ impl Page<'_> {
         // Below each labelled mark a line and, where the next one leaves room, its label.
         write!(out, "{faint}{:>digits$} │{faint:#} ", "")?;
         let mut at = 0;
+        let mut left: Vec<(usize, &str)> = Vec::new();
         for (index, &(start, end, _, label)) in below.iter().enumerate() {
             let (start, end) = (start.max(at), end.max(at));
             write!(
@@ -156,17 +174,48 @@ impl Page<'_> {
             )?;
             at = end;
             let next = below.get(index + 1).map_or(usize::MAX, |next| next.0);
-            let width = 1 + unicode_width::UnicodeWidthStr::width(label);
-            if at + width < next {
+            let width = 1 + label.width();
+            let fits = self.crowded == Crowded::LeaveOut || at + width <= self.width;
+            if at + width < next && fits {
                 write!(out, "{faint} {label}{faint:#}")?;
                 at += width;
+            } else {
+                left.push((start, label));
             }
         }
-        writeln!(out)
+        writeln!(out)?;
+        match self.crowded {
+            Crowded::LeaveOut => Ok(()),
+            Crowded::Stack => self.stack(out, left),
+        }
+    }
+
+    /// Writes labels below the columns they belong to, in as many rows as it takes for none to run
+    /// into the next.
+    fn stack(&self, out: &mut dyn Write, mut left: Vec<(usize, &str)>) -> io::Result<()> {
+        let (faint, digits) = (self.faint, self.digits);
+        while !left.is_empty() {
+            write!(out, "{faint}{:>digits$} │ ", "")?;
+            let mut at = 0;
+            let mut later = Vec::new();
+            for (column, label) in left {
+                let column = column.min(self.width.saturating_sub(label.width()));
+                // A blank at least parts it from the one before.
+                if at == 0 || column > at {
+                    write!(out, "{:skip$}{label}", "", skip = column - at)?;
+                    at = column + label.width();
+                } else {
+                    later.push((column, label));
+                }
+            }
+            writeln!(out, "{faint:#}")?;
+            left = later;
+        }
+        Ok(())
     }
 }
 
 /// Whether a symbol fills two cells by itself.
 fn is_wide(symbol: &str) -> bool {
-    unicode_width::UnicodeWidthStr::width(symbol) > 1
+    symbol.width() > 1
 }

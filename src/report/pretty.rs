@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use anstyle::{AnsiColor, Color, RgbColor, Style};
 
 use super::heat::{self, Rgb};
-use super::page::{self, Mark};
+use super::page::{self, Crowded, Mark};
 use super::theme::{Depth, Theme};
 use super::{FileError, Looks, Model, ScorePrinter, Scored, visible_path};
 
@@ -68,7 +68,13 @@ impl ScorePrinter for Pretty {
             marks.len(),
             if marks.len() == 1 { "word" } else { "words" },
         )?;
-        page::write(out, self.looks, &scored.document.text, &marks)
+        page::write(
+            out,
+            self.looks,
+            &scored.document.text,
+            &marks,
+            Crowded::LeaveOut,
+        )
     }
 
     fn end(&mut self, out: &mut dyn Write, _: &[FileError]) -> io::Result<()> {

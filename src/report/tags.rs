@@ -12,7 +12,7 @@ use serde::ser::{SerializeStruct, Serializer};
 
 use super::json::{self, Envelope, Sequence};
 use super::line::{QUOTE, cut, on_one_line};
-use super::page::{self, Mark};
+use super::page::{self, Crowded, Mark};
 use super::{FileError, HeadFormat, HeadPrinter, Looks, Model, Places, visible_path};
 use crate::analysis::{EntityAt, TaggedWord};
 use crate::text::{Document, LineIndex, Span};
@@ -193,7 +193,13 @@ impl HeadPrinter<Tagged> for Pretty {
                 label: Some(format!("{} {:.2}", on_one_line(&entity.label), entity.p)),
             })
             .collect();
-        page::write(out, self.looks, &found.document.text, &marks)
+        page::write(
+            out,
+            self.looks,
+            &found.document.text,
+            &marks,
+            Crowded::Stack,
+        )
     }
 }
 
@@ -349,6 +355,16 @@ mod tests {
         assert!(!mono.contains('\u{1b}'));
         let color = printed(HeadFormat::Pretty, Theme::Ansi16, true, 80);
         insta::assert_snapshot!(color.replace('\u{1b}', "␛"));
+    }
+
+    #[test]
+    fn where_entities_are_crowded_what_they_are_stands_further_down() {
+        let narrow = printed(HeadFormat::Pretty, Theme::Mono, true, 30);
+        insta::assert_snapshot!(narrow);
+        assert!(
+            narrow.lines().all(|line| line.chars().count() <= 30),
+            "{narrow}"
+        );
     }
 
     #[test]

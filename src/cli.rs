@@ -4,10 +4,14 @@
 //! in its own file turns that into what it means and does it. Errors travel up with their context
 //! and are printed once, here.
 
+mod ask;
+mod classify;
 mod common;
+mod heads;
 mod model;
 mod score;
 mod shell;
+mod tag;
 mod view;
 
 use std::ffi::OsString;
@@ -19,7 +23,8 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::report::Format;
+use crate::model::Task;
+use crate::report::{Format, HeadFormat};
 
 /// What an exit code says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +57,7 @@ pub(crate) enum Exit {
         electroscope docs/                     open the documents of a folder\n  \
         git show HEAD:notes.md | electroscope  read standard input\n  \
         electroscope score docs/               print the doubtful words, for scripts\n  \
+        electroscope tag --head ner notes.md   what a fine-tuned head makes of a text\n  \
         electroscope score --help              what a command takes\n\n\
         Exit codes: 0 nothing to report, 1 flagged words (score), 2 something failed, 130 Ctrl-C."
 )]
@@ -78,7 +84,17 @@ struct Global {
         hide_env_values = true
     )]
     model: Option<String>,
-    /// Branch, tag or commit of a hub model [default: main]
+    /// Fine-tuned head for `classify`, `ask` and `tag`: a folder in Hugging Face layout, a hub id, or
+    /// a name, such as sst2 [default: as in the settings]
+    #[arg(
+        long,
+        global = true,
+        value_name = "builtin:NAME|DIR|HUB_ID",
+        env = "ELECTROSCOPE_HEAD",
+        hide_env_values = true
+    )]
+    head: Option<String>,
+    /// Branch, tag or commit of a hub model; of the head, where one reads [default: main]
     #[arg(
         long,
         global = true,
@@ -186,6 +202,36 @@ enum Command {
     /// Markdown only the prose is scored; of a folder, the files that hold prose (.md, .txt, .rst,
     /// .adoc, .org and the like), as .gitignore allows.
     Score(ScoreArgs),
+    /// Label documents, paragraphs or sentences with a fine-tuned head
+    ///
+    /// Each label has a number p: its probability, from 0 to 1; the labels of a text share one between
+    /// them, unless the head was trained to give several at once. A document as a whole has the mean
+    /// of the probabilities of its windows, for a window is all that the model can read at a time. A
+    /// head that was trained for a regression rates instead: p is the value itself, on the scale it
+    /// was trained with. In Markdown only the prose is read.
+    ///
+    /// Into a pipe goes a line `path:line:column: label p text` for the likeliest label of each text,
+    /// or for each of those that rather apply than not where there may be several.
+    Classify(ClassifyArgs),
+    /// Find the answer to a question in documents with a fine-tuned head
+    ///
+    /// An answer is a stretch of a document; the head can only point, not put into words. For people
+    /// and into a pipe there is one list, the best first over all documents, and p is an answer's
+    /// share of that list; in JSON each document has its own. Where the head was trained with
+    /// questions that have no answer, that there is none stands in the list too.
+    ///
+    /// Into a pipe goes a line `path:line:column: p answer` for each answer that is likelier than that
+    /// there is none.
+    Ask(AskArgs),
+    /// Label words, and the names they make up, with a fine-tuned head
+    ///
+    /// A word has the label of its first piece, and p is the probability of that label. Runs of words
+    /// that belong together (B-PER I-PER, and the like) become entities, whose p is the mean of their
+    /// words'. In Markdown only the prose is read.
+    ///
+    /// Into a pipe goes a line `path:line:column: label p text` for each entity, or for each word, if
+    /// the head's labels mark no entities; JSON has both.
+    Tag(TagArgs),
     /// List, describe, download and export models
     #[command(
         subcommand,
@@ -289,6 +335,77 @@ struct ScoreArgs {
     /// The share of the words of those texts that may be flagged
     #[arg(long, value_name = "SHARE", default_value = "0.01", requires = "calibrate", value_parser = probability)]
     false_alarms: f32,
+}
+
+/// What `classify`, `ask` and `tag` have in common.
+#[derive(Clone, Debug, Args)]
+struct HeadArgs {
+    /// Documents, folders of documents, or `-` for standard input [default: `-` if it is a pipe]
+    #[arg(value_name = "FILE|DIR")]
+    paths: Vec<PathBuf>,
+    /// How to write what was found [default: pretty on a terminal, compact into a pipe]
+    #[arg(long, value_name = "FORMAT")]
+    format: Option<HeadFormat>,
+    /// Which parts of a document are prose
+    #[arg(
+        long,
+        value_name = "LANGUAGE",
+        default_value = "auto",
+        env = "ELECTROSCOPE_LANGUAGE",
+        hide_env_values = true
+    )]
+    language: LanguageChoice,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(after_help = heads::after_help(Task::Classification, "  \
+        electroscope classify --head sst2 reviews/\n  \
+        electroscope classify --head sst2 --unit sentence review.txt\n  \
+        electroscope classify --head my-model/ --format jsonl docs/ | jq '.units[].labels[0]'\n  \
+        git log -1 --format=%B | electroscope classify --head my-model/ --unit document"))]
+struct ClassifyArgs {
+    #[command(flatten)]
+    common: HeadArgs,
+    /// What gets labels of its own
+    #[arg(long, value_name = "UNIT", default_value = "paragraph")]
+    unit: UnitChoice,
+}
+
+/// What gets labels of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum UnitChoice {
+    /// The document as a whole: the mean of the probabilities of its windows
+    Document,
+    /// Each block of prose
+    Paragraph,
+    /// Each sentence
+    Sentence,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(after_help = heads::after_help(Task::QuestionAnswering, "  \
+        electroscope ask --head squad2 'When does the bridge open?' notes.md\n  \
+        electroscope ask --head squad2 --answers 1 'Who wrote it?' docs/\n  \
+        man tar | electroscope ask --head squad2 'Which option keeps permissions?'"))]
+struct AskArgs {
+    /// The question, in words, as the head's language has it
+    #[arg(value_name = "QUESTION")]
+    question: String,
+    #[command(flatten)]
+    common: HeadArgs,
+    /// The most answers to show, of each document in JSON and of all of them elsewhere
+    #[arg(long, value_name = "N", default_value = "5", value_parser = clap::value_parser!(u8).range(1..=20))]
+    answers: u8,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(after_help = heads::after_help(Task::Tagging, "  \
+        electroscope tag --head ner notes.md\n  \
+        electroscope tag --head ner docs/ | grep ' PER '\n  \
+        electroscope tag --head ner --format json notes.md | jq '.documents[].entities'"))]
+struct TagArgs {
+    #[command(flatten)]
+    common: HeadArgs,
 }
 
 /// Which parts of a document are prose.
@@ -423,6 +540,9 @@ fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         None => view::run(&global, &cli.view),
         Some(Command::View(args)) => view::run(&global, &args),
         Some(Command::Score(args)) => score::run(&global, &args),
+        Some(Command::Classify(args)) => classify::run(&global, &args),
+        Some(Command::Ask(args)) => ask::run(&global, &args),
+        Some(Command::Tag(args)) => tag::run(&global, &args),
         Some(Command::Model(command)) => model::run(&global, command),
         Some(Command::Completions { shell }) => shell::completions(shell),
         Some(Command::Man { out }) => shell::man(out.as_deref()),

@@ -83,6 +83,21 @@ pub struct NamedHead {
     pub about: Option<String>,
 }
 
+impl NamedHead {
+    /// A head of which no more is known than what it is for.
+    pub fn of(model: &str, task: Task) -> NamedHead {
+        NamedHead {
+            model: model.to_owned(),
+            revision: None,
+            task,
+            family: None,
+            no_answer: false,
+            pairs: false,
+            about: None,
+        }
+    }
+}
+
 impl<'de> Deserialize<'de> for Heads {
     /// Keys of two kinds stand side by side: the tasks, whose values are names, and names, whose
     /// values are tables.

@@ -252,6 +252,42 @@ pub(super) fn sources(paths: &[PathBuf]) -> (Vec<Source>, Vec<report::FileError>
     (sources, errors)
 }
 
+/// The sources of a command that is to `verb` documents, and what is wrong with some of them, which
+/// has been said.
+pub(super) fn gather(
+    global: &Global,
+    paths: &[PathBuf],
+    verb: &str,
+) -> anyhow::Result<(Vec<Source>, Vec<report::FileError>)> {
+    let (sources, errors) = sources(paths);
+    errors.iter().for_each(report_error);
+    anyhow::ensure!(
+        !sources.is_empty() || !errors.is_empty() || !paths.is_empty(),
+        "nothing to {verb}: name a file or a folder, or pipe a text in (see `electroscope {verb} --help`)"
+    );
+    if sources.is_empty() && errors.is_empty() {
+        // Folders that hold none are no failure, but may well be a slip.
+        let names: Vec<String> = paths
+            .iter()
+            .map(|path| path.display().to_string())
+            .collect();
+        remark(
+            global,
+            &format!(
+                "no documents in {}: of a folder the files that hold prose are taken, such as .md and .txt, \
+                 as .gitignore allows; others can be named one by one",
+                names.join(", ")
+            ),
+        );
+    }
+    Ok((sources, errors))
+}
+
+/// Says what is wrong with a file.
+pub(super) fn report_error(error: &report::FileError) {
+    complain(&format!("{}: {}", error.path.display(), error.message));
+}
+
 /// The language of a file, by choice or by its extension.
 pub(super) fn language(choice: LanguageChoice, path: &Path) -> Language {
     match choice {
@@ -355,13 +391,13 @@ impl Progress {
         Progress { bar }
     }
 
-    /// Region `region` of `regions` of a document is being scored.
-    pub(super) fn show(&self, path: &Path, region: usize, regions: usize) {
+    /// `done` of `all` parts of a document have been read.
+    pub(super) fn show(&self, path: &Path, done: usize, all: usize) {
         if self.bar.elapsed().as_millis() > 500 {
             self.bar.set_message(report::visible_path(path));
             let documents = self.bar.position() / 1000;
             self.bar
-                .set_position(documents * 1000 + (999 * region / regions.max(1)) as u64);
+                .set_position(documents * 1000 + (999 * done.min(all) / all.max(1)) as u64);
         }
     }
 
@@ -429,22 +465,32 @@ pub(super) fn load_for_screen(
     step(format!("opening {}", in_force.model));
     let (checkpoint, revision) = open(in_force, &mut |id| {
         let settings = hub_settings(global, in_force.offline);
-        let mut last = (String::new(), 0);
-        let fetched = hub::fetch(id, in_force.revision.as_deref(), &settings, &mut |event| {
-            let percent = event.done * 100 / event.total.max(1);
-            // A step per percent, not per piece that arrives.
-            if (last.0.as_str(), last.1) != (event.file, percent) {
-                last = (event.file.to_owned(), percent);
-                step(format!("downloading {} {percent} %", event.file));
-            }
-            std::ops::ControlFlow::Continue(())
-        })?;
+        let fetched = fetch_by_steps(id, in_force.revision.as_deref(), &settings, step)?;
         notes.extend(fetched.note.clone());
         Ok(fetched)
     })?;
     step(format!("loading {}", in_force.model));
     let loaded = start(in_force, &checkpoint, revision, &mut notes)?;
     Ok((loaded, (!notes.is_empty()).then(|| notes.join("; "))))
+}
+
+/// Finds a hub model; each percent of a file that comes is told as a step.
+pub(super) fn fetch_by_steps(
+    id: &str,
+    revision: Option<&str>,
+    settings: &hub::HubSettings,
+    step: &mut dyn FnMut(String),
+) -> Result<hub::Fetched, hub::Error> {
+    let mut last = (String::new(), 0);
+    hub::fetch(id, revision, settings, &mut |event| {
+        let percent = event.done * 100 / event.total.max(1);
+        // A step per percent, not per piece that arrives.
+        if (last.0.as_str(), last.1) != (event.file, percent) {
+            last = (event.file.to_owned(), percent);
+            step(format!("downloading {} {percent} %", event.file));
+        }
+        std::ops::ControlFlow::Continue(())
+    })
 }
 
 /// Loads a checkpoint onto its device.
@@ -481,11 +527,19 @@ pub(super) fn fetch(
     in_force: &InForce,
     id: &str,
 ) -> Result<hub::Fetched, hub::Error> {
+    fetch_revision(global, in_force, id, in_force.revision.as_deref())
+}
+
+/// The same, at a revision of its own.
+pub(super) fn fetch_revision(
+    global: &Global,
+    in_force: &InForce,
+    id: &str,
+    revision: Option<&str>,
+) -> Result<hub::Fetched, hub::Error> {
     let settings = hub_settings(global, in_force.offline);
     let mut progress = DownloadProgress::new(global, id, &settings.cache);
-    let fetched = hub::fetch(id, in_force.revision.as_deref(), &settings, &mut |event| {
-        progress.show(event)
-    })?;
+    let fetched = hub::fetch(id, revision, &settings, &mut |event| progress.show(event))?;
     progress.finish();
     if let Some(note) = &fetched.note {
         remark(global, note);

@@ -8,10 +8,15 @@ use indicatif::DecimalBytes;
 use serde_json::json;
 
 use super::common::{self, InForce};
+use super::heads::{self, Listed};
 use super::{Exit, Global, ModelCommand};
+use crate::analysis::HeadChoice;
 use crate::model::hub::{self, ModelChoice};
 use crate::model::parameters::{Head, parameters};
-use crate::model::{self, Checkpoint, ElectraConfig, Weights, packed};
+use crate::model::{
+    self, Checkpoint, ElectraConfig, HeadCheckpoint, Problem, Task, Weights, packed,
+};
+use crate::settings::NamedHead;
 
 pub(super) fn run(global: &Global, command: ModelCommand) -> anyhow::Result<Exit> {
     let in_force = InForce::new(global)?;
@@ -134,21 +139,36 @@ fn open_generator(
     Ok((config, weights))
 }
 
-/// Downloads a hub model.
+/// Downloads a hub model, or the head that a name stands for.
 fn pull(global: &Global, in_force: &InForce, id: &str) -> anyhow::Result<Exit> {
-    let fetched = match ModelChoice::parse(id)? {
-        ModelChoice::Hub(id) => common::fetch(global, in_force, &id)?,
-        ModelChoice::Builtin => {
-            anyhow::bail!("builtin is carried in the program: there is nothing to download")
-        }
-        ModelChoice::Folder(folder) => anyhow::bail!(
-            "{} is a folder here, and goes before a hub id: there is nothing to download",
+    let folder = if heads::is_name(in_force, id)? {
+        let head = heads::resolve(in_force, id)?;
+        let (folder, revision) = heads::bring(global, in_force, &head)?;
+        anyhow::ensure!(
+            revision.is_some(),
+            "{id} is the folder {}: there is nothing to download",
             folder.display()
-        ),
+        );
+        folder
+    } else {
+        match ModelChoice::parse(id)? {
+            ModelChoice::Hub(id) => common::fetch(global, in_force, &id)?.folder,
+            ModelChoice::Builtin => {
+                anyhow::bail!("builtin is carried in the program: there is nothing to download")
+            }
+            ModelChoice::Folder(folder) => anyhow::bail!(
+                "{} is a folder here, and goes before a hub id: there is nothing to download",
+                folder.display()
+            ),
+        }
     };
     // A model that is there but cannot be used should be known now, not when it is needed.
-    Checkpoint::open(&fetched.folder)?;
-    writeln!(io::stdout(), "{}", fetched.folder.display())?;
+    if heads::is_head(&folder) {
+        HeadCheckpoint::open(&folder)?;
+    } else {
+        Checkpoint::open(&folder)?;
+    }
+    writeln!(io::stdout(), "{}", folder.display())?;
     Ok(Exit::Clean)
 }
 
@@ -164,7 +184,8 @@ struct Row {
     architecture: Option<String>,
 }
 
-/// Lists the models at hand: the built-in one, those in the cache, and the one that is set.
+/// Lists the models at hand: the built-in one, those in the cache, and the one that is set; then the
+/// heads that can be chosen.
 fn list(global: &Global, in_force: &InForce, as_json: bool) -> anyhow::Result<Exit> {
     let settings = common::hub_settings(global, in_force.offline);
     let bare = |id: &str, source| Row {
@@ -209,6 +230,7 @@ fn list(global: &Global, in_force: &InForce, as_json: bool) -> anyhow::Result<Ex
         Err(_) => rows.push(bare(configured, "none")),
     }
 
+    let heads = heads::listed(global, in_force);
     let mut out = io::stdout().lock();
     if as_json {
         let models: Vec<_> = rows
@@ -220,26 +242,85 @@ fn list(global: &Global, in_force: &InForce, as_json: bool) -> anyhow::Result<Ex
                 })
             })
             .collect();
-        let object = json!({"schema_version": 1, "configured": configured, "models": models});
+        let heads: Vec<_> = heads.iter().map(head_object).collect();
+        let object = json!({
+            "schema_version": 1, "configured": configured, "models": models, "heads": heads,
+        });
         serde_json::to_writer(&mut out, &object)?;
         writeln!(out)?;
         return Ok(Exit::Clean);
     }
-    let lines: Vec<[String; 4]> = rows.iter().map(columns).collect();
+    let is_set = |row: &Row| row.id == *configured;
+    let lines: Vec<_> = rows.iter().map(|row| (is_set(row), columns(row))).collect();
+    table(&mut out, &lines)?;
+    writeln!(out, "\nHeads, by the name that --head takes:")?;
+    let lines: Vec<_> = (heads.iter())
+        .map(|head| (head.is_chosen, head_columns(head)))
+        .collect();
+    table(&mut out, &lines)?;
+    Ok(Exit::Clean)
+}
+
+/// Writes rows of four cells, with a mark before those that are set.
+fn table(out: &mut dyn Write, lines: &[(bool, [String; 4])]) -> io::Result<()> {
     let width = |column: usize| {
-        let cells = lines.iter().filter_map(|line| line.get(column));
+        let cells = lines.iter().filter_map(|(_, line)| line.get(column));
         cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
     };
     let widths = [width(0), width(1), width(2)];
-    for (row, [id, size, what, place]) in rows.iter().zip(&lines) {
-        let mark = if row.id == *configured { '*' } else { ' ' };
+    for (is_set, [id, size, what, place]) in lines {
+        let mark = if *is_set { '*' } else { ' ' };
         let line = format!(
             "{mark} {id:0$}  {size:>1$}  {what:2$}  {place}",
             widths[0], widths[1], widths[2]
         );
         writeln!(out, "{}", line.trim_end())?;
     }
-    Ok(Exit::Clean)
+    Ok(())
+}
+
+/// Where a head is: `cache`, `folder`, or `hub` for one that is not downloaded yet.
+fn head_source(head: &Listed) -> &'static str {
+    match (&head.folder, &head.revision) {
+        (Some(_), Some(_)) => "cache",
+        (Some(_), None) => "folder",
+        (None, _) => "hub",
+    }
+}
+
+fn head_object(head: &Listed) -> serde_json::Value {
+    let choice = &head.choice;
+    json!({
+        "name": choice.name, "id": head.id, "task": choice.task, "source": head_source(head),
+        "chosen": head.is_chosen, "path": head.folder, "revision": head.revision,
+        "bytes": choice.bytes, "architecture": head.class, "about": choice.about,
+    })
+}
+
+/// The cells of a head's row: name, size, what it is for, where it is.
+fn head_columns(head: &Listed) -> [String; 4] {
+    let HeadChoice {
+        name, task, bytes, ..
+    } = &head.choice;
+    let place = match head_source(head) {
+        "cache" => {
+            let revision = head.revision.as_deref().unwrap_or_default();
+            format!("cached, commit {}", revision.get(..12).unwrap_or(revision))
+        }
+        "folder" => "a folder".to_owned(),
+        _ => "not downloaded yet".to_owned(),
+    };
+    let place = match head.id == *name {
+        true => place,
+        false => format!("{}, {place}", head.id),
+    };
+    let size = bytes.map(|bytes| DecimalBytes(bytes).to_string());
+    [
+        crate::text::visible(name),
+        size.unwrap_or_default(),
+        task.name().to_owned(),
+        crate::text::visible(&place),
+    ]
 }
 
 /// The cells of a row: name, size, what it is, where it is.
@@ -277,11 +358,50 @@ fn info(
     id: Option<&str>,
     as_json: bool,
 ) -> anyhow::Result<Exit> {
+    if let Some(id) = id
+        && (id.starts_with("builtin:") || heads::is_name(in_force, id)?)
+    {
+        let head = heads::resolve(in_force, id)?;
+        let (folder, revision) = heads::bring(global, in_force, &head)?;
+        return head_info(
+            global,
+            in_force,
+            id,
+            &folder,
+            head.named.as_ref(),
+            revision,
+            as_json,
+        );
+    }
     let mut in_force = in_force.clone();
     if let Some(id) = id {
         in_force.model = id.to_owned();
     }
-    let (checkpoint, revision) = common::checkpoint(global, &in_force)?;
+    let (folder, revision) = match ModelChoice::parse(&in_force.model)? {
+        ModelChoice::Builtin => (None, None),
+        ModelChoice::Folder(folder) => (Some(folder), None),
+        ModelChoice::Hub(id) => {
+            let fetched = common::fetch(global, &in_force, &id)?;
+            (Some(fetched.folder), Some(fetched.revision))
+        }
+    };
+    if let Some(folder) = folder.as_ref().filter(|folder| heads::is_head(folder)) {
+        let head = heads::resolve(&in_force, &in_force.model)?;
+        let named = head.named.as_ref();
+        return head_info(
+            global,
+            &in_force,
+            &in_force.model,
+            folder,
+            named,
+            revision,
+            as_json,
+        );
+    }
+    let checkpoint = match &folder {
+        None => Checkpoint::builtin()?,
+        Some(folder) => Checkpoint::open(folder)?,
+    };
     let (forward, remark) = model::load(&checkpoint, &in_force.device, &in_force.precision)?;
     if let Some(remark) = remark {
         common::remark(global, &remark);
@@ -292,7 +412,7 @@ fn info(
         None => model::BUILTIN_CARD.to_owned(),
     };
     let licence = licence(&card);
-    let files = files(&checkpoint)?;
+    let files = files(checkpoint.folder.as_deref(), &checkpoint.weights)?;
     let threshold = in_force.threshold(None, config.threshold);
     let mut out = io::stdout().lock();
     if as_json {
@@ -340,21 +460,7 @@ fn info(
         forward.device(),
         forward.precision()
     )?;
-    let parameters = match checkpoint.weights.parameters() {
-        few @ ..100_000 => few.to_string(),
-        many => format!("{:.1} million", many as f64 / 1e6),
-    };
-    writeln!(out, "parameters  {parameters}")?;
-    writeln!(
-        out,
-        "shape       {} layers of {}, {} heads, embeddings of {}, {} positions, {} tokens",
-        config.num_hidden_layers,
-        config.hidden_size,
-        config.num_attention_heads,
-        config.embedding_size,
-        config.max_position_embeddings,
-        config.vocab_size,
-    )?;
+    write_shape(&mut out, checkpoint.weights.parameters(), config)?;
     let why = match (config.threshold, config.false_alarms) {
         (Some(own), Some(share)) if own == threshold => {
             let percent = (f64::from(share) * 10_000.0).round() / 100.0;
@@ -374,28 +480,148 @@ fn info(
             crate::text::visible(&config.labels.join(", "))
         )?;
     }
+    write_files(&mut out, licence.as_deref(), &files)?;
+    Ok(Exit::Clean)
+}
+
+/// How large a model is, and of what shape.
+fn write_shape(out: &mut dyn Write, parameters: usize, config: &ElectraConfig) -> io::Result<()> {
+    let parameters = match parameters {
+        few @ ..100_000 => few.to_string(),
+        many => format!("{:.1} million", many as f64 / 1e6),
+    };
+    writeln!(out, "parameters  {parameters}")?;
+    writeln!(
+        out,
+        "shape       {} layers of {}, {} heads, embeddings of {}, {} positions, {} tokens",
+        config.num_hidden_layers,
+        config.hidden_size,
+        config.num_attention_heads,
+        config.embedding_size,
+        config.max_position_embeddings,
+        config.vocab_size,
+    )
+}
+
+/// What a model is licensed by, and what it is made of.
+fn write_files(
+    out: &mut dyn Write,
+    licence: Option<&str>,
+    files: &[(String, u64, String)],
+) -> io::Result<()> {
     writeln!(
         out,
         "licence     {}",
-        crate::text::visible(licence.as_deref().unwrap_or("not said"))
+        crate::text::visible(licence.unwrap_or("not said"))
     )?;
     let name_width = files.iter().map(|file| file.0.len()).max().unwrap_or(0);
     let size = |file: &(_, u64, _)| file.1.to_string().len();
     let size_width = files.iter().map(size).max().unwrap_or(0);
-    for (name, bytes, hash) in &files {
+    for (name, bytes, hash) in files {
         let name = crate::text::visible(name);
         writeln!(
             out,
             "file        {name:name_width$}  {bytes:>size_width$} bytes  sha256 {hash}"
         )?;
     }
+    Ok(())
+}
+
+/// Describes the head in `folder`, which was asked for as `id`.
+fn head_info(
+    global: &Global,
+    in_force: &InForce,
+    id: &str,
+    folder: &Path,
+    named: Option<&NamedHead>,
+    revision: Option<String>,
+    as_json: bool,
+) -> anyhow::Result<Exit> {
+    let checkpoint = heads::open_folder(folder, named)?;
+    let (forward, remark) = model::load_head(&checkpoint, &in_force.device, &in_force.precision)?;
+    if let Some(remark) = remark {
+        common::remark(global, &remark);
+    }
+    let config = &checkpoint.config;
+    let card = std::fs::read_to_string(folder.join("README.md")).unwrap_or_default();
+    let licence = licence(&card);
+    let files = files(Some(folder), &checkpoint.weights)?;
+    let about = named.and_then(|named| named.about.as_deref());
+    let parameters = checkpoint.weights.parameters();
+    let mut out = io::stdout().lock();
+    if as_json {
+        let files: Vec<_> = files
+            .iter()
+            .map(|(name, bytes, hash)| json!({"name": name, "bytes": bytes, "sha256": hash}))
+            .collect();
+        let problem = (config.task == Task::Classification).then_some(match config.problem {
+            Problem::SingleLabel => "single_label_classification",
+            Problem::MultiLabel => "multi_label_classification",
+            Problem::Regression => "regression",
+        });
+        let object = json!({
+            "schema_version": 1,
+            "id": id,
+            "revision": revision,
+            "folder": folder,
+            "architecture": config.class(),
+            "family": config.family.model_type(),
+            "task": config.task,
+            "problem": problem,
+            "labels": config.labels,
+            "no_answer": config.can_refuse,
+            "about": about,
+            "device": forward.device(),
+            "precision": forward.precision(),
+            "parameters": parameters,
+            "licence": licence,
+            "config": config.raw,
+            "files": files,
+        });
+        serde_json::to_writer(&mut out, &object)?;
+        writeln!(out)?;
+        return Ok(Exit::Clean);
+    }
+    writeln!(out, "head        {}", crate::text::visible(id))?;
+    if let Some(revision) = &revision {
+        writeln!(out, "revision    {}", crate::text::visible(revision))?;
+    }
+    writeln!(out, "from        {}", crate::report::visible_path(folder))?;
+    writeln!(out, "class       {}", config.class())?;
+    writeln!(out, "family      {}", config.family.model_type())?;
+    let how = match (config.task, config.problem) {
+        (Task::Classification, Problem::SingleLabel) => "one label for a text",
+        (Task::Classification, Problem::MultiLabel) => "any number of labels for a text",
+        (Task::Classification, Problem::Regression) => "a rating, no probability, for a text",
+        (Task::QuestionAnswering, _) if config.can_refuse => {
+            "where a text answers a question, or that it does not"
+        }
+        (Task::QuestionAnswering, _) => "where a text answers a question",
+        (Task::Tagging, _) => "a label for each word",
+    };
+    writeln!(out, "task        {}: {how}", config.task.name())?;
+    if let Some(about) = about {
+        writeln!(out, "about       {}", crate::text::visible(about))?;
+    }
+    if !config.labels.is_empty() {
+        let labels = config.labels.join(", ");
+        writeln!(out, "labels      {}", crate::text::visible(&labels))?;
+    }
+    writeln!(
+        out,
+        "runs on     {} in {}",
+        forward.device(),
+        forward.precision()
+    )?;
+    write_shape(&mut out, parameters, &config.encoder)?;
+    write_files(&mut out, licence.as_deref(), &files)?;
     Ok(Exit::Clean)
 }
 
 /// The files that a model is made of, with their sizes and SHA-256: those of its folder that were
 /// read, or those that the binary carries.
-fn files(checkpoint: &Checkpoint) -> anyhow::Result<Vec<(String, u64, String)>> {
-    let Some(folder) = &checkpoint.folder else {
+fn files(folder: Option<&Path>, weights: &Weights) -> anyhow::Result<Vec<(String, u64, String)>> {
+    let Some(folder) = folder else {
         let carried = model::builtin_files().into_iter();
         return carried
             .map(|(name, bytes)| {
@@ -411,7 +637,7 @@ fn files(checkpoint: &Checkpoint) -> anyhow::Result<Vec<(String, u64, String)>> 
         "vocab.txt",
     ];
     let described = names.iter().map(|name| folder.join(name));
-    let weights = checkpoint.weights.files().map(Path::to_owned);
+    let weights = weights.files().map(Path::to_owned);
     let mut files = Vec::new();
     for path in described.chain(weights) {
         if let Ok(metadata) = std::fs::metadata(&path) {

@@ -12,28 +12,7 @@ use crate::text::Document;
 
 pub(super) fn run(global: &Global, args: &ScoreArgs) -> anyhow::Result<Exit> {
     let in_force = InForce::new(global)?;
-    let (sources, mut errors) = common::sources(&args.paths);
-    errors.iter().for_each(report_error);
-    anyhow::ensure!(
-        !sources.is_empty() || !errors.is_empty() || !args.paths.is_empty(),
-        "nothing to score: name a file or a folder, or pipe a text in (see `electroscope score --help`)"
-    );
-    if sources.is_empty() && errors.is_empty() {
-        // Folders that hold none are no failure, but may well be a slip.
-        let names: Vec<String> = args
-            .paths
-            .iter()
-            .map(|path| path.display().to_string())
-            .collect();
-        common::remark(
-            global,
-            &format!(
-                "no documents in {}: of a folder the files that hold prose are taken, such as .md and .txt, \
-                 as .gitignore allows; others can be named one by one",
-                names.join(", ")
-            ),
-        );
-    }
+    let (sources, mut errors) = common::gather(global, &args.paths, "score")?;
     // Ctrl-C ends the process at once with the code that shells expect of it.
     common::exit_on_interrupt()?;
     let mut loaded = common::load(global, &in_force)?;
@@ -82,7 +61,7 @@ pub(super) fn run(global: &Global, args: &ScoreArgs) -> anyhow::Result<Exit> {
                 })?;
             }
             Err(error) => {
-                progress.aside(|| report_error(&error));
+                progress.aside(|| common::report_error(&error));
                 errors.push(error);
             }
         }
@@ -94,10 +73,6 @@ pub(super) fn run(global: &Global, args: &ScoreArgs) -> anyhow::Result<Exit> {
         () if flagged && !args.exit_zero => Exit::Findings,
         () => Exit::Clean,
     })
-}
-
-fn report_error(error: &FileError) {
-    common::complain(&format!("{}: {}", error.path.display(), error.message));
 }
 
 /// Scores one document, with progress by its regions.

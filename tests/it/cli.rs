@@ -792,6 +792,9 @@ fn the_help_of_every_command() {
         "",
         "view",
         "score",
+        "classify",
+        "ask",
+        "tag",
         "model",
         "model list",
         "model info",
@@ -816,7 +819,16 @@ fn there_are_completions_for_every_shell() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let outcome = here.run(&["completions", shell]);
         assert_eq!((outcome.code, outcome.err.as_str()), (0, ""));
-        for word in ["score", "calibrate", "exit-zero", "offline"] {
+        for word in [
+            "score",
+            "calibrate",
+            "exit-zero",
+            "offline",
+            "classify",
+            "sentence",
+            "answers",
+            "head",
+        ] {
             assert!(
                 outcome.out.contains(word),
                 "{shell} does not complete {word}"

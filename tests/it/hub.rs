@@ -1,7 +1,7 @@
 //! Downloads, against a hub on loopback that behaves, misbehaves and vanishes.
 
 #[path = "hub/server.rs"]
-mod server;
+pub(crate) mod server;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;

@@ -2,10 +2,14 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod ask;
 mod checkpoints;
+mod classify;
 mod cli;
 mod formats;
 mod heads;
+mod heads_at_work;
+mod heads_by_name;
 mod hostile;
 mod hub;
 mod models;
@@ -15,3 +19,4 @@ mod rooms;
 mod sandbox;
 mod scoring;
 mod screen;
+mod tag;

@@ -18,15 +18,15 @@ use sha2::{Digest, Sha256};
 
 /// What the client asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Request {
+pub(crate) struct Request {
     /// The address after the host, as it was sent.
-    pub(super) path: String,
+    pub(crate) path: String,
     /// The first byte that a `Range` header wants.
-    pub(super) from: Option<usize>,
+    pub(crate) from: Option<usize>,
     /// What an `Authorization` header holds.
-    pub(super) authorization: Option<String>,
+    pub(crate) authorization: Option<String>,
     /// What the `Host` header names.
-    pub(super) host: String,
+    pub(crate) host: String,
 }
 
 impl Request {
@@ -62,12 +62,12 @@ impl Request {
     }
 
     /// Whether it asks for the list of files.
-    pub(super) fn is_listing(&self) -> bool {
+    pub(crate) fn is_listing(&self) -> bool {
         self.path.starts_with("/api/models/")
     }
 
     /// The file that it asks for, or nothing.
-    pub(super) fn file(&self) -> &str {
+    pub(crate) fn file(&self) -> &str {
         self.path
             .split_once("/resolve/")
             .and_then(|(_, rest)| rest.split_once('/'))
@@ -77,15 +77,15 @@ impl Request {
 
 /// Opened once, waited for by any number of threads.
 #[derive(Clone, Default)]
-pub(super) struct Gate(Arc<(Mutex<bool>, Condvar)>);
+pub(crate) struct Gate(Arc<(Mutex<bool>, Condvar)>);
 
 impl Gate {
-    pub(super) fn open(&self) {
+    pub(crate) fn open(&self) {
         *self.0.0.lock().unwrap() = true;
         self.0.1.notify_all();
     }
 
-    pub(super) fn wait(&self) {
+    pub(crate) fn wait(&self) {
         let open = self.0.0.lock().unwrap();
         let patience = Duration::from_secs(60);
         let waited = self.0.1.wait_timeout_while(open, patience, |open| !*open);
@@ -106,7 +106,7 @@ enum Step {
 
 /// What the server answers. The connection is closed when all of it is done.
 #[derive(Clone)]
-pub(super) struct Answer {
+pub(crate) struct Answer {
     head: String,
     steps: Vec<Step>,
 }
@@ -125,38 +125,38 @@ impl Answer {
     }
 
     /// A status and headers, without contents.
-    pub(super) fn status(status: u16, headers: &[(&str, &str)]) -> Answer {
+    pub(crate) fn status(status: u16, headers: &[(&str, &str)]) -> Answer {
         Answer::head(status, headers, 0)
     }
 
     /// All of some contents.
-    pub(super) fn whole(bytes: impl Into<Vec<u8>>) -> Answer {
+    pub(crate) fn whole(bytes: impl Into<Vec<u8>>) -> Answer {
         let bytes = bytes.into();
         Answer::announcing(bytes.len()).send(bytes)
     }
 
     /// A head that promises `length` bytes, whatever will come.
-    pub(super) fn announcing(length: usize) -> Answer {
+    pub(crate) fn announcing(length: usize) -> Answer {
         Answer::head(200, &[], length)
     }
 
     /// The head of an answer to a `Range` from `from` on.
-    pub(super) fn rest_of(all: &[u8], from: usize) -> Answer {
+    pub(crate) fn rest_of(all: &[u8], from: usize) -> Answer {
         let range = format!("bytes {from}-{}/{}", all.len().saturating_sub(1), all.len());
         Answer::head(206, &[("Content-Range", &range)], all.len() - from)
     }
 
-    pub(super) fn redirect(to: &str) -> Answer {
+    pub(crate) fn redirect(to: &str) -> Answer {
         Answer::status(302, &[("Location", to)])
     }
 
-    pub(super) fn send(mut self, bytes: impl Into<Vec<u8>>) -> Answer {
+    pub(crate) fn send(mut self, bytes: impl Into<Vec<u8>>) -> Answer {
         self.steps.push(Step::Send(bytes.into()));
         self
     }
 
     /// Sends `bytes` in `pieces`, with a rest between.
-    pub(super) fn trickle(mut self, bytes: &[u8], pieces: usize) -> Answer {
+    pub(crate) fn trickle(mut self, bytes: &[u8], pieces: usize) -> Answer {
         for piece in bytes.chunks(bytes.len().div_ceil(pieces)) {
             self.steps.push(Step::Send(piece.to_vec()));
             self.steps.push(Step::Rest(Duration::from_millis(10)));
@@ -164,17 +164,17 @@ impl Answer {
         self
     }
 
-    pub(super) fn open(mut self, gate: &Gate) -> Answer {
+    pub(crate) fn open(mut self, gate: &Gate) -> Answer {
         self.steps.push(Step::Open(gate.clone()));
         self
     }
 
-    pub(super) fn wait(mut self, gate: &Gate) -> Answer {
+    pub(crate) fn wait(mut self, gate: &Gate) -> Answer {
         self.steps.push(Step::Wait(gate.clone()));
         self
     }
 
-    pub(super) fn stand_still(mut self) -> Answer {
+    pub(crate) fn stand_still(mut self) -> Answer {
         self.steps.push(Step::StandStill);
         self
     }
@@ -198,9 +198,9 @@ impl Answer {
 }
 
 /// A server that answers until it is dropped.
-pub(super) struct Hub {
+pub(crate) struct Hub {
     /// Its address, for `HF_ENDPOINT`.
-    pub(super) endpoint: String,
+    pub(crate) endpoint: String,
     port: u16,
     asked: Arc<Mutex<Vec<Request>>>,
     connections: Arc<AtomicUsize>,
@@ -209,7 +209,7 @@ pub(super) struct Hub {
 
 impl Hub {
     /// Starts one that answers by `answer`.
-    pub(super) fn start(answer: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> Hub {
+    pub(crate) fn start(answer: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> Hub {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let hub = Hub {
@@ -247,26 +247,26 @@ impl Hub {
     }
 
     /// Starts one that is a proper hub with one model.
-    pub(super) fn with(repository: Repository) -> Hub {
+    pub(crate) fn with(repository: Repository) -> Hub {
         Hub::start(move |request| repository.answer(request))
     }
 
     /// The same server under another host name.
-    pub(super) fn elsewhere(port: u16) -> String {
+    pub(crate) fn elsewhere(port: u16) -> String {
         format!("http://localhost:{port}")
     }
 
-    pub(super) fn port(&self) -> u16 {
+    pub(crate) fn port(&self) -> u16 {
         self.port
     }
 
     /// All requests until now.
-    pub(super) fn asked(&self) -> Vec<Request> {
+    pub(crate) fn asked(&self) -> Vec<Request> {
         self.asked.lock().unwrap().clone()
     }
 
     /// The files asked for until now, each with the byte it was asked from.
-    pub(super) fn files(&self) -> Vec<(String, Option<usize>)> {
+    pub(crate) fn files(&self) -> Vec<(String, Option<usize>)> {
         let asked = self.asked();
         let files = asked.iter().filter(|request| !request.file().is_empty());
         files
@@ -275,7 +275,7 @@ impl Hub {
     }
 
     /// The bytes that the weights were asked from.
-    pub(super) fn weights(&self) -> Vec<Option<usize>> {
+    pub(crate) fn weights(&self) -> Vec<Option<usize>> {
         let files = self.files().into_iter();
         files
             .filter(|(file, _)| file == WEIGHTS)
@@ -284,7 +284,7 @@ impl Hub {
     }
 
     /// How many sockets were opened to it.
-    pub(super) fn connections(&self) -> usize {
+    pub(crate) fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
     }
 }
@@ -298,20 +298,20 @@ impl Drop for Hub {
 }
 
 /// The file that is large.
-pub(super) const WEIGHTS: &str = "model.safetensors";
+pub(crate) const WEIGHTS: &str = "model.safetensors";
 
 /// A model on the hub.
 #[derive(Clone)]
-pub(super) struct Repository {
-    pub(super) id: String,
+pub(crate) struct Repository {
+    pub(crate) id: String,
     /// The commit that `main` and the tag `v1` stand at.
-    pub(super) commit: String,
-    pub(super) files: BTreeMap<String, Vec<u8>>,
+    pub(crate) commit: String,
+    pub(crate) files: BTreeMap<String, Vec<u8>>,
 }
 
 impl Repository {
     /// A model of a few layers, as `org/tiny`.
-    pub(super) fn tiny() -> Repository {
+    pub(crate) fn tiny() -> Repository {
         let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/fixtures/projected");
         let files = ["config.json", "vocab.txt", WEIGHTS].map(|name| {
             (
@@ -326,12 +326,12 @@ impl Repository {
         }
     }
 
-    pub(super) fn weights(&self) -> &[u8] {
+    pub(crate) fn weights(&self) -> &[u8] {
         &self.files[WEIGHTS]
     }
 
     /// The list of files as the hub sends it; the weights are in its large file storage.
-    pub(super) fn listing(&self) -> Value {
+    pub(crate) fn listing(&self) -> Value {
         let siblings = self.files.iter().map(|(name, bytes)| {
             let blob = git_blob(bytes);
             let mut file = json!({"rfilename": name, "size": bytes.len(), "blobId": blob});
@@ -346,7 +346,7 @@ impl Repository {
     }
 
     /// Answers as the hub does.
-    pub(super) fn answer(&self, request: &Request) -> Answer {
+    pub(crate) fn answer(&self, request: &Request) -> Answer {
         let missing = |what, message| {
             Answer::status(404, &[("X-Error-Code", what), ("X-Error-Message", message)])
         };
@@ -380,7 +380,7 @@ impl Repository {
     }
 
     /// Answers with `bytes`, or those that are asked for.
-    pub(super) fn file(bytes: &[u8], request: &Request) -> Answer {
+    pub(crate) fn file(bytes: &[u8], request: &Request) -> Answer {
         match request.from {
             None => Answer::whole(bytes),
             Some(from) if from >= bytes.len() => Answer::status(416, &[]),
@@ -390,14 +390,14 @@ impl Repository {
 }
 
 /// The name that git gives to these contents.
-pub(super) fn git_blob(bytes: &[u8]) -> String {
+pub(crate) fn git_blob(bytes: &[u8]) -> String {
     let mut hash = Sha1::new();
     hash.update(format!("blob {}\0", bytes.len()));
     hash.update(bytes);
     hex(&hash.finalize())
 }
 
-pub(super) fn sha256(bytes: &[u8]) -> String {
+pub(crate) fn sha256(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 

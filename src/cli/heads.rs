@@ -1,0 +1,836 @@
+//! From what `--head` says to a head that reads: names, folders, hub ids.
+//!
+//! Apart from [`super::common`], for the discriminator is carried in the program and heads are not:
+//! here there is a choice for each task, names for what lies on the hub, and much to say to who has
+//! none of it. What the three commands that read with a head do alike is here too.
+
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{anyhow, bail};
+
+use super::common::{self, InForce, Progress, Source};
+use super::{Exit, Global, HeadArgs};
+use crate::analysis::{HeadChoice, HeadReader, HeadSource, HeadSummary, ReadError};
+use crate::model::hub::{self, CachedHead, HubSettings, ModelChoice};
+use crate::model::{self, HeadCheckpoint, HeadConfig, Task};
+use crate::report::{self, FileError, HeadFormat, HeadPrinter, Looks};
+use crate::settings::{self, NamedHead};
+use crate::text::{Document, Span};
+
+/// What `--head` says, once it is known what is meant.
+#[derive(Clone, Debug)]
+pub(super) struct Resolved {
+    /// As it was asked for.
+    pub(super) asked: String,
+    place: Place,
+    /// What the settings or the list of known heads say of it.
+    pub(super) named: Option<NamedHead>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Place {
+    Folder(PathBuf),
+    Hub(String),
+}
+
+/// Finds out what `asked` means: a folder with a checkpoint, a name from the settings, a known name,
+/// any other folder, a hub id.
+pub(super) fn resolve(in_force: &InForce, asked: &str) -> anyhow::Result<Resolved> {
+    if asked == "builtin" || asked.starts_with("builtin:") {
+        bail!(no_builtin(asked));
+    }
+    // A folder that holds no checkpoint does not take a name away, as one of data might.
+    let is_checkpoint = Path::new(asked).join("config.json").is_file();
+    let named = match is_checkpoint {
+        true => None,
+        false => named_heads(in_force)?.find(|(name, _)| name == asked),
+    };
+    let named = named.map(|(_, head)| head);
+    let model = named.as_ref().map_or(asked, |head| head.model.as_str());
+    let place = match ModelChoice::parse(model) {
+        Ok(ModelChoice::Folder(folder)) => Place::Folder(folder),
+        Ok(ModelChoice::Hub(id)) => Place::Hub(id),
+        Ok(ModelChoice::Builtin) => bail!(no_builtin(model)),
+        Err(hub::Error::Name { name, hint }) => bail!(
+            "{name:?} is neither the name of a head, nor a folder, nor a hub id of the form NAME or \
+             ORGANISATION/NAME{hint}"
+        ),
+        Err(err) => return Err(err.into()),
+    };
+    let named = match named {
+        // By another name it is still the same checkpoint; which version of it is asked for is not.
+        None => (named_heads(in_force)?)
+            .map(|(_, head)| head)
+            .find(|head| head.model == model)
+            .map(|head| NamedHead {
+                revision: None,
+                ..head
+            }),
+        named => named,
+    };
+    Ok(Resolved {
+        asked: asked.to_owned(),
+        place,
+        named,
+    })
+}
+
+fn no_builtin(asked: &str) -> String {
+    let what = match asked.strip_prefix("builtin:") {
+        Some(_) => format!("there is no {asked}"),
+        None => format!("{asked} is the discriminator, which doubts words and does nothing else"),
+    };
+    format!(
+        "{what}: no head is built in this version; give --head a folder with a fine-tuned \
+         checkpoint in Hugging Face layout, a hub id, or a name of `electroscope model list`"
+    )
+}
+
+/// The heads that have a name, those of the settings first.
+fn named_heads(in_force: &InForce) -> anyhow::Result<impl Iterator<Item = (String, NamedHead)>> {
+    let own = in_force.file.heads.named.clone();
+    let known = settings::known_heads()?;
+    let known = known.into_iter().filter({
+        let own = own.clone();
+        move |(name, _)| !own.contains_key(name)
+    });
+    Ok(own.into_iter().chain(known))
+}
+
+/// What `task` does, said of a head: "classifies texts".
+fn does(task: Task) -> &'static str {
+    match task {
+        Task::Classification => "classifies texts",
+        Task::QuestionAnswering => "answers questions",
+        Task::Tagging => "tags words",
+    }
+}
+
+/// The same, as what a head cannot do: "classify texts".
+fn cannot(task: Task) -> &'static str {
+    match task {
+        Task::Classification => "classify texts",
+        Task::QuestionAnswering => "answer questions",
+        Task::Tagging => "tag words",
+    }
+}
+
+/// The command that reads with heads for `task`.
+pub(super) fn command(task: Task) -> &'static str {
+    match task {
+        Task::Classification => "classify",
+        Task::QuestionAnswering => "ask",
+        Task::Tagging => "tag",
+    }
+}
+
+/// The names of heads for `task` that read one text at a time, for a message.
+fn names(in_force: &InForce, task: Task) -> anyhow::Result<String> {
+    let heads = named_heads(in_force)?.filter(|(_, head)| head.task == task && !head.pairs);
+    let names: Vec<String> = heads.map(|(name, _)| name).collect();
+    Ok(names.join(", "))
+}
+
+/// The head for `task`: what `--head` or its variable says, else the settings.
+fn chosen(global: &Global, in_force: &InForce, task: Task) -> anyhow::Result<String> {
+    let chosen = global.head.as_ref();
+    let chosen = chosen.or_else(|| in_force.file.heads.chosen.get(&task));
+    match chosen {
+        Some(head) => Ok(head.clone()),
+        None => Err(none_chosen(global, in_force, task)?),
+    }
+}
+
+/// Nobody has said which head: lists those that there are.
+fn none_chosen(global: &Global, in_force: &InForce, task: Task) -> anyhow::Result<anyhow::Error> {
+    let mut message = format!(
+        "no head is given to {} with, and none is built in this version; give one with --head, with \
+         ELECTROSCOPE_HEAD, or as `{}` under [heads] in the settings: a folder with a fine-tuned \
+         checkpoint, a hub id, or one of these names",
+        command(task),
+        task.name(),
+    );
+    let choices = head_choices(global, in_force);
+    let choices: Vec<&HeadChoice> = (choices.iter())
+        .filter(|choice| choice.task == task)
+        .collect();
+    let widest = choices.iter().map(|choice| choice.name.chars().count());
+    let widest = widest.max().unwrap_or(0);
+    for choice in choices {
+        let place = match choice.bytes {
+            Some(_) => "",
+            None => " (not downloaded yet)",
+        };
+        let HeadChoice { name, about, .. } = choice;
+        message.push_str(&format!("\n  {name:widest$}  {about}{place}"));
+    }
+    if global.model.is_some() {
+        message
+            .push_str("\n--model is the discriminator, which doubts words and does nothing else");
+    }
+    Ok(anyhow::Error::msg(message))
+}
+
+/// A head that is ready to read.
+pub(super) struct LoadedHead {
+    pub(super) reader: HeadReader,
+    pub(super) model: report::Model,
+    /// By how much no answer must outscore an answer to come before it.
+    pub(super) margin: f32,
+}
+
+/// Loads the head that is chosen for `task`; a download shows its progress on standard error.
+pub(super) fn load_head(
+    global: &Global,
+    in_force: &InForce,
+    task: Task,
+) -> anyhow::Result<LoadedHead> {
+    let resolved = resolve(in_force, &chosen(global, in_force, task)?)?;
+    // Before anything is downloaded, if it can be known.
+    if let Some(named) = resolved.named.as_ref().filter(|named| named.task != task) {
+        bail!(wrong_task(
+            in_force,
+            &resolved.asked,
+            named.task,
+            &[],
+            task
+        )?);
+    }
+    let revision = global.revision.as_deref();
+    let (checkpoint, revision) = open(global, in_force, &resolved, revision)?;
+    let mut notes = Vec::new();
+    let found = checkpoint.config.task;
+    if found != task {
+        let labels = &checkpoint.config.labels;
+        bail!(wrong_task(in_force, &resolved.asked, found, labels, task)?);
+    }
+    let (reader, model, margin) = start(in_force, &resolved, checkpoint, revision, &mut notes)?;
+    notes.iter().for_each(|note| common::remark(global, note));
+    Ok(LoadedHead {
+        reader,
+        model,
+        margin,
+    })
+}
+
+fn wrong_task(
+    in_force: &InForce,
+    asked: &str,
+    found: Task,
+    labels: &[String],
+    wanted: Task,
+) -> anyhow::Result<String> {
+    /// More labels than this tell no more of what a head is.
+    const MOST: usize = 6;
+    let labels = match labels.get(..MOST) {
+        Some(first) if labels.len() > MOST => {
+            format!(
+                " (as {} and {} more)",
+                first.join(", "),
+                labels.len() - MOST
+            )
+        }
+        _ if labels.is_empty() => String::new(),
+        _ => format!(" (as {})", labels.join(", ")),
+    };
+    Ok(format!(
+        "{asked} {}{labels} and cannot {}; `electroscope {}` reads with it, and `electroscope {}` wants \
+         another --head, such as {}",
+        does(found),
+        cannot(wanted),
+        command(found),
+        command(wanted),
+        names(in_force, wanted)?,
+    ))
+}
+
+/// Loads the head that `choice` means, as `--head` takes it, for the screen: each step is told, and
+/// so is how much of a file has come.
+#[allow(
+    dead_code,
+    reason = "the screen's panels for heads are what will call it"
+)]
+pub(super) fn load_head_for_screen(
+    global: &Global,
+    in_force: &InForce,
+    choice: &str,
+    step: &mut dyn FnMut(String),
+) -> anyhow::Result<(HeadReader, HeadSummary)> {
+    let mut notes = Vec::new();
+    step(format!("opening {choice}"));
+    let resolved = resolve(in_force, choice)?;
+    // On the screen a revision belongs to the discriminator, unless that can have none.
+    let is_free = !matches!(ModelChoice::parse(&in_force.model), Ok(ModelChoice::Hub(_)));
+    let typed = global.head.as_deref() == Some(choice) && is_free;
+    let revision = global.revision.as_deref().filter(|_| typed);
+    let settings = common::hub_settings(global, in_force.offline);
+    let (checkpoint, revision) = open_with(in_force, &resolved, &settings, &mut |id| {
+        let fetched = common::fetch_by_steps(id, resolved.revision(revision), &settings, step)?;
+        notes.extend(fetched.note.clone());
+        Ok(fetched)
+    })?;
+    step(format!("loading {choice}"));
+    let HeadConfig { task, labels, .. } = &checkpoint.config;
+    let (task, labels) = (*task, labels.clone());
+    let (reader, model, _) = start(in_force, &resolved, checkpoint, revision, &mut notes)?;
+    let summary = HeadSummary {
+        id: choice.to_owned(),
+        revision: model.revision,
+        device: model.device,
+        precision: model.precision,
+        task,
+        labels,
+        note: (!notes.is_empty()).then(|| notes.join("; ")),
+    };
+    Ok((reader, summary))
+}
+
+impl Resolved {
+    /// The revision to fetch: what was typed, else what the name stands for.
+    fn revision<'a>(&'a self, typed: Option<&'a str>) -> Option<&'a str> {
+        typed.or_else(|| self.named.as_ref()?.revision.as_deref())
+    }
+
+    /// What it is called where it lies.
+    pub(super) fn id(&self) -> String {
+        match &self.place {
+            Place::Folder(folder) => folder.display().to_string(),
+            Place::Hub(id) => id.clone(),
+        }
+    }
+}
+
+/// Opens a head, from a folder or the hub; the second value is the commit of a hub model.
+pub(super) fn open(
+    global: &Global,
+    in_force: &InForce,
+    resolved: &Resolved,
+    revision: Option<&str>,
+) -> anyhow::Result<(HeadCheckpoint, Option<String>)> {
+    let settings = common::hub_settings(global, in_force.offline);
+    open_with(in_force, resolved, &settings, &mut |id| {
+        common::fetch_revision(global, in_force, id, resolved.revision(revision))
+    })
+}
+
+/// Brings a head's files onto this disk if they are on the hub; the folder they lie in, and the
+/// commit.
+pub(super) fn bring(
+    global: &Global,
+    in_force: &InForce,
+    resolved: &Resolved,
+) -> anyhow::Result<(PathBuf, Option<String>)> {
+    let settings = common::hub_settings(global, in_force.offline);
+    let revision = resolved.revision(global.revision.as_deref());
+    locate(in_force, resolved, &settings, &mut |id| {
+        common::fetch_revision(global, in_force, id, revision)
+    })
+}
+
+/// The same, a hub model being brought by `fetch`.
+fn open_with(
+    in_force: &InForce,
+    resolved: &Resolved,
+    settings: &HubSettings,
+    fetch: &mut dyn FnMut(&str) -> Result<hub::Fetched, hub::Error>,
+) -> anyhow::Result<(HeadCheckpoint, Option<String>)> {
+    let (folder, revision) = locate(in_force, resolved, settings, fetch)?;
+    Ok((open_folder(&folder, resolved.named.as_ref())?, revision))
+}
+
+fn locate(
+    in_force: &InForce,
+    resolved: &Resolved,
+    settings: &HubSettings,
+    fetch: &mut dyn FnMut(&str) -> Result<hub::Fetched, hub::Error>,
+) -> anyhow::Result<(PathBuf, Option<String>)> {
+    match &resolved.place {
+        Place::Folder(folder) => Ok((folder.clone(), None)),
+        Place::Hub(id) => match fetch(id) {
+            Ok(fetched) => Ok((fetched.folder, Some(fetched.revision))),
+            Err(err) => Err(unfetched(err, in_force, resolved, settings)?),
+        },
+    }
+}
+
+/// Opens the head in a folder; what its files do not say is taken from its name.
+pub(super) fn open_folder(
+    folder: &Path,
+    named: Option<&NamedHead>,
+) -> Result<HeadCheckpoint, model::Error> {
+    let mut checkpoint = HeadCheckpoint::open(folder)?;
+    checkpoint.config.can_refuse |= named.is_some_and(|named| named.no_answer);
+    Ok(checkpoint)
+}
+
+/// Why a head cannot be had from the hub. What the hub's own messages recommend for a discriminator,
+/// the built-in one, is no way out here.
+fn unfetched(
+    err: hub::Error,
+    in_force: &InForce,
+    resolved: &Resolved,
+    settings: &HubSettings,
+) -> anyhow::Result<anyhow::Error> {
+    let at_hand = at_hand(settings, resolved.named.as_ref().map(|named| named.task));
+    let asked = &resolved.asked;
+    Ok(match err {
+        hub::Error::Offline {
+            id,
+            revision,
+            cache,
+            ..
+        } => {
+            let typed = match revision == "main" {
+                true => String::new(),
+                false => format!(" --revision {revision}"),
+            };
+            let by_name = match *asked == id {
+                true => id,
+                false => format!("{asked} is {id} on the hub, which"),
+            };
+            anyhow!(
+                "{by_name} (revision {revision}) is not in the cache {}, and offline nothing is \
+                 downloaded; {at_hand}; run `electroscope model pull {asked}{typed}` where there is a \
+                 network, or give --head a folder",
+                cache.display()
+            )
+        }
+        hub::Error::Network { id, endpoint, why } => anyhow!(
+            "cannot reach {endpoint} for {id}: {why}; {at_hand}; without a network give --head a folder"
+        ),
+        hub::Error::Busy {
+            id,
+            endpoint,
+            status,
+        } => anyhow!(
+            "{endpoint} is busy (status {status} for {id}); try again in a while; {at_hand}"
+        ),
+        hub::Error::Interrupted {
+            id,
+            file,
+            done,
+            total,
+            why,
+        } => anyhow!(
+            "the download of {file} of {id} broke off after {done} of {total} bytes: {why}; what came \
+             is kept, and the next try goes on from there"
+        ),
+        // A slip in a name is looked for on the hub, which knows nothing of names.
+        err @ (hub::Error::NotFound { .. } | hub::Error::Denied { .. }) if !asked.contains('/') => {
+            let names: Vec<String> = named_heads(in_force)?.map(|(name, _)| name).collect();
+            anyhow!("{err}; the heads that have a name are {}", names.join(", "))
+        }
+        err => err.into(),
+    })
+}
+
+/// What there is without a network, as a clause.
+fn at_hand(settings: &HubSettings, task: Option<Task>) -> String {
+    let of_use = |head: &CachedHead| task.is_none_or(|task| task == head.task);
+    let cached: Vec<String> = (hub::cached_heads(settings).into_iter())
+        .filter(of_use)
+        .map(|head| head.model.id)
+        .collect();
+    let what = task.map_or(String::new(), |task| {
+        format!(" that could {}", cannot(task))
+    });
+    match cached.is_empty() {
+        true => format!("no head is built in this version, and none{what} is cached"),
+        false => format!(
+            "no head is built in this version; cached heads{what}: {}",
+            cached.join(", ")
+        ),
+    }
+}
+
+/// Loads a head onto its device. The third value is the margin of [`LoadedHead`].
+fn start(
+    in_force: &InForce,
+    resolved: &Resolved,
+    checkpoint: HeadCheckpoint,
+    revision: Option<String>,
+    notes: &mut Vec<String>,
+) -> anyhow::Result<(HeadReader, report::Model, f32)> {
+    let (forward, note) = model::load_head(&checkpoint, &in_force.device, &in_force.precision)?;
+    notes.extend(note);
+    if resolved.named.as_ref().is_some_and(|named| named.pairs) {
+        notes.push(format!(
+            "{} was trained on pairs of texts; of one text alone its labels say little",
+            resolved.asked
+        ));
+    }
+    let model = report::Model {
+        id: resolved.id(),
+        revision,
+        device: forward.device(),
+        precision: forward.precision(),
+    };
+    let margin = checkpoint.config.no_answer_threshold.unwrap_or(0.0);
+    let tokenizer = Arc::clone(&checkpoint.tokenizer);
+    let reader = HeadReader::new(tokenizer, forward, &checkpoint.config);
+    Ok((reader, model, margin))
+}
+
+/// A head that can be chosen, and where it lies.
+pub(super) struct Listed {
+    pub(super) choice: HeadChoice,
+    /// Its hub id, or its folder.
+    pub(super) id: String,
+    /// Where its files are, if they are on this disk.
+    pub(super) folder: Option<PathBuf>,
+    /// Its commit, if it is cached.
+    pub(super) revision: Option<String>,
+    /// The class that its configuration names, if it is on this disk.
+    pub(super) class: Option<String>,
+    /// Whether it is what the settings or a flag have chosen for its task.
+    pub(super) is_chosen: bool,
+    /// Whether it was trained on pairs of texts, and so is of little use here.
+    is_for_pairs: bool,
+}
+
+/// The heads that can be chosen, by task, by how near they are, and by how useful.
+pub(super) fn head_choices(global: &Global, in_force: &InForce) -> Vec<HeadChoice> {
+    let all = listed(global, in_force).into_iter();
+    all.map(|listed| listed.choice).collect()
+}
+
+/// The same, with where they lie.
+pub(super) fn listed(global: &Global, in_force: &InForce) -> Vec<Listed> {
+    let settings = common::hub_settings(global, in_force.offline);
+    let cached = hub::cached_heads(&settings);
+    let own = &in_force.file.heads;
+    let known = settings::known_heads().unwrap_or_else(|err| {
+        // The list goes on without them; whoever asks for one is told why.
+        tracing::error!(%err, "the known heads are not known");
+        Default::default()
+    });
+    let by_name = |name: &str| own.named.get(name).or_else(|| known.get(name));
+    let mut all: Vec<Listed> = Vec::new();
+    let mut add = |name: &str, head: Option<&NamedHead>, is_set: bool, is_chosen: bool| {
+        if all.iter().all(|listed| listed.choice.name != name) {
+            let listed = Listed::find(name, head, is_set, &cached);
+            all.extend(listed.map(|listed| Listed {
+                is_chosen,
+                ..listed
+            }));
+        }
+    };
+    if let Some(typed) = &global.head {
+        add(typed, by_name(typed), true, true);
+    }
+    for (task, name) in &own.chosen {
+        // The settings know what it is for, whatever it is.
+        let bare = NamedHead::of(name, *task);
+        let is_chosen = global.head.is_none();
+        add(name, Some(by_name(name).unwrap_or(&bare)), true, is_chosen);
+    }
+    for (name, head) in &own.named {
+        add(name, Some(head), true, false);
+    }
+    for (name, head) in &known {
+        add(name, Some(head), false, false);
+    }
+    for head in &cached {
+        let id = &head.model.id;
+        if all.iter().all(|listed| listed.id != *id) {
+            all.extend(Listed::find(id, None, false, &cached));
+        }
+    }
+    all.sort_by(|a, b| {
+        let key = |listed: &Listed| {
+            let HeadChoice { task, source, .. } = listed.choice;
+            (task, source, listed.is_for_pairs)
+        };
+        (key(a), &a.choice.name).cmp(&(key(b), &b.choice.name))
+    });
+    all
+}
+
+impl Listed {
+    /// What `name` means, if it is known what that does.
+    fn find(
+        name: &str,
+        head: Option<&NamedHead>,
+        is_set: bool,
+        cached: &[CachedHead],
+    ) -> Option<Listed> {
+        let id = head.map_or(name, |head| head.model.as_str());
+        let (folder, bytes, revision, class) = match ModelChoice::parse(id) {
+            Ok(ModelChoice::Folder(folder)) => {
+                let bytes = hub::bytes_in(&folder);
+                let class = class_in(&folder);
+                (Some(folder), Some(bytes), None, class)
+            }
+            Ok(ModelChoice::Hub(id)) => match cached.iter().find(|head| head.model.id == id) {
+                Some(CachedHead { model, .. }) => (
+                    Some(model.folder.clone()),
+                    Some(model.bytes),
+                    Some(model.revision.clone()),
+                    Some(model.architecture.clone()),
+                ),
+                None => (None, None, None, None),
+            },
+            Ok(ModelChoice::Builtin) | Err(_) => return None,
+        };
+        let by_class = class.as_deref().and_then(Task::of_class);
+        let task = head
+            .map(|head| head.task)
+            .or(by_class.map(|(_, task)| task))?;
+        let about = head.and_then(|head| head.about.clone());
+        let about = about.or_else(|| class.clone());
+        let choice = HeadChoice {
+            name: name.to_owned(),
+            task,
+            source: match (is_set, bytes) {
+                (true, _) => HeadSource::Configured,
+                (false, Some(_)) => HeadSource::Cached,
+                (false, None) => HeadSource::Known,
+            },
+            bytes,
+            about: about.unwrap_or_else(|| id.to_owned()),
+        };
+        Some(Listed {
+            choice,
+            id: id.to_owned(),
+            folder,
+            revision,
+            class,
+            is_chosen: false,
+            is_for_pairs: head.is_some_and(|head| head.pairs),
+        })
+    }
+}
+
+/// Whether `name` is that of a head, and no folder with a checkpoint goes before it.
+pub(super) fn is_name(in_force: &InForce, name: &str) -> anyhow::Result<bool> {
+    let is_checkpoint = Path::new(name).join("config.json").is_file();
+    Ok(!is_checkpoint && named_heads(in_force)?.any(|(known, _)| known == name))
+}
+
+/// Whether the checkpoint in `folder` is that of a head, as its configuration says or, where that
+/// says nothing, as its tensors do.
+pub(super) fn is_head(folder: &Path) -> bool {
+    let class = class_in(folder);
+    let is_head = |class: &str| Task::of_class(class).is_some();
+    class.as_deref().is_some_and(is_head)
+        || (class.as_deref() != Some("ElectraForPreTraining")
+            && HeadCheckpoint::open(folder).is_ok())
+}
+
+/// The class that the configuration in `folder` names.
+fn class_in(folder: &Path) -> Option<String> {
+    let config = std::fs::read(folder.join("config.json")).ok()?;
+    let config: serde_json::Value = serde_json::from_slice(&config).ok()?;
+    let class = config.pointer("/architectures/0")?.as_str()?;
+    Some(class.to_owned())
+}
+
+/// The end of a command's help: its examples, and the heads that have a name.
+pub(super) fn after_help(task: Task, examples: &str) -> String {
+    let known = settings::known_heads().unwrap_or_default();
+    let mut known: Vec<_> = known.iter().filter(|(_, head)| head.task == task).collect();
+    known.sort_by_key(|(_, head)| head.pairs);
+    let widest = known.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    let known: String = known
+        .into_iter()
+        .map(|(name, head)| {
+            let about = head.about.as_deref().unwrap_or_default();
+            format!("  {name:widest$}  {about}\n")
+        })
+        .collect();
+    format!(
+        "Examples:\n{examples}\n\n\
+         Heads on the Hugging Face hub that --head knows by a name. It was out of reach when this was \
+         made, so that none of them has been tried:\n{known}\n\
+         Exit codes: 0 all was read, 2 something failed (the rest is still reported), 130 Ctrl-C."
+    )
+}
+
+/// The format to write in, and what is known of the terminal.
+pub(super) fn output(in_force: &InForce, args: &HeadArgs) -> anyhow::Result<(HeadFormat, Looks)> {
+    let format = args.format.unwrap_or(if io::stdout().is_terminal() {
+        HeadFormat::Pretty
+    } else {
+        HeadFormat::Compact
+    });
+    // Where there is no terminal to ask, as many columns as people like to read.
+    let width = crossterm::terminal::size().map_or(100, |(width, _)| width);
+    let looks = Looks {
+        theme: in_force.theme(None)?,
+        width,
+    };
+    Ok((format, looks))
+}
+
+/// How much of a document has been read, told as it grows.
+pub(super) struct ReadSoFar<'a> {
+    progress: &'a Progress,
+    path: PathBuf,
+    done: usize,
+    all: usize,
+}
+
+impl<'a> ReadSoFar<'a> {
+    pub(super) fn new(document: &Document, progress: &'a Progress) -> ReadSoFar<'a> {
+        ReadSoFar {
+            progress,
+            path: document.path.clone(),
+            done: 0,
+            all: document.text.len(),
+        }
+    }
+
+    /// This stretch has been read, too.
+    pub(super) fn add(&mut self, span: Span) {
+        self.done += span.len();
+        self.progress.show(&self.path, self.done, self.all);
+    }
+}
+
+/// Reads every source, has `find` find what is wanted in it, and prints that as soon as it is there.
+/// A file that fails is said to, and stops no other.
+pub(super) fn read_all<Found>(
+    global: &Global,
+    args: &HeadArgs,
+    sources: Vec<Source>,
+    mut errors: Vec<FileError>,
+    model: &report::Model,
+    printer: &mut dyn HeadPrinter<Found>,
+    find: &mut dyn FnMut(Document, &Progress) -> Result<Found, ReadError>,
+) -> anyhow::Result<Exit> {
+    let mut out = BufWriter::new(io::stdout().lock());
+    printer.begin(&mut out, model)?;
+    let progress = Progress::new(global, sources.len());
+    for source in &sources {
+        let found = common::read(source, args.language).and_then(|document| {
+            let path = document.path.clone();
+            progress.show(&path, 0, 1);
+            let found = find(document, &progress);
+            progress.next();
+            found.map_err(|err| FileError {
+                path,
+                message: common::in_full(&err.into()),
+            })
+        });
+        match found {
+            Ok(found) => progress.aside(|| {
+                printer.document(&mut out, &found)?;
+                // Whoever reads along sees each document when it is ready.
+                out.flush()
+            })?,
+            Err(error) => {
+                progress.aside(|| common::report_error(&error));
+                errors.push(error);
+            }
+        }
+    }
+    progress.finish();
+    printer.end(&mut out, &errors)?;
+    Ok(match errors.is_empty() {
+        true => Exit::Clean,
+        false => Exit::Failed,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::Cli;
+    use clap::Parser;
+
+    /// The settings in force where a file says this, and nothing else.
+    fn in_force(settings: &str, arguments: &[&str]) -> (Global, InForce) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.toml");
+        std::fs::write(&path, settings).unwrap();
+        let fixed = ["electroscope", "--config", path.to_str().unwrap()];
+        let cli = Cli::parse_from(fixed.iter().chain(arguments));
+        let in_force = InForce::new(&cli.global).unwrap();
+        (cli.global, in_force)
+    }
+
+    fn fixture(name: &str) -> String {
+        format!(
+            "{}/tests/reference/heads/{name}",
+            env!("CARGO_MANIFEST_DIR")
+        )
+    }
+
+    #[test]
+    fn the_screen_is_told_each_step_and_what_was_loaded() {
+        let (global, in_force) = in_force("", &[]);
+        let folder = fixture("electra-tags");
+        let mut steps = Vec::new();
+        let loaded = load_head_for_screen(&global, &in_force, &folder, &mut |step| {
+            steps.push(step);
+        });
+        let (reader, summary) = loaded.unwrap();
+        assert_eq!(
+            steps,
+            [format!("opening {folder}"), format!("loading {folder}")]
+        );
+        assert_eq!(reader.task(), Task::Tagging);
+        assert_eq!(
+            summary,
+            HeadSummary {
+                id: folder,
+                revision: None,
+                device: "cpu".to_owned(),
+                precision: "f32".to_owned(),
+                task: Task::Tagging,
+                labels: ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"]
+                    .map(str::to_owned)
+                    .to_vec(),
+                note: None,
+            }
+        );
+    }
+
+    #[test]
+    fn what_the_screen_cannot_load_is_told_as_in_a_command() {
+        let (global, in_force) = in_force("", &[]);
+        let load = |choice: &str| {
+            let loaded = load_head_for_screen(&global, &in_force, choice, &mut |_| {});
+            format!("{:#}", loaded.err().unwrap())
+        };
+        assert!(load("builtin:ner").contains("no head is built in this version"));
+        assert!(load("./nope").contains("there is no such folder"));
+    }
+
+    #[test]
+    fn what_is_set_comes_first_and_is_known_to_be_here() {
+        let (single, answers) = (fixture("electra-single"), fixture("bert-answers"));
+        let settings = format!(
+            "[heads]\nclassification = {single:?}\n\
+             [heads.mine]\nmodel = {answers:?}\ntask = \"qa\"\nabout = \"of my own\"\n"
+        );
+        let tags = fixture("distilbert-tags");
+        let (global, in_force) = in_force(&settings, &["--head", &tags]);
+        let choices = head_choices(&global, &in_force);
+        let first = |task: Task| {
+            let mut of_task = choices.iter().filter(|choice| choice.task == task);
+            of_task.next().unwrap().clone()
+        };
+        let choice = |name: &str, task: Task, about: &str, model: &str| HeadChoice {
+            name: name.to_owned(),
+            task,
+            source: HeadSource::Configured,
+            bytes: Some(hub::bytes_in(Path::new(model))),
+            about: about.to_owned(),
+        };
+        let class = "ElectraForSequenceClassification";
+        let wanted = choice(&single, Task::Classification, class, &single);
+        assert_eq!(first(Task::Classification), wanted);
+        let wanted = choice("mine", Task::QuestionAnswering, "of my own", &answers);
+        assert_eq!(first(Task::QuestionAnswering), wanted);
+        let class = "DistilBertForTokenClassification";
+        assert_eq!(
+            first(Task::Tagging),
+            choice(&tags, Task::Tagging, class, &tags)
+        );
+        // Whatever else is in the cache of whoever runs this, the names that are known are there.
+        assert!(choices.iter().any(|choice| choice.name == "sst2"));
+    }
+}

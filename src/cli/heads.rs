@@ -173,6 +173,15 @@ fn none_chosen(global: &Global, in_force: &InForce, task: Task) -> anyhow::Resul
     Ok(anyhow::Error::msg(message))
 }
 
+/// Why a head is no use in a panel of the screen.
+pub(super) fn wrong_panel(asked: &str, found: Task, wanted: Task) -> String {
+    format!(
+        "{asked} {} and cannot {}; its place is another panel",
+        does(found),
+        cannot(wanted)
+    )
+}
+
 /// A head that is ready to read.
 pub(super) struct LoadedHead {
     pub(super) reader: HeadReader,
@@ -248,10 +257,6 @@ fn wrong_task(
 
 /// Loads the head that `choice` means, as `--head` takes it, for the screen: each step is told, and
 /// so is how much of a file has come.
-#[allow(
-    dead_code,
-    reason = "the screen's panels for heads are what will call it"
-)]
 pub(super) fn load_head_for_screen(
     global: &Global,
     in_force: &InForce,

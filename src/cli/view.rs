@@ -8,12 +8,14 @@ use anyhow::Context;
 use ratatui::layout::Size;
 
 use super::common::{self, InForce};
-use super::{Exit, Global, LanguageChoice, ViewArgs};
+use super::{Exit, Global, LanguageChoice, ViewArgs, heads};
+use crate::analysis::{HeadChoice, HeadSummary, Task};
 use crate::settings::Paths;
 use crate::text::Language;
 use crate::ui;
 use crate::ui::Suppliers;
 use crate::ui::state::{Memory, Opening};
+use crate::worker::heads::{Loader, Reader};
 use crate::worker::inference::ModelSummary;
 
 pub(super) fn run(global: &Global, args: &ViewArgs) -> anyhow::Result<Exit> {
@@ -35,6 +37,10 @@ pub(super) fn run(global: &Global, args: &ViewArgs) -> anyhow::Result<Exit> {
 
     let threshold = in_force.threshold(args.threshold, None);
     tracing::debug!(threshold, ?opening, "opening the screen");
+    let shelf = Shelf {
+        global: global.clone(),
+        in_force: in_force.clone(),
+    };
     let load = move |step: &mut dyn FnMut(String)| {
         let (loaded, note) =
             common::load_for_screen(&global, &in_force, step).map_err(|err| format!("{err:#}"))?;
@@ -53,7 +59,7 @@ pub(super) fn run(global: &Global, args: &ViewArgs) -> anyhow::Result<Exit> {
     };
     let suppliers = Suppliers {
         model: load,
-        heads: Arc::new(NoHeads),
+        heads: Arc::new(shelf),
         remember: Box::new(remember),
     };
     let code = ui::run(opening, suppliers).context("the terminal cannot be used")?;
@@ -75,7 +81,7 @@ fn opening(in_force: &InForce, args: &ViewArgs) -> anyhow::Result<Opening> {
         threshold: args.threshold,
         theme,
         size: Size::default(),
-        memory: recall(),
+        memory: recall(in_force),
     };
     for path in &args.paths {
         if path == Path::new("-") {
@@ -89,26 +95,31 @@ fn opening(in_force: &InForce, args: &ViewArgs) -> anyhow::Result<Opening> {
     Ok(opening)
 }
 
-/// Knows no heads: this version cannot load one yet.
-struct NoHeads;
+/// Finds and loads heads for the screen.
+struct Shelf {
+    global: Global,
+    in_force: InForce,
+}
 
-impl crate::worker::heads::Loader for NoHeads {
-    fn choices(&self) -> Vec<crate::analysis::HeadChoice> {
-        Vec::new()
+impl Loader for Shelf {
+    fn choices(&self) -> Vec<HeadChoice> {
+        heads::head_choices(&self.global, &self.in_force)
     }
+
     fn load(
         &self,
-        _: crate::analysis::Task,
-        _: &str,
-        _: &mut dyn FnMut(String),
-    ) -> Result<
-        (
-            Box<dyn crate::worker::heads::Reader>,
-            crate::analysis::HeadSummary,
-        ),
-        String,
-    > {
-        Err("this version cannot load a head yet".into())
+        task: Task,
+        choice: &str,
+        step: &mut dyn FnMut(String),
+    ) -> Result<(Box<dyn Reader>, HeadSummary), String> {
+        let (reader, summary) =
+            heads::load_head_for_screen(&self.global, &self.in_force, choice, step)
+                .map_err(|err| format!("{err:#}"))?;
+        // The panel was chosen first: a head for another one would answer nothing there.
+        if summary.task != task {
+            return Err(heads::wrong_panel(choice, summary.task, task));
+        }
+        Ok((Box::new(reader), summary))
     }
 }
 
@@ -117,15 +128,21 @@ fn memory_file() -> PathBuf {
     Paths::new().state.join("screen.toml")
 }
 
-/// What was kept from the last run; nothing if that cannot be read, for it is no loss.
-fn recall() -> Memory {
-    let Ok(text) = std::fs::read_to_string(memory_file()) else {
-        return Memory::default();
-    };
-    toml::from_str(&text).unwrap_or_else(|err| {
+/// What was kept from the last run, nothing if that cannot be read, for it is no loss; heads that
+/// were never chosen on the screen are those of the settings.
+fn recall(in_force: &InForce) -> Memory {
+    let text = std::fs::read_to_string(memory_file()).unwrap_or_default();
+    let mut memory: Memory = toml::from_str(&text).unwrap_or_else(|err| {
         tracing::warn!(%err, "what was kept from the last run is not understood");
         Memory::default()
-    })
+    });
+    for (task, head) in &in_force.file.heads.chosen {
+        let kept = memory.head_mut(*task);
+        if kept.is_none() {
+            *kept = Some(head.clone());
+        }
+    }
+    memory
 }
 
 /// Keeps `memory` for the next run.

@@ -87,7 +87,8 @@ impl Memory {
         }
     }
 
-    pub(super) fn head_mut(&mut self, task: Task) -> &mut Option<String> {
+    /// The same, to be changed.
+    pub fn head_mut(&mut self, task: Task) -> &mut Option<String> {
         match task {
             Task::Classification => &mut self.classify,
             Task::QuestionAnswering => &mut self.ask,

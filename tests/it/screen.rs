@@ -303,3 +303,61 @@ fn without_colour_the_flagged_word_is_underlined_and_nothing_is_coloured() {
     session.press("q");
     assert_eq!(session.end(), 0);
 }
+
+#[test]
+fn heads_are_chosen_on_the_screen_answer_there_and_follow_the_editor() {
+    let text = "The committee approved the bridge over the river. She works every day.\n";
+    let (folder, path) = folder_with("minutes.txt", text);
+    let head = |name: &str| {
+        let heads = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/heads");
+        heads.join(name).display().to_string()
+    };
+    let mut session = Session::start(folder.path(), &["minutes.txt"], &[]);
+    session.wait_for("✓");
+    session.press("4");
+    session.wait_for("No head is chosen");
+    session.press("m");
+    session.wait_for("Heads that tag");
+    session.press(&head("electra-tags"));
+    session.press("\r");
+    session.wait_for("all kinds");
+    let listed = |session: &Session, title: &str| {
+        session.wait(&format!("{title} and ✓ twice"), |screen| {
+            let contents = screen.contents();
+            contents.contains(title) && contents.matches('✓').count() == 2
+        });
+    };
+    listed(&session, "Entities");
+
+    session.press("2m");
+    session.wait_for("Heads that classify");
+    session.press(&head("electra-single"));
+    session.press("\r");
+    listed(&session, "Units 1");
+    session.press("u");
+    listed(&session, "Units 2");
+
+    session.press("3m");
+    session.wait_for("Heads that answer");
+    session.press(&head("electra-answers"));
+    session.press("\r");
+    session.wait_for("a asks a question");
+    session.press("awho approved the bridge\r");
+    listed(&session, "Answers 20");
+    // Another text is asked again by itself.
+    std::fs::write(&path, "Oslo.\n").unwrap();
+    session.wait("fewer answers", |screen| {
+        let contents = screen.contents();
+        contents.contains("Oslo.") && contents.contains("Answers 3")
+    });
+    session.press("q");
+    assert_eq!(session.end(), 0);
+
+    // The next time the head is there without being chosen.
+    let mut session = Session::start(folder.path(), &["minutes.txt"], &[]);
+    session.wait_for("✓");
+    session.press("4");
+    listed(&session, "Entities");
+    session.press("q");
+    assert_eq!(session.end(), 0);
+}

@@ -118,7 +118,7 @@ fn markdown(text: &str) -> Document {
 
 /// A text of `count` words out of `words`, the same for the same seed: sentences of a dozen words,
 /// paragraphs of eight sentences.
-fn prose(words: &[&str], count: usize, mut seed: u64) -> String {
+pub(crate) fn prose(words: &[&str], count: usize, mut seed: u64) -> String {
     let mut text = String::new();
     for at in 1..=count {
         seed = seed
@@ -134,7 +134,7 @@ fn prose(words: &[&str], count: usize, mut seed: u64) -> String {
     text
 }
 
-const WORDS: &[&str] = &[
+pub(crate) const WORDS: &[&str] = &[
     "the",
     "harbour",
     "committee",
@@ -158,7 +158,7 @@ const WORDS: &[&str] = &[
 ];
 
 /// Words of which the toy model knows most.
-const TOY_WORDS: &[&str] = &[
+pub(crate) const TOY_WORDS: &[&str] = &[
     "the",
     "boat",
     "harbour",
@@ -380,7 +380,7 @@ fn text_that_offers_no_place_to_cut_is_scored_in_bounded_steps() {
 
 /// Text with all that makes offsets hard: letters of one to four bytes, marks that combine or
 /// decompose, line ends of both kinds, markers of Markdown, characters that tokenizers drop.
-fn hard_text() -> impl Strategy<Value = String> {
+pub(crate) fn hard_text() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         4 => "[a-zA-Z]{1,9}",
         2 => "[ \t]{1,2}",
@@ -700,9 +700,9 @@ fn what_is_put_in_at_the_top_moves_the_rest_but_reads_none_of_it_again() {
 }
 
 /// A place in a text (as a share of it), how many characters go, and what comes.
-type Edit = (f64, usize, String);
+pub(crate) type Edit = (f64, usize, String);
 
-fn edits() -> impl Strategy<Value = Vec<Edit>> {
+pub(crate) fn edits() -> impl Strategy<Value = Vec<Edit>> {
     let inserted = prop_oneof![
         3 => "[a-z ]{0,12}",
         1 => Just("\n\n".to_owned()),
@@ -713,7 +713,7 @@ fn edits() -> impl Strategy<Value = Vec<Edit>> {
     prop::collection::vec((0.0..1.0, 0usize..40, inserted), 1..6)
 }
 
-fn apply(text: &mut String, (place, gone, come): &Edit) {
+pub(crate) fn apply(text: &mut String, (place, gone, come): &Edit) {
     let from = text.floor_char_boundary((place * text.len() as f64) as usize);
     let gone = text[from..]
         .chars()

@@ -226,3 +226,49 @@ fn info_names_the_files_that_were_read() {
         assert_eq!(named[2..], *files);
     }
 }
+
+#[test]
+fn of_several_formats_the_first_is_read() {
+    let folder = checkpoint("shards");
+    for format in ["flax", "keras", "bundle"] {
+        copy(&reference("formats").join(format), folder.path());
+    }
+    for name in ["model.safetensors", "pytorch_model.bin"] {
+        let from = reference("fixtures/projected").join(name);
+        fs::copy(from, folder.path().join(name)).unwrap();
+    }
+    for name in [
+        "model.safetensors",
+        "model.safetensors.index.json",
+        "pytorch_model.bin",
+        "flax_model.msgpack",
+        "tf_model.h5",
+        "model.ckpt.index",
+        "tied.ckpt.index",
+    ] {
+        let weights = Weights::open_folder(folder.path()).unwrap();
+        assert_eq!(weights.path(), folder.path().join(name));
+        fs::remove_file(folder.path().join(name)).unwrap();
+    }
+    assert!(Weights::open_folder(folder.path()).is_err());
+}
+
+#[test]
+fn of_two_tensorflow_checkpoints_neither_is_guessed() {
+    let folder = checkpoint("bundle");
+    let rename = |from: &str, to: &str| {
+        fs::rename(folder.path().join(from), folder.path().join(to)).unwrap();
+    };
+    rename("model.ckpt.index", "step-100.ckpt.index");
+    let complaint = Weights::open_folder(folder.path()).err().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    assert_eq!(
+        complaint.to_string(),
+        format!(
+            "{} and {} are both checkpoints; \
+             keep the files of one of them, or rename them to model.ckpt.*",
+            path("step-100.ckpt.index"),
+            path("tied.ckpt.index")
+        )
+    );
+}

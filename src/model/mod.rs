@@ -16,6 +16,7 @@ pub mod device;
 pub mod electra;
 mod error;
 pub mod family;
+pub mod fast;
 pub mod fine_tuned;
 pub mod head;
 pub mod heads;
@@ -74,10 +75,12 @@ pub fn load(
 ) -> Result<(Arc<dyn Forward>, Option<String>), Error> {
     check_precision(precision)?;
     let (device, remark) = device::choose(device)?;
-    Ok((
-        Arc::new(plain::PlainDiscriminator::load(checkpoint, &device)?),
-        remark,
-    ))
+    let forward: Arc<dyn Forward> = if device.is_cpu() {
+        Arc::new(fast::FastDiscriminator::load(checkpoint)?)
+    } else {
+        Arc::new(plain::PlainDiscriminator::load(checkpoint, &device)?)
+    };
+    Ok((forward, remark))
 }
 
 fn check_precision(precision: &str) -> Result<(), Error> {

@@ -517,6 +517,26 @@ impl Weights {
     /// The parts of an eight-bit matrix, if `name` is one: an `I8` tensor `(rows, columns)` with an
     /// `F32` tensor `name.scale` of shape `(rows)`.
     pub fn quantised(&self, name: &str) -> Option<Quantised<'_>> {
+        self.quantised_by(name, |entry| self.bytes(entry))
+    }
+
+    /// As [`Weights::quantised`], for weights that the binary carries: they are there for good, so a
+    /// model need not copy what it can read in place.
+    pub fn carried_quantised(&self, name: &str) -> Option<Quantised<'static>> {
+        match self.files.list.as_slice() {
+            &[(_, Data::Carried(bytes))] => {
+                self.quantised_by(name, |entry| bytes.get(entry.offset..).unwrap_or_default())
+            }
+            _ => None,
+        }
+    }
+
+    /// `bytes_from` gives the bytes from a tensor's first on.
+    fn quantised_by<'a>(
+        &self,
+        name: &str,
+        bytes_from: impl Fn(&Entry) -> &'a [u8],
+    ) -> Option<Quantised<'a>> {
         let entry = self
             .entries
             .get(name)
@@ -526,8 +546,8 @@ impl Weights {
         if scale.numbers != NumberType::F32 || scale.shape != [rows] {
             return None;
         }
-        let numbers = self.bytes(entry).get(..entry.count())?;
-        let scales = as_f32s(self.bytes(scale).get(..rows * 4)?)?;
+        let numbers = bytes_from(entry).get(..entry.count())?;
+        let scales = as_f32s(bytes_from(scale).get(..rows * 4)?)?;
         Some(Quantised {
             numbers: as_i8s(numbers),
             scales,

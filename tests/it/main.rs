@@ -6,6 +6,7 @@ mod ask;
 mod checkpoints;
 mod classify;
 mod cli;
+mod fast;
 mod formats;
 mod heads;
 mod heads_at_work;

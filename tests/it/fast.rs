@@ -1,0 +1,277 @@
+//! The fused forward pass against the plain one: on checkpoints of every shape, drawn at random, on
+//! the reference's fixtures, and on the built-in model.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use candle_core::{Device, Tensor};
+use electroscope::model::fast::FastDiscriminator;
+use electroscope::model::parameters::{Head, parameters};
+use electroscope::model::plain::PlainDiscriminator;
+use electroscope::model::{Checkpoint, ElectraConfig, Error, Forward, Weights};
+use proptest::prelude::*;
+
+/// By how much two orders of the same sum may differ in a logit.
+const TOLERANCE: f32 = 1e-4;
+
+/// A generator of numbers that look random (splitmix64).
+struct Numbers(u64);
+
+impl Numbers {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// Between -1 and 1.
+    fn signed(&mut self) -> f32 {
+        (self.next() >> 40) as f32 / (1 << 23) as f32 - 1.0
+    }
+
+    fn below(&mut self, end: usize) -> usize {
+        (self.next() % end as u64) as usize
+    }
+}
+
+/// A checkpoint of a shape with weights drawn at random, large enough that every part of the
+/// computation shows in the logits.
+fn drawn(fields: &str, seed: u64) -> Checkpoint {
+    let json = format!(r#"{{"model_type": "electra", {fields}}}"#);
+    let config = ElectraConfig::parse(json.as_bytes(), Path::new("config.json")).unwrap();
+    let mut numbers = Numbers(seed);
+    let tensors: HashMap<String, Tensor> = parameters(&config, Head::Discriminator)
+        .into_iter()
+        .map(|parameter| {
+            let count: usize = parameter.shape.iter().product();
+            let depth = *parameter.shape.last().unwrap() as f32;
+            let (middle, width) = match parameter.name.as_str() {
+                name if name.ends_with("LayerNorm.weight") => (1.0, 0.5),
+                name if parameter.shape.len() == 1 && name.ends_with("bias") => (0.0, 0.5),
+                name if name.contains("embeddings.") => (0.0, 1.0),
+                _ => (0.0, 2.0 / depth.sqrt()),
+            };
+            let values: Vec<f32> = (0..count)
+                .map(|_| middle + width * numbers.signed())
+                .collect();
+            let tensor = Tensor::from_vec(values, parameter.shape, &Device::Cpu).unwrap();
+            (parameter.name, tensor)
+        })
+        .collect();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.safetensors");
+    candle_core::safetensors::save(&tensors, &path).unwrap();
+    Checkpoint {
+        folder: None,
+        config,
+        tokenizer: Arc::clone(&Checkpoint::builtin().unwrap().tokenizer),
+        weights: Weights::open(&path).unwrap(),
+    }
+}
+
+fn windows(config: &ElectraConfig, lengths: &[usize], seed: u64) -> Vec<Vec<u32>> {
+    let mut numbers = Numbers(seed);
+    lengths
+        .iter()
+        .map(|&length| {
+            (0..length.min(config.max_position_embeddings))
+                .map(|_| numbers.below(config.vocab_size) as u32)
+                .collect()
+        })
+        .collect()
+}
+
+fn slices(windows: &[Vec<u32>]) -> Vec<&[u32]> {
+    windows.iter().map(Vec::as_slice).collect()
+}
+
+/// The largest distance between a logit of the one and of the other.
+fn distance(got: &[Vec<f32>], want: &[Vec<f32>]) -> f32 {
+    assert_eq!(
+        got.iter().map(Vec::len).collect::<Vec<_>>(),
+        want.iter().map(Vec::len).collect::<Vec<_>>()
+    );
+    let pairs = got.iter().flatten().zip(want.iter().flatten());
+    pairs.map(|(x, y)| (x - y).abs()).fold(0.0, |most, off| {
+        // A number that is none is no distance, and must not be lost.
+        if off.is_nan() {
+            f32::NAN
+        } else {
+            f32::max(most, off)
+        }
+    })
+}
+
+fn assert_like_plain(checkpoint: &Checkpoint, windows: &[&[u32]]) {
+    let plain = PlainDiscriminator::load(checkpoint, &Device::Cpu).unwrap();
+    let fast = FastDiscriminator::load(checkpoint).unwrap();
+    let want = plain.logits(windows).unwrap();
+    let off = distance(&fast.logits(windows).unwrap(), &want);
+    assert!(off <= TOLERANCE, "{off} apart");
+}
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/reference/fixtures")
+        .join(name)
+}
+
+const SMALL: &str = r#""vocab_size": 50, "embedding_size": 24, "hidden_size": 40,
+    "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 72,
+    "max_position_embeddings": 160"#;
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    #[test]
+    fn models_of_any_shape_give_the_logits_of_the_plain_one(
+        heads in 1usize..5,
+        size in 1usize..40,
+        embedding in 1usize..40,
+        projected in any::<bool>(),
+        layers in 1usize..4,
+        inner in 1usize..80,
+        kinds in 1usize..3,
+        activation in prop::sample::select(vec!["gelu", "gelu_new", "relu", "silu", "tanh"]),
+        lengths in prop::collection::vec(1usize..90, 1..5),
+        seed in any::<u64>(),
+    ) {
+        let hidden = heads * size;
+        let embedding = if projected { embedding } else { hidden };
+        let checkpoint = drawn(
+            &format!(
+                r#""vocab_size": 50, "embedding_size": {embedding}, "hidden_size": {hidden},
+                    "num_hidden_layers": {layers}, "num_attention_heads": {heads},
+                    "intermediate_size": {inner}, "max_position_embeddings": 90,
+                    "type_vocab_size": {kinds}, "hidden_act": "{activation}",
+                    "layer_norm_eps": 1e-5"#
+            ),
+            seed,
+        );
+        let windows = windows(&checkpoint.config, &lengths, seed ^ 1);
+        assert_like_plain(&checkpoint, &slices(&windows));
+    }
+}
+
+#[test]
+fn the_fixtures_give_the_logits_of_the_plain_model() {
+    for name in ["projected", "equal", "deep"] {
+        let checkpoint = Checkpoint::open(&fixture(name)).unwrap();
+        let windows = windows(&checkpoint.config, &[1, 2, 7, 16, 17, 33], 7);
+        assert_like_plain(&checkpoint, &slices(&windows));
+    }
+}
+
+#[test]
+fn the_built_in_model_gives_the_logits_of_the_plain_one() {
+    let checkpoint = Checkpoint::builtin().unwrap();
+    let windows = windows(&checkpoint.config, &[3, 60, 129, 512], 11);
+    assert_like_plain(&checkpoint, &slices(&windows));
+}
+
+#[test]
+fn a_window_has_the_same_logits_bit_by_bit_alone_and_in_any_batch() {
+    let checkpoint = drawn(SMALL, 3);
+    let fast = FastDiscriminator::load(&checkpoint).unwrap();
+    let lengths: Vec<usize> = (0..40).map(|at| 1 + at * 37 % 160).collect();
+    let windows = windows(&checkpoint.config, &lengths, 5);
+    let windows = slices(&windows);
+    let together = fast.logits(&windows).unwrap();
+    let backwards: Vec<&[u32]> = windows.iter().rev().copied().collect();
+    let mut turned = fast.logits(&backwards).unwrap();
+    turned.reverse();
+    assert_eq!(together, turned);
+    for (window, logits) in windows.iter().zip(&together) {
+        assert_eq!(
+            &fast.logits(&[window]).unwrap(),
+            std::slice::from_ref(logits)
+        );
+    }
+}
+
+#[test]
+fn any_number_of_threads_gives_the_same_logits_bit_by_bit() {
+    let checkpoint = drawn(SMALL, 4);
+    let fast = FastDiscriminator::load(&checkpoint).unwrap();
+    let windows = windows(&checkpoint.config, &[160, 3, 77, 1, 140], 6);
+    let windows = slices(&windows);
+    let answers: Vec<Vec<Vec<f32>>> = [1, 2, 3, 16]
+        .into_iter()
+        .map(|threads| {
+            let pool = rayon::ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .build()
+                .unwrap();
+            pool.install(|| fast.logits(&windows).unwrap())
+        })
+        .collect();
+    for answer in &answers {
+        assert_eq!(answer, &answers[0]);
+    }
+}
+
+#[test]
+fn threads_that_ask_at_once_get_their_own_answers() {
+    let checkpoint = drawn(SMALL, 8);
+    let fast = FastDiscriminator::load(&checkpoint).unwrap();
+    let windows = windows(&checkpoint.config, &[90, 20, 133, 61], 9);
+    let alone: Vec<_> = (windows.iter())
+        .map(|window| fast.logits(&[window]).unwrap())
+        .collect();
+    std::thread::scope(|scope| {
+        let asking: Vec<_> = (windows.iter())
+            .map(|window| scope.spawn(|| (0..5).map(|_| fast.logits(&[window]).unwrap()).collect()))
+            .collect();
+        for (asked, alone) in asking.into_iter().zip(&alone) {
+            let answers: Vec<Vec<Vec<f32>>> = asked.join().unwrap();
+            assert!(answers.iter().all(|answer| answer == alone));
+        }
+    });
+}
+
+#[test]
+fn no_windows_and_empty_windows_have_no_logits() {
+    let fast = FastDiscriminator::load(&drawn(SMALL, 1)).unwrap();
+    assert!(fast.logits(&[]).unwrap().is_empty());
+    assert_eq!(fast.logits(&[&[], &[]]).unwrap(), [[], []] as [[f32; 0]; 2]);
+    let mixed = fast.logits(&[&[1, 2, 3], &[], &[4]]).unwrap();
+    assert_eq!(mixed.iter().map(Vec::len).collect::<Vec<_>>(), [3, 0, 1]);
+    assert_eq!(mixed[0], fast.logits(&[&[1, 2, 3]]).unwrap()[0]);
+}
+
+#[test]
+fn what_no_logit_can_be_given_for_is_refused() {
+    let fast = FastDiscriminator::load(&drawn(SMALL, 1)).unwrap();
+    let refusals: Vec<String> = [&[1, 50][..], &[1; 161]]
+        .iter()
+        .map(|window| match fast.logits(&[window]) {
+            Err(err @ Error::Tensor(_)) => err.to_string(),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    insta::assert_snapshot!(refusals.join("\n"), @r"
+    the model's arithmetic failed: token 50, but the vocabulary has 50 tokens
+    the model's arithmetic failed: a window of 161 tokens, but the model reads at most 160
+    ");
+}
+
+#[test]
+fn the_cpu_computes_by_the_fused_pass() {
+    let checkpoint = Checkpoint::open(&fixture("equal")).unwrap();
+    let windows = windows(&checkpoint.config, &[9, 20], 2);
+    let fast = FastDiscriminator::load(&checkpoint).unwrap();
+    for precision in ["auto", "f32"] {
+        let (forward, _) = electroscope::model::load(&checkpoint, "cpu", precision).unwrap();
+        assert_eq!(
+            forward.logits(&slices(&windows)).unwrap(),
+            fast.logits(&slices(&windows)).unwrap()
+        );
+        assert_eq!(
+            (forward.device(), forward.precision()),
+            ("cpu".into(), "f32".into())
+        );
+    }
+}

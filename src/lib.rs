@@ -17,7 +17,8 @@
 //!   The only room that sees a tensor.
 //! - [`analysis`]: windows, the cache, and the questions we ask a text.
 //! - [`report`]: findings as coloured text, compact lines, JSON; the scale from p to a colour.
-//! - [`worker`]: the threads: the one that owns the model, those that watch, find and read files.
+//! - [`worker`]: the threads: those that own the model and the heads, those that watch, find and read
+//!   files.
 //! - [`ui`]: the screen: state, update, view.
 //! - [`settings`]: what a user may set; flag beats variable beats file.
 //! - [`cli`]: one file per command, and the exit code.

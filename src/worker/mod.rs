@@ -1,9 +1,10 @@
 //! Threads and channels, and no opinions.
 //!
-//! [`inference`] owns the model and answers the newest question first; [`files`] watches the open
-//! files and says what they hold now: the system's events are hints to it, and only what it reads is
-//! a fact. [`finder`] looks for documents in a folder; [`pipe`] reads standard input. All speak to
-//! one inbox through a callback that only enqueues.
+//! [`inference`] owns the model and answers the newest question first; [`heads`] owns the fine-tuned
+//! heads and does the same. [`files`] watches the open files and says what they hold now: the
+//! system's events are hints to it, and only what it reads is a fact. [`finder`] looks for documents
+//! in a folder; [`pipe`] reads standard input. All speak to one inbox through a callback that only
+//! enqueues.
 
 pub mod files;
 pub mod finder;

@@ -12,7 +12,7 @@ use crate::ui::findings::{HeadState, HeadWork, Item, ReadyHead, items};
 use crate::ui::open::Open;
 use crate::ui::state::{Panel, State};
 use crate::ui::view::layer::item_style;
-use crate::ui::view::pen::{Pen, cut, paragraph};
+use crate::ui::view::pen::{Pen, cut, cut_front, paragraph};
 use crate::ui::view::{duration_in_words, spinner};
 
 use super::{here, top_of_list};
@@ -102,7 +102,7 @@ fn draw_head(buffer: &mut Buffer, state: &State, area: Rect, task: Task, head: &
     let theme = state.theme;
     let summary = &head.summary;
     let mut pen = Pen::new(buffer, area, 2);
-    let runs = format!("{} · {} {}", summary.id, summary.device, summary.precision);
+    let runs = format!(" · {} {}", summary.device, summary.precision);
     let work = state.document().map(|open| &open.findings.work[task]);
     let (work, style) = match work {
         Some(HeadWork::Reading) => (spinner(state).to_owned(), theme.faint()),
@@ -113,7 +113,9 @@ fn draw_head(buffer: &mut Buffer, state: &State, area: Rect, task: Task, head: &
         Some(HeadWork::Idle) | None => (String::new(), theme.faint()),
     };
     let room = pen.room().saturating_sub(work.width() + 1);
-    pen.put_cut(&runs, room, theme.faint());
+    // Folders differ at their end, and so do hub ids.
+    let id = cut_front(&visible(&summary.id), room.saturating_sub(runs.width()));
+    pen.put(&id, theme.faint()).put(&runs, theme.faint());
     pen.right(work.width()).put(&work, style);
 
     let Some(open) = state.document() else { return };

@@ -174,8 +174,9 @@ impl Words {
 /// What the windows have found so far. In what order they are heard makes no difference.
 #[derive(Default)]
 struct Found {
-    /// Words, as a first token and the one after the last, and their best score.
-    spans: BTreeMap<(u32, u32), f32>,
+    /// The best so far, the best first, and of equals the first in the text: words, as a first token
+    /// and the one after the last, with their best score.
+    best: Vec<((u32, u32), f32)>,
     /// The lowest score of there being no answer.
     none: Option<f32>,
 }
@@ -198,20 +199,36 @@ impl Found {
             let (Some(starts), Some(ends)) = (starts.get(inside.clone()), ends.get(inside)) else {
                 continue;
             };
-            for (words, score) in best(starts, ends, stretch.start, words) {
-                let best = self.spans.entry(words).or_insert(score);
-                *best = best.max(score);
+            // Most of a long text has nothing to do with the question.
+            if self.may_hold_better(starts, ends) {
+                self.add(best(starts, ends, stretch.start, words));
             }
         }
     }
 
+    /// Whether a stretch with these logits may hold one of the best answers.
+    fn may_hold_better(&self, starts: &[f32], ends: &[f32]) -> bool {
+        let largest = |logits: &[f32]| logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        match self.best.get(N_BEST - 1) {
+            Some(&(_, least)) => largest(starts) + largest(ends) >= least,
+            None => true,
+        }
+    }
+
+    /// Adds some answers, and keeps the best of them all.
+    fn add(&mut self, more: BTreeMap<(u32, u32), f32>) {
+        self.best.extend(more);
+        let better = |a: f32, b: f32| b.total_cmp(&a);
+        (self.best).sort_by(|(a, p), (b, q)| a.cmp(b).then(better(*p, *q)));
+        self.best.dedup_by_key(|(words, _)| *words);
+        // Equals stay in the order of the text.
+        self.best.sort_by(|(_, p), (_, q)| better(*p, *q));
+        self.best.truncate(N_BEST);
+    }
+
     /// The best of them all.
     fn answers(self, tokens: &Tokens, can_refuse: bool) -> Answers {
-        // In the order of the text, which equals keep.
-        let mut best: Vec<((u32, u32), f32)> = self.spans.into_iter().collect();
-        best.sort_by(|(_, a), (_, b)| b.total_cmp(a));
-        best.truncate(N_BEST);
-        let scores: Vec<f32> = best.iter().map(|&(_, score)| score).collect();
+        let scores: Vec<f32> = self.best.iter().map(|&(_, score)| score).collect();
         // A text without a window does not contradict that there is no answer.
         let none = can_refuse.then(|| self.none.unwrap_or(0.0));
         let (shares, p_none) = decode::shares(&scores, none);
@@ -221,7 +238,7 @@ impl Found {
             p,
         };
         Answers {
-            best: best.into_iter().zip(shares).map(answer).collect(),
+            best: self.best.into_iter().zip(shares).map(answer).collect(),
             none: none.zip(p_none).map(|(score, p)| NoAnswer { score, p }),
         }
     }

@@ -557,6 +557,19 @@ mod tests {
     }
 
     #[test]
+    fn what_is_cut_for_length_is_cut_where_a_sentence_begins_near_the_even_place() {
+        let geometry = Geometry::for_tiles(120);
+        // Twice what fits, which two windows could only hold if they were cut in the middle.
+        let ids: Vec<u32> = (0..240).collect();
+        let mut begins = vec![Begins::Word; 240];
+        for at in [20, 88, 155] {
+            begins[at] = Begins::Sentence;
+        }
+        let parts = evenly(whole(&ids, &begins), 0..240, &geometry);
+        assert_eq!(parts, [0..88, 88..155, 155..240]);
+    }
+
+    #[test]
     fn tiles_begin_with_paragraphs_where_there_are_any() {
         let (ids, mut begins) = text(5, 6_000);
         for (at, begins) in begins.iter_mut().enumerate() {

@@ -875,6 +875,25 @@ fn an_answer_is_made_of_whole_words_and_of_thirty_tokens_at_most() {
 }
 
 #[test]
+fn many_ways_to_the_same_words_leave_room_for_other_answers() {
+    // Every pair of pieces of the long word scores more than any other span.
+    let word = "qzxjvkwqjxzv";
+    let pieces = ids(word);
+    assert!((9..15).contains(&pieces.len()), "{}", pieces.len());
+    let model = by_token(2, move |window, at| match pieces.contains(&window[at]) {
+        true => vec![9.0; 2],
+        false => pointing(window, at),
+    });
+    let mut reader = reader(Task::QuestionAnswering, model, 512);
+    let document = plain(&format!(
+        "The boat waits over the {word}, and a river goes under it."
+    ));
+    let answers = ask(&mut reader, &document, "what?");
+    assert_eq!(text(&document, answers.best[0].span), word);
+    assert_eq!(answers.best.len(), decode::N_BEST);
+}
+
+#[test]
 fn a_question_must_have_a_word_and_leave_room_for_the_text() {
     let mut reader = reader(Task::QuestionAnswering, echo(Task::QuestionAnswering), 48);
     let document = plain("The boat waits.");
@@ -1425,6 +1444,18 @@ fn after_an_edit_only_the_windows_that_read_it_are_tagged_again() {
 }
 
 #[test]
+fn a_reader_can_be_handed_to_another_thread() {
+    let document = plain("The boats wait.");
+    let mut classifier = reader(Task::Classification, echo(Task::Classification), 512);
+    let here = units(&mut classifier, &document, UnitKind::Document);
+    let there = std::thread::spawn({
+        let document = document.clone();
+        move || units(&mut classifier, &document, UnitKind::Document)
+    });
+    assert_eq!(there.join().unwrap(), here);
+}
+
+#[test]
 fn what_stands_twice_in_a_text_is_read_once_and_what_is_forgotten_again() {
     let document = plain(&"The boats wait. Nobody went.\n\n".repeat(40));
     let mut classifier = reader(Task::Classification, echo(Task::Classification), 512);
@@ -1639,6 +1670,50 @@ fn stale_work_ends_between_two_calls_of_the_model_and_what_was_done_is_kept() {
         let mut fresh = self::reader(task, echo(task), 128);
         assert_eq!(said, until_stale(&mut fresh, &document, &never).unwrap().0);
         assert!(counts.computed > 30);
+    }
+}
+
+#[test]
+fn work_that_was_called_stale_once_is_over() {
+    let document = plain(&prose(WORDS, 6_000, 47));
+    for task in TASKS {
+        let recorder = Recorder::new(echo(task));
+        let mut reader = reader(task, Arc::clone(&recorder) as _, 128).with_batch(1);
+        let asked = AtomicUsize::new(0);
+        // Yes to the fourth question alone.
+        let is_stale = || asked.fetch_add(1, Ordering::Relaxed) == 3;
+        let said = until_stale(&mut reader, &document, &is_stale);
+        assert_eq!(said.is_none(), task == Task::QuestionAnswering);
+        assert_eq!(asked.load(Ordering::Relaxed), 4, "{task:?}");
+        assert!(recorder.calls().len() < 3, "{task:?}");
+    }
+}
+
+#[test]
+fn nothing_far_away_is_looked_at_before_the_nearest_is_handed_on() {
+    let document = plain(&prose(WORDS, 20_000, 48));
+    let end = document.text.len();
+    let focus = Some(Span::new(end - 200, end));
+    for task in [Task::Classification, Task::Tagging] {
+        let mut reader = reader(task, echo(task), 128);
+        // Asked before each stretch of the text and before each call of the model.
+        let asked = AtomicUsize::new(0);
+        let first = std::cell::Cell::new(None);
+        let is_stale = || {
+            asked.fetch_add(1, Ordering::Relaxed);
+            false
+        };
+        let note = || first.set(first.get().or(Some(asked.load(Ordering::Relaxed))));
+        match task {
+            Task::Tagging => reader.tag(&document, focus, &is_stale, &mut |_| note()),
+            _ => {
+                let kind = UnitKind::Sentence;
+                reader.classify(&document, kind, focus, &is_stale, &mut |_| note())
+            }
+        }
+        .unwrap();
+        assert_eq!(first.get(), Some(2), "{task:?}");
+        assert!(asked.load(Ordering::Relaxed) > 20);
     }
 }
 

@@ -8,6 +8,7 @@
 //! equal to [`super::plain`], which stays the measure and computes whatever runs on another device.
 
 mod attention;
+mod eight;
 mod linear;
 mod norm;
 mod tile;
@@ -21,7 +22,7 @@ use super::config::Activation;
 use super::weights::{Quantised, Weights};
 use super::{Checkpoint, ElectraConfig, Error, Forward};
 use attention::{Head, Room};
-use linear::{Linear, Rows};
+use linear::Linear;
 use norm::{Norm, dots};
 use tile::Sizes;
 
@@ -39,7 +40,17 @@ const BLOCKS_PER_THREAD: usize = 8;
 /// The fewest queries that attention is split to.
 const FEW_QUERIES: usize = 64;
 
-/// An ELECTRA discriminator in f32 on the CPU.
+/// What linear layers are computed in; all else is in f32.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arithmetic {
+    /// Single precision.
+    F32,
+    /// Eight-bit weights with a scale per column, eight-bit activations with a scale per row, exact
+    /// sums of their products.
+    Int8,
+}
+
+/// An ELECTRA discriminator on the CPU.
 pub struct FastDiscriminator {
     words: Words,
     /// Position plus segment, row by row.
@@ -58,6 +69,7 @@ pub struct FastDiscriminator {
     vocabulary: usize,
     positions: usize,
     sizes: Sizes,
+    arithmetic: Arithmetic,
     /// Buffers that are not in use, to be used again.
     spare: Mutex<Vec<Buffers>>,
 }
@@ -94,7 +106,7 @@ struct Buffers {
 /// Room for one thread.
 #[derive(Default)]
 struct Bench {
-    rows: Rows,
+    linear: linear::Room,
     narrow: Vec<f32>,
     wide: Vec<f32>,
     room: Room,
@@ -104,13 +116,25 @@ thread_local! {
     static BENCH: RefCell<Bench> = RefCell::default();
 }
 
+/// Gives `work` the room of this thread. It is taken out meanwhile, for a kernel that waits for
+/// others may take up another block on this thread, which then gets room of its own.
+fn with_bench<T>(work: impl FnOnce(&mut Bench) -> T) -> T {
+    let mut bench = BENCH.take();
+    let done = work(&mut bench);
+    BENCH.set(bench);
+    done
+}
+
 impl FastDiscriminator {
-    /// Loads the discriminator of `checkpoint`.
+    /// Loads the discriminator of `checkpoint`, to compute in `arithmetic`.
     ///
     /// # Errors
     ///
     /// A tensor that is missing, misshapen or of a type that is no weight.
-    pub fn load(checkpoint: &Checkpoint) -> Result<FastDiscriminator, Error> {
+    pub fn load(
+        checkpoint: &Checkpoint,
+        arithmetic: Arithmetic,
+    ) -> Result<FastDiscriminator, Error> {
         let (config, weights) = (&checkpoint.config, &checkpoint.weights);
         let (size, hidden) = (config.embedding_size, config.hidden_size);
         let at = "electra.embeddings";
@@ -118,7 +142,7 @@ impl FastDiscriminator {
             || {
                 (0..config.num_hidden_layers)
                     .into_par_iter()
-                    .map(|layer| Layer::load(config, weights, layer))
+                    .map(|layer| Layer::load(config, weights, layer, arithmetic))
                     .collect::<Result<Vec<Layer>, Error>>()
             },
             || (Words::load(config, weights), places(config, weights)),
@@ -138,10 +162,16 @@ impl FastDiscriminator {
                 None
             } else {
                 let name = "electra.embeddings_project".to_owned();
-                Some(Linear::load(weights, &[name], size, hidden)?)
+                Some(Linear::load(weights, &[name], size, hidden, arithmetic)?)
             },
             layers: layers?,
-            head: Linear::load(weights, &[format!("{head}.dense")], hidden, hidden)?,
+            head: Linear::load(
+                weights,
+                &[format!("{head}.dense")],
+                hidden,
+                hidden,
+                arithmetic,
+            )?,
             prediction: weights
                 .numbers(&format!("{prediction}.weight"), &[1, hidden])?
                 .into_owned(),
@@ -157,6 +187,7 @@ impl FastDiscriminator {
             vocabulary: config.vocab_size,
             positions: config.max_position_embeddings,
             sizes: Sizes::here(),
+            arithmetic,
             spare: Mutex::default(),
         })
     }
@@ -181,11 +212,16 @@ impl FastDiscriminator {
     }
 
     /// The logits of windows that go through the layers together, one after the other in `to`.
-    fn pass(&self, windows: &[&[u32]], buffers: &mut Buffers, to: &mut Vec<Vec<f32>>) {
+    fn pass(
+        &self,
+        windows: &[&[u32]],
+        buffers: &mut Buffers,
+        to: &mut Vec<Vec<f32>>,
+    ) -> Result<(), Error> {
         let rows: usize = windows.iter().map(|window| window.len()).sum();
         if rows == 0 {
             to.extend(windows.iter().map(|_| Vec::new()));
-            return;
+            return Ok(());
         }
         let Buffers {
             states,
@@ -219,7 +255,7 @@ impl FastDiscriminator {
             .par_chunks_mut(each.0)
             .zip(asked.par_chunks_mut(each.1))
             .zip(tokens.par_chunks(each.2))
-            .for_each(|((states, asked), tokens)| self.embed(tokens, states, asked));
+            .try_for_each(|((states, asked), tokens)| self.embed(tokens, states, asked))?;
         for (at, layer) in self.layers.iter().enumerate() {
             self.attend(windows, asked, heeded);
             let heeded = &*heeded;
@@ -228,13 +264,13 @@ impl FastDiscriminator {
                 .zip(asked.par_chunks_mut(each.1))
                 .zip(logits.par_chunks_mut(each.2))
                 .zip(tokens.par_chunks(each.2))
-                .for_each(|(((states, asked), logits), tokens)| {
+                .try_for_each(|(((states, asked), logits), tokens)| {
                     let next = match self.layers.get(at + 1) {
                         Some(next) => Next::Layer(next, asked),
                         None => Next::Head(logits),
                     };
-                    self.feed(layer, tokens, heeded, states, next);
-                });
+                    self.feed(layer, tokens, heeded, states, next)
+                })?;
         }
         let mut logits = logits.as_slice();
         for window in windows {
@@ -242,14 +278,18 @@ impl FastDiscriminator {
             to.push(own.to_vec());
             logits = rest;
         }
+        Ok(())
     }
 
     /// Embeds a block of rows, and asks the first layer's questions.
-    fn embed(&self, tokens: &[Token], states: &mut [f32], asked: &mut [f32]) {
+    fn embed(&self, tokens: &[Token], states: &mut [f32], asked: &mut [f32]) -> Result<(), Error> {
         let (size, count) = (self.embedding_size, tokens.len());
-        BENCH.with_borrow_mut(|bench| {
+        with_bench(|bench| {
             let Bench {
-                rows, narrow, wide, ..
+                linear,
+                narrow,
+                wide,
+                ..
             } = bench;
             narrow.resize(count * size, 0.0);
             wide.resize(count * size, 0.0);
@@ -264,16 +304,15 @@ impl FastDiscriminator {
             self.norm.add(narrow, wide);
             match &self.project {
                 Some(project) => {
-                    rows.fill(narrow, size, count, size, self.sizes);
-                    project.forward(rows, None, states);
+                    project.forward(linear, narrow, count, None, states)?;
                 }
                 None => states.copy_from_slice(narrow),
             }
-            if let Some(layer) = self.layers.first() {
-                rows.fill(states, self.hidden, count, self.hidden, self.sizes);
-                layer.attention.forward(rows, None, asked);
+            match self.layers.first() {
+                Some(layer) => layer.attention.forward(linear, states, count, None, asked),
+                None => Ok(()),
             }
-        });
+        })
     }
 
     /// Attention of all heads over all windows.
@@ -312,7 +351,7 @@ impl FastDiscriminator {
         }
         let sizes = self.sizes;
         tasks.into_par_iter().for_each(|(head, to)| {
-            BENCH.with_borrow_mut(|bench| head.attend(&mut bench.room, sizes, to));
+            with_bench(|bench| head.attend(&mut bench.room, sizes, to));
         });
     }
 
@@ -324,42 +363,49 @@ impl FastDiscriminator {
         heeded: &[f32],
         states: &mut [f32],
         next: Next<'_>,
-    ) {
-        let (hidden, count, sizes) = (self.hidden, tokens.len(), self.sizes);
-        BENCH.with_borrow_mut(|bench| {
+    ) -> Result<(), Error> {
+        let (hidden, count) = (self.hidden, tokens.len());
+        with_bench(|bench| {
             let Bench {
-                rows, narrow, wide, ..
+                linear,
+                narrow,
+                wide,
+                ..
             } = bench;
             narrow.resize(count * hidden, 0.0);
-            wide.resize(count * layer.intermediate.outputs(), 0.0);
+            wide.resize(count * hidden, 0.0);
             let size = hidden / self.heads;
-            for (token, row) in tokens.iter().zip(narrow.chunks_exact_mut(hidden)) {
+            for (token, row) in tokens.iter().zip(wide.chunks_exact_mut(hidden)) {
                 for (head, to) in row.chunks_exact_mut(size).enumerate() {
                     let at = token.first * hidden + (head * token.length + token.place) * size;
                     to.copy_from_slice(heeded.get(at..at + size).unwrap_or_default());
                 }
             }
-            rows.fill(narrow, hidden, count, hidden, sizes);
-            layer.attention_output.forward(rows, None, narrow);
+            layer
+                .attention_output
+                .forward(linear, wide, count, None, narrow)?;
             layer.attention_norm.add(states, narrow);
 
-            rows.fill(states, hidden, count, hidden, sizes);
             let activation = Some(self.activation);
-            layer.intermediate.forward(rows, activation, wide);
-            let inner = layer.output.inputs();
-            rows.fill(wide, inner, count, inner, sizes);
-            layer.output.forward(rows, None, narrow);
+            wide.resize(count * layer.intermediate.outputs(), 0.0);
+            layer
+                .intermediate
+                .forward(linear, states, count, activation, wide)?;
+            layer.output.forward(linear, wide, count, None, narrow)?;
             layer.output_norm.add(states, narrow);
 
-            rows.fill(states, hidden, count, hidden, sizes);
             match next {
-                Next::Layer(next, asked) => next.attention.forward(rows, None, asked),
+                Next::Layer(next, asked) => {
+                    next.attention.forward(linear, states, count, None, asked)
+                }
                 Next::Head(logits) => {
-                    self.head.forward(rows, activation, narrow);
+                    self.head
+                        .forward(linear, states, count, activation, narrow)?;
                     dots(narrow, &self.prediction, self.prediction_bias, logits);
+                    Ok(())
                 }
             }
-        });
+        })
     }
 }
 
@@ -381,7 +427,7 @@ impl Forward for FastDiscriminator {
                 !begun || rows <= most
             });
             let (now, later) = rest.split_at(fit.count());
-            self.pass(now, &mut buffers, &mut logits);
+            self.pass(now, &mut buffers, &mut logits)?;
             rest = later;
         }
         if let Ok(mut spare) = self.spare.lock() {
@@ -395,7 +441,10 @@ impl Forward for FastDiscriminator {
     }
 
     fn precision(&self) -> String {
-        "f32".to_owned()
+        match self.arithmetic {
+            Arithmetic::F32 => "f32".to_owned(),
+            Arithmetic::Int8 => "int8".to_owned(),
+        }
     }
 }
 
@@ -478,7 +527,12 @@ impl Words {
 }
 
 impl Layer {
-    fn load(config: &ElectraConfig, weights: &Weights, layer: usize) -> Result<Layer, Error> {
+    fn load(
+        config: &ElectraConfig,
+        weights: &Weights,
+        layer: usize,
+        arithmetic: Arithmetic,
+    ) -> Result<Layer, Error> {
         let (hidden, inner, eps) = (
             config.hidden_size,
             config.intermediate_size,
@@ -486,12 +540,12 @@ impl Layer {
         );
         let at = format!("electra.encoder.layer.{layer}");
         let linear = |name: &str, from: usize, to: usize| {
-            Linear::load(weights, &[format!("{at}.{name}")], from, to)
+            Linear::load(weights, &[format!("{at}.{name}")], from, to, arithmetic)
         };
         let norm = |name: &str| Norm::load(weights, &format!("{at}.{name}"), hidden, eps);
         let parts = ["query", "key", "value"].map(|part| format!("{at}.attention.self.{part}"));
         Ok(Layer {
-            attention: Linear::load(weights, &parts, hidden, hidden)?,
+            attention: Linear::load(weights, &parts, hidden, hidden, arithmetic)?,
             attention_output: linear("attention.output.dense", hidden, hidden)?,
             attention_norm: norm("attention.output.LayerNorm")?,
             intermediate: linear("intermediate.dense", hidden, inner)?,

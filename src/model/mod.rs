@@ -57,13 +57,13 @@ pub trait Forward: Send + Sync {
     /// Where it computes: `cpu`, `cuda:0`.
     fn device(&self) -> String;
 
-    /// What it computes in: `f32`.
+    /// What it computes in: `f32`, `int8`.
     fn precision(&self) -> String;
 }
 
 /// Loads the discriminator of `checkpoint` onto the device that `device` names (see
-/// [`device::choose`]), to compute in `precision` (`auto`, `f32`). The second value is a remark for
-/// the user, if there is one.
+/// [`device::choose`]), to compute in `precision` (`auto`, `f32`, and on the CPU `int8`). The second
+/// value is a remark for the user, if there is one.
 ///
 /// # Errors
 ///
@@ -73,10 +73,24 @@ pub fn load(
     device: &str,
     precision: &str,
 ) -> Result<(Arc<dyn Forward>, Option<String>), Error> {
-    check_precision(precision)?;
+    let arithmetic = match precision {
+        "auto" | "f32" => fast::Arithmetic::F32,
+        "int8" => fast::Arithmetic::Int8,
+        _ => {
+            return Err(Error::Precision {
+                wanted: format!("{precision:?}"),
+                why: "it must be auto, f32 or int8".to_owned(),
+            });
+        }
+    };
     let (device, remark) = device::choose(device)?;
     let forward: Arc<dyn Forward> = if device.is_cpu() {
-        Arc::new(fast::FastDiscriminator::load(checkpoint)?)
+        Arc::new(fast::FastDiscriminator::load(checkpoint, arithmetic)?)
+    } else if arithmetic == fast::Arithmetic::Int8 {
+        return Err(Error::Precision {
+            wanted: format!("{precision:?}"),
+            why: "the GPU computes in f32 only; use auto or f32, or the CPU".to_owned(),
+        });
     } else {
         Arc::new(plain::PlainDiscriminator::load(checkpoint, &device)?)
     };
@@ -86,7 +100,7 @@ pub fn load(
 fn check_precision(precision: &str) -> Result<(), Error> {
     let why = match precision {
         "auto" | "f32" => return Ok(()),
-        "int8" => "this version computes in f32 only; use auto or f32",
+        "int8" => "fine-tuned models compute in f32 only; use auto or f32",
         _ => "it must be auto or f32",
     };
     Err(Error::Precision {

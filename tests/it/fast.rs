@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
-use electroscope::model::fast::FastDiscriminator;
+use electroscope::model::fast::{Arithmetic, FastDiscriminator};
 use electroscope::model::parameters::{Head, parameters};
 use electroscope::model::plain::PlainDiscriminator;
 use electroscope::model::{Checkpoint, ElectraConfig, Error, Forward, Weights};
@@ -107,7 +107,7 @@ fn distance(got: &[Vec<f32>], want: &[Vec<f32>]) -> f32 {
 
 fn assert_like_plain(checkpoint: &Checkpoint, windows: &[&[u32]]) {
     let plain = PlainDiscriminator::load(checkpoint, &Device::Cpu).unwrap();
-    let fast = FastDiscriminator::load(checkpoint).unwrap();
+    let fast = FastDiscriminator::load(checkpoint, Arithmetic::F32).unwrap();
     let want = plain.logits(windows).unwrap();
     let off = distance(&fast.logits(windows).unwrap(), &want);
     assert!(off <= TOLERANCE, "{off} apart");
@@ -124,7 +124,13 @@ const SMALL: &str = r#""vocab_size": 50, "embedding_size": 24, "hidden_size": 40
     "max_position_embeddings": 160"#;
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    // A layer norm over two or three numbers that are nearly alike enlarges the last digit of each
+    // by the root of what is added to their variance, so that is larger here than in any real model.
+    #![proptest_config(ProptestConfig {
+        cases: 48,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn models_of_any_shape_give_the_logits_of_the_plain_one(
@@ -147,7 +153,7 @@ proptest! {
                     "num_hidden_layers": {layers}, "num_attention_heads": {heads},
                     "intermediate_size": {inner}, "max_position_embeddings": 90,
                     "type_vocab_size": {kinds}, "hidden_act": "{activation}",
-                    "layer_norm_eps": 1e-5"#
+                    "layer_norm_eps": 0.02"#
             ),
             seed,
         );
@@ -174,8 +180,14 @@ fn the_built_in_model_gives_the_logits_of_the_plain_one() {
 
 #[test]
 fn a_window_has_the_same_logits_bit_by_bit_alone_and_in_any_batch() {
+    for arithmetic in [Arithmetic::F32, Arithmetic::Int8] {
+        batches_do_not_show(arithmetic);
+    }
+}
+
+fn batches_do_not_show(arithmetic: Arithmetic) {
     let checkpoint = drawn(SMALL, 3);
-    let fast = FastDiscriminator::load(&checkpoint).unwrap();
+    let fast = FastDiscriminator::load(&checkpoint, arithmetic).unwrap();
     let lengths: Vec<usize> = (0..40).map(|at| 1 + at * 37 % 160).collect();
     let windows = windows(&checkpoint.config, &lengths, 5);
     let windows = slices(&windows);
@@ -195,7 +207,7 @@ fn a_window_has_the_same_logits_bit_by_bit_alone_and_in_any_batch() {
 #[test]
 fn any_number_of_threads_gives_the_same_logits_bit_by_bit() {
     let checkpoint = drawn(SMALL, 4);
-    let fast = FastDiscriminator::load(&checkpoint).unwrap();
+    let fast = FastDiscriminator::load(&checkpoint, Arithmetic::F32).unwrap();
     let windows = windows(&checkpoint.config, &[160, 3, 77, 1, 140], 6);
     let windows = slices(&windows);
     let answers: Vec<Vec<Vec<f32>>> = [1, 2, 3, 16]
@@ -216,7 +228,7 @@ fn any_number_of_threads_gives_the_same_logits_bit_by_bit() {
 #[test]
 fn threads_that_ask_at_once_get_their_own_answers() {
     let checkpoint = drawn(SMALL, 8);
-    let fast = FastDiscriminator::load(&checkpoint).unwrap();
+    let fast = FastDiscriminator::load(&checkpoint, Arithmetic::F32).unwrap();
     let windows = windows(&checkpoint.config, &[90, 20, 133, 61], 9);
     let alone: Vec<_> = (windows.iter())
         .map(|window| fast.logits(&[window]).unwrap())
@@ -233,8 +245,37 @@ fn threads_that_ask_at_once_get_their_own_answers() {
 }
 
 #[test]
+fn eight_bits_change_p_by_less_than_half_a_hundredth_on_average() {
+    let checkpoint = Checkpoint::builtin().unwrap();
+    let text = include_str!("../../assets/sample.md");
+    let ids: Vec<u32> = (text.lines())
+        .flat_map(|line| checkpoint.tokenizer.encode(line))
+        .map(|piece| piece.id)
+        .collect();
+    let (cls, sep) = (checkpoint.tokenizer.cls_id(), checkpoint.tokenizer.sep_id());
+    let windows: Vec<Vec<u32>> = (ids.chunks(126))
+        .map(|ids| [&[cls], ids, &[sep]].concat())
+        .collect();
+    let plain = PlainDiscriminator::load(&checkpoint, &Device::Cpu).unwrap();
+    let (eight, _) = electroscope::model::load(&checkpoint, "cpu", "int8").unwrap();
+    assert_eq!(eight.precision(), "int8");
+    let p = |model: &dyn Forward| -> Vec<f64> {
+        let logits = model.logits(&slices(&windows)).unwrap().concat();
+        (logits.iter().map(|&x| 1.0 / (1.0 + (-f64::from(x)).exp()))).collect()
+    };
+    let (want, got) = (p(&plain), p(&*eight));
+    let off: f64 = want.iter().zip(&got).map(|(x, y)| (x - y).abs()).sum();
+    assert_ne!(want, got, "nothing was computed in eight bits");
+    assert!(
+        off / (want.len() as f64) < 0.005,
+        "{}",
+        off / want.len() as f64
+    );
+}
+
+#[test]
 fn no_windows_and_empty_windows_have_no_logits() {
-    let fast = FastDiscriminator::load(&drawn(SMALL, 1)).unwrap();
+    let fast = FastDiscriminator::load(&drawn(SMALL, 1), Arithmetic::F32).unwrap();
     assert!(fast.logits(&[]).unwrap().is_empty());
     assert_eq!(fast.logits(&[&[], &[]]).unwrap(), [[], []] as [[f32; 0]; 2]);
     let mixed = fast.logits(&[&[1, 2, 3], &[], &[4]]).unwrap();
@@ -244,7 +285,7 @@ fn no_windows_and_empty_windows_have_no_logits() {
 
 #[test]
 fn what_no_logit_can_be_given_for_is_refused() {
-    let fast = FastDiscriminator::load(&drawn(SMALL, 1)).unwrap();
+    let fast = FastDiscriminator::load(&drawn(SMALL, 1), Arithmetic::F32).unwrap();
     let refusals: Vec<String> = [&[1, 50][..], &[1; 161]]
         .iter()
         .map(|window| match fast.logits(&[window]) {
@@ -262,7 +303,7 @@ fn what_no_logit_can_be_given_for_is_refused() {
 fn the_cpu_computes_by_the_fused_pass() {
     let checkpoint = Checkpoint::open(&fixture("equal")).unwrap();
     let windows = windows(&checkpoint.config, &[9, 20], 2);
-    let fast = FastDiscriminator::load(&checkpoint).unwrap();
+    let fast = FastDiscriminator::load(&checkpoint, Arithmetic::F32).unwrap();
     for precision in ["auto", "f32"] {
         let (forward, _) = electroscope::model::load(&checkpoint, "cpu", precision).unwrap();
         assert_eq!(

@@ -10,7 +10,7 @@ use rten_simd::{Isa, Simd, SimdOp, SimdUnaryOp};
 use rten_vecmath::Exp;
 
 use super::linear::Rows;
-use super::tile::{Sizes, VECTORS, groups, rows_at_once, tile, with_rows};
+use super::tile::{Sizes, VECTORS, groups, rows_at_once, tile, vectors, with_rows};
 
 /// Room for the work of one thread.
 #[derive(Debug, Default)]
@@ -132,8 +132,11 @@ impl SimdOp for Attend<'_> {
 
         let mut most = [ops.splat(f32::MIN); VECTORS];
         for row in scores.chunks_exact(columns) {
-            let row = ops.load_many::<VECTORS>(row);
-            most = std::array::from_fn(|c| ops.max(most[c], row[c]));
+            let row = vectors(isa, row);
+            most = std::array::from_fn(
+                #[inline(always)]
+                |c| ops.max(most[c], row[c]),
+            );
         }
         let mut sums = [ops.zero(); VECTORS];
         for row in scores.chunks_exact_mut(columns) {
@@ -143,7 +146,10 @@ impl SimdOp for Attend<'_> {
                 ops.store(share, place);
             }
         }
-        let wholes = sums.map(|sum| ops.reciprocal(sum).to_array());
+        let wholes = sums.map(
+            #[inline(always)]
+            |sum| ops.reciprocal(sum).to_array(),
+        );
         let wholes = wholes.iter().flat_map(|whole| whole.as_ref());
 
         let panels = self.values.chunks_exact(scores.len());
@@ -193,7 +199,10 @@ fn mix<'a, I: Isa, const ROWS: usize>(
     let sums = tile::<I, ROWS>(isa, shares, VECTORS * ops.len(), values);
     for (row, (sums, whole)) in to.chunks_mut(stride).zip(sums.iter().zip(wholes)) {
         let whole = ops.splat(*whole);
-        let sums: [I::F32; VECTORS] = std::array::from_fn(|c| ops.mul(sums[c], whole));
+        let sums: [I::F32; VECTORS] = std::array::from_fn(
+            #[inline(always)]
+            |c| ops.mul(sums[c], whole),
+        );
         let row = row.get_mut(..width).unwrap_or_default();
         let mut vectors = row.chunks_exact_mut(ops.len());
         let mut sums = sums.into_iter();

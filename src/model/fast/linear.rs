@@ -7,7 +7,9 @@ use rten_vecmath::{ApproxGelu, Gelu, Silu, Tanh};
 use super::super::config::Activation;
 use super::super::weights::Weights;
 use super::super::{Error, parameters::Parameter};
-use super::tile::{Sizes, VECTORS, groups, tile, with_rows};
+use super::Arithmetic;
+use super::eight::{self, Eight};
+use super::tile::{Sizes, VECTORS, groups, tile, vectors, with_rows};
 
 /// Bytes in a line of the cache; a panel that begins with one is read with half the accesses.
 const LINE: usize = 64;
@@ -39,17 +41,19 @@ impl Aligned {
     }
 }
 
-/// A linear layer.
-#[derive(Debug)]
-pub(super) struct Linear {
-    /// Panel after panel of columns, each depth first: number `d * columns + c` of a panel is
-    /// weight `(c, d)`. The last panel is filled up with zeros.
-    panels: Aligned,
-    /// One number per column, filled up like the panels.
-    bias: Vec<f32>,
-    inputs: usize,
-    outputs: usize,
-    sizes: Sizes,
+/// A linear layer, or several of one input.
+pub(super) enum Linear {
+    /// In f32.
+    Floats(Floats),
+    /// In eight bits.
+    Eight(Eight),
+}
+
+/// Room for the work of one thread.
+#[derive(Default)]
+pub(super) struct Room {
+    rows: Rows,
+    eight: eight::Room,
 }
 
 impl Linear {
@@ -64,10 +68,76 @@ impl Linear {
         names: &[String],
         inputs: usize,
         outputs: usize,
+        arithmetic: Arithmetic,
     ) -> Result<Linear, Error> {
+        Ok(match arithmetic {
+            Arithmetic::F32 => Linear::Floats(Floats::load(weights, names, inputs, outputs)?),
+            Arithmetic::Int8 => Linear::Eight(Eight::load(weights, names, inputs, outputs)?),
+        })
+    }
+
+    /// The layer and, if there is one, the activation on `count` rows, row by row, into `to`.
+    ///
+    /// # Errors
+    ///
+    /// Those of the kernels of other crates, for operands that do not fit each other.
+    pub(super) fn forward(
+        &self,
+        room: &mut Room,
+        rows: &[f32],
+        count: usize,
+        activation: Option<Activation>,
+        to: &mut [f32],
+    ) -> Result<(), Error> {
+        match self {
+            Linear::Floats(floats) => {
+                let inputs = floats.inputs;
+                room.rows.fill(rows, inputs, count, inputs, floats.sizes);
+                Product {
+                    linear: floats,
+                    rows: &room.rows,
+                    activation,
+                    to,
+                }
+                .dispatch();
+                Ok(())
+            }
+            Linear::Eight(layer) => layer.forward(&mut room.eight, rows, count, activation, to),
+        }
+    }
+
+    /// Numbers in a row that comes out.
+    pub(super) fn outputs(&self) -> usize {
+        match self {
+            Linear::Floats(floats) => floats.outputs,
+            Linear::Eight(layer) => layer.outputs(),
+        }
+    }
+}
+
+/// Linear layers in f32.
+#[derive(Debug)]
+pub(super) struct Floats {
+    /// Panel after panel of columns, each depth first: number `d * columns + c` of a panel is
+    /// weight `(c, d)`. The last panel is filled up with zeros.
+    panels: Aligned,
+    /// One number per column, filled up like the panels.
+    bias: Vec<f32>,
+    inputs: usize,
+    outputs: usize,
+    sizes: Sizes,
+}
+
+impl Floats {
+    fn load(
+        weights: &Weights,
+        names: &[String],
+        inputs: usize,
+        outputs: usize,
+    ) -> Result<Floats, Error> {
         let sizes = Sizes::here();
         let all = outputs * names.len();
-        let mut linear = Linear {
+        let mut linear = Floats {
             panels: Aligned::zeros(all.next_multiple_of(sizes.columns) * inputs),
             bias: vec![0.0; all.next_multiple_of(sizes.columns)],
             inputs,
@@ -119,27 +189,6 @@ impl Linear {
                 *place = value(number, scale);
             }
         }
-    }
-
-    /// Numbers in a row that goes in.
-    pub(super) fn inputs(&self) -> usize {
-        self.inputs
-    }
-
-    /// Numbers in a row that comes out.
-    pub(super) fn outputs(&self) -> usize {
-        self.outputs
-    }
-
-    /// The layer and, if there is one, the activation on every row of `rows`, into `to`, row by row.
-    pub(super) fn forward(&self, rows: &Rows, activation: Option<Activation>, to: &mut [f32]) {
-        Product {
-            linear: self,
-            rows,
-            activation,
-            to,
-        }
-        .dispatch();
     }
 }
 
@@ -196,7 +245,7 @@ impl Rows {
 }
 
 struct Product<'a> {
-    linear: &'a Linear,
+    linear: &'a Floats,
     rows: &'a Rows,
     activation: Option<Activation>,
     to: &'a mut [f32],
@@ -207,7 +256,7 @@ impl SimdOp for Product<'_> {
 
     #[inline(always)]
     fn eval<I: Isa>(self, isa: I) {
-        let Linear {
+        let Floats {
             panels,
             bias,
             inputs,
@@ -227,17 +276,12 @@ impl SimdOp for Product<'_> {
                     isa: I,
                     one_tile(numbers, panel, bias, width, &mut *to, *outputs)
                 );
-                let to = to.chunks_mut(*outputs).take(rows);
-                let to = to.filter_map(|row| row.get_mut(..width));
-                match self.activation {
-                    None => {}
-                    Some(Activation::Gelu) => to.for_each(|row| on_each(isa, row, &Gelu {})),
-                    Some(Activation::GeluTanh) => {
-                        to.for_each(|row| on_each(isa, row, &ApproxGelu {}));
-                    }
-                    Some(Activation::Relu) => to.for_each(|row| on_each(isa, row, &Relu {})),
-                    Some(Activation::Silu) => to.for_each(|row| on_each(isa, row, &Silu {})),
-                    Some(Activation::Tanh) => to.for_each(|row| on_each(isa, row, &Tanh {})),
+                for row in to.chunks_mut(*outputs).take(rows) {
+                    activate(
+                        isa,
+                        self.activation,
+                        row.get_mut(..width).unwrap_or_default(),
+                    );
                 }
             }
         }
@@ -256,10 +300,13 @@ fn one_tile<I: Isa, const ROWS: usize>(
 ) {
     let ops = isa.f32();
     let sums = tile::<I, ROWS>(isa, rows, ROWS, panel);
-    let bias = ops.load_many::<VECTORS>(bias);
+    let bias = vectors(isa, bias);
     let full = width == VECTORS * ops.len();
     for (row, sums) in to.chunks_mut(stride).zip(sums) {
-        let sums: [I::F32; VECTORS] = std::array::from_fn(|c| ops.add(sums[c], bias[c]));
+        let sums: [I::F32; VECTORS] = std::array::from_fn(
+            #[inline(always)]
+            |c| ops.add(sums[c], bias[c]),
+        );
         if let Some(row) = row.get_mut(..width).filter(|_| full) {
             for (place, sum) in row.chunks_exact_mut(ops.len()).zip(sums) {
                 ops.store(sum, place);
@@ -270,6 +317,19 @@ fn one_tile<I: Isa, const ROWS: usize>(
                 *place = number;
             }
         }
+    }
+}
+
+/// Applies the activation, if there is one, to every number of a row.
+#[inline(always)]
+pub(super) fn activate<I: Isa>(isa: I, activation: Option<Activation>, row: &mut [f32]) {
+    match activation {
+        None => {}
+        Some(Activation::Gelu) => on_each(isa, row, &Gelu {}),
+        Some(Activation::GeluTanh) => on_each(isa, row, &ApproxGelu {}),
+        Some(Activation::Relu) => on_each(isa, row, &Relu {}),
+        Some(Activation::Silu) => on_each(isa, row, &Silu {}),
+        Some(Activation::Tanh) => on_each(isa, row, &Tanh {}),
     }
 }
 

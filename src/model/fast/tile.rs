@@ -56,6 +56,15 @@ impl Sizes {
     }
 }
 
+/// The vectors of one row of a panel. Two loads, and no closure around them: one that is compiled
+/// apart from its caller would not know the caller's instructions, and every load would be a call.
+#[inline(always)]
+pub(super) fn vectors<I: Isa>(isa: I, from: &[f32]) -> [I::F32; VECTORS] {
+    let ops = isa.f32();
+    let (first, second) = from.split_at(ops.len());
+    [ops.load(first), ops.load(second)]
+}
+
 /// `ROWS` rows times one panel of columns. The rows come depth first: number `d * step + r` of
 /// `rows` is number `d` of row `r`. The panel likewise: its number `d * columns + c`.
 #[inline(always)]
@@ -72,7 +81,7 @@ pub(super) fn tile<I: Isa, const ROWS: usize>(
         let Some(row) = row.first_chunk::<ROWS>() else {
             break;
         };
-        let columns = ops.load_many::<VECTORS>(columns);
+        let columns = vectors(isa, columns);
         for r in 0..ROWS {
             let number = ops.splat(row[r]);
             for c in 0..VECTORS {

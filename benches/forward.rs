@@ -1,0 +1,163 @@
+//! Tokens per second of the plain and the fused forward pass, side by side; with `changes FILE`, how
+//! far their answers lie apart on a text.
+//!
+//! Prints a Markdown table; see the README beside it for how to run and read it. They are timed
+//! in turn, run by run, so that whatever else the machine does falls on both alike, and medians are
+//! compared.
+
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a program to be looked at, on models that it made itself"
+)]
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use candle_core::{Device, Tensor};
+use electroscope::model::fast::{Arithmetic, FastDiscriminator};
+use electroscope::model::parameters::{Head, parameters};
+use electroscope::model::plain::PlainDiscriminator;
+use electroscope::model::{Checkpoint, ElectraConfig, Forward, Weights};
+
+const SHAPES: [(usize, usize); 5] = [(1, 32), (1, 128), (1, 512), (8, 128), (32, 128)];
+
+/// For how long each shape is measured, if nothing else is asked for.
+const SECONDS: f64 = 4.0;
+
+fn main() {
+    if let Some(path) = std::env::args()
+        .skip_while(|argument| argument != "changes")
+        .nth(1)
+    {
+        return changes(&path);
+    }
+    // `cargo bench` passes flags of its own; a number is for us.
+    let seconds = std::env::args().find_map(|argument| argument.parse().ok());
+    let seconds: f64 = seconds.unwrap_or(SECONDS);
+    println!(
+        "| model | batch × length | plain f32 | fused f32 | fused int8 | f32 / plain | int8 / f32 |"
+    );
+    println!("|---|---|---|---|---|---|---|");
+    for (name, checkpoint) in [
+        ("built-in", Checkpoint::builtin().unwrap()),
+        ("ELECTRA-small, random", electra_small()),
+    ] {
+        let (plain, plain_load) =
+            timed(|| PlainDiscriminator::load(&checkpoint, &Device::Cpu).unwrap());
+        let fast = |arithmetic| FastDiscriminator::load(&checkpoint, arithmetic).unwrap();
+        let (f32, f32_load) = timed(|| fast(Arithmetic::F32));
+        let (int8, int8_load) = timed(|| fast(Arithmetic::Int8));
+        let models: [&dyn Forward; 3] = [&plain, &f32, &int8];
+        for (batch, length) in SHAPES {
+            let windows: Vec<Vec<u32>> = (0..batch)
+                .map(|window| {
+                    (0..length)
+                        .map(|at| (1000 + (window * 7919 + at * 104_729) % 20_000) as u32)
+                        .collect()
+                })
+                .collect();
+            let windows: Vec<&[u32]> = windows.iter().map(Vec::as_slice).collect();
+            let mut times: [Vec<Duration>; 3] = Default::default();
+            let started = Instant::now();
+            while started.elapsed().as_secs_f64() < seconds || times[0].len() < 5 {
+                for (model, times) in models.iter().zip(&mut times) {
+                    times.push(timed(|| model.logits(&windows).unwrap()).1);
+                }
+            }
+            let [plain, f32, int8] = times.map(|mut times| {
+                times.sort();
+                (batch * length) as f64 / times[times.len() / 2].as_secs_f64()
+            });
+            println!(
+                "| {name} | {batch} × {length} | {plain:.0} | {f32:.0} | {int8:.0} | {:.1} | {:.1} |",
+                f32 / plain,
+                int8 / f32
+            );
+        }
+        println!("| {name} | load | {plain_load:.0?} | {f32_load:.0?} | {int8_load:.0?} | | |");
+    }
+}
+
+fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
+    let started = Instant::now();
+    let done = std::hint::black_box(work());
+    (done, started.elapsed())
+}
+
+/// How much the eight-bit model's p differs from the plain one's on a text.
+fn changes(path: &str) {
+    let text = std::fs::read_to_string(path).unwrap();
+    let checkpoint = Checkpoint::builtin().unwrap();
+    let plain = PlainDiscriminator::load(&checkpoint, &Device::Cpu).unwrap();
+    let fast = |arithmetic| FastDiscriminator::load(&checkpoint, arithmetic).unwrap();
+    let ids: Vec<u32> = (text.lines())
+        .flat_map(|line| checkpoint.tokenizer.encode(line))
+        .map(|piece| piece.id)
+        .collect();
+    let (cls, sep) = (checkpoint.tokenizer.cls_id(), checkpoint.tokenizer.sep_id());
+    let windows: Vec<Vec<u32>> = (ids.chunks(254))
+        .map(|ids| [&[cls], ids, &[sep]].concat())
+        .collect();
+    let windows: Vec<&[u32]> = windows.iter().map(Vec::as_slice).collect();
+    let p = |model: &dyn Forward| -> Vec<f64> {
+        let logits = model.logits(&windows).unwrap();
+        let logits = logits.into_iter().flatten();
+        logits
+            .map(|x| 1.0 / (1.0 + (-f64::from(x)).exp()))
+            .collect()
+    };
+    let threshold = f64::from(checkpoint.config.threshold.unwrap());
+    let want = p(&plain);
+    println!(
+        "| {path}, {} tokens | mean change of p | largest | other side of the threshold |",
+        want.len()
+    );
+    println!("|---|---|---|---|");
+    for (name, arithmetic) in [
+        ("fused f32", Arithmetic::F32),
+        ("fused int8", Arithmetic::Int8),
+    ] {
+        let got = p(&fast(arithmetic));
+        let off = |(x, y): (&f64, &f64)| (x - y).abs();
+        let mean = got.iter().zip(&want).map(off).sum::<f64>() / want.len() as f64;
+        let most = got.iter().zip(&want).map(off).fold(0.0, f64::max);
+        let crossed = got
+            .iter()
+            .zip(&want)
+            .filter(|&(&x, &y)| (x < threshold) != (y < threshold));
+        println!("| {name} | {mean:.6} | {most:.6} | {} |", crossed.count());
+    }
+}
+
+/// The shape of ELECTRA-small, with weights of no meaning.
+fn electra_small() -> Checkpoint {
+    let config = ElectraConfig::parse(br#"{"model_type": "electra"}"#, Path::new("config.json"));
+    let config = config.unwrap();
+    let mut state = 1_u32;
+    let tensors: HashMap<String, Tensor> = parameters(&config, Head::Discriminator)
+        .into_iter()
+        .map(|parameter| {
+            let count: usize = parameter.shape.iter().product();
+            let values: Vec<f32> = (0..count)
+                .map(|_| {
+                    state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                    (f64::from(state) / f64::from(u32::MAX) - 0.5) as f32 * 0.1
+                })
+                .collect();
+            let tensor = Tensor::from_vec(values, parameter.shape, &Device::Cpu).unwrap();
+            (parameter.name, tensor)
+        })
+        .collect();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.safetensors");
+    candle_core::safetensors::save(&tensors, &path).unwrap();
+    Checkpoint {
+        folder: None,
+        config,
+        tokenizer: Checkpoint::builtin().unwrap().tokenizer,
+        weights: Weights::open(&path).unwrap(),
+    }
+}

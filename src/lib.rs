@@ -14,8 +14,9 @@
 //!
 //! - [`text`]: documents, spans, prose, lines, rows. Pure, and cannot fail once the bytes are decoded.
 //! - [`model`]: ELECTRA on candle: configuration, tokenizer, weights, where checkpoints come from.
-//!   The only room that sees a tensor.
+//!   With [`training`] the only room that sees a tensor.
 //! - [`analysis`]: windows, the cache, and the questions we ask a text.
+//! - [`training`]: fine-tuning, pre-training, and measuring what a checkpoint is worth.
 //! - [`report`]: findings as coloured text, compact lines, JSON; the scale from p to a colour.
 //! - [`worker`]: the threads: those that own the model and the heads, those that watch, find and read
 //!   files.
@@ -35,5 +36,6 @@ pub mod model;
 pub mod report;
 pub mod settings;
 pub mod text;
+pub mod training;
 pub mod ui;
 pub mod worker;

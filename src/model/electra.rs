@@ -2,14 +2,14 @@
 //!
 //! Follows `modeling_electra.py` of Hugging Face transformers; weight names are those of its
 //! checkpoints, so that loading needs no renaming. The same modules serve inference and training:
-//! `train` switches dropout on.
+//! a [`Pass`] to learn drops values.
 
 use candle_core::{Device, Result, Tensor};
-use candle_nn::{Dropout, Module, VarBuilder};
-use candle_transformers::models::with_tracing::{Embedding, Linear, linear};
+use candle_nn::{Module, VarBuilder};
+use candle_transformers::models::with_tracing::Embedding;
 
 use super::config::{Activation, ElectraConfig};
-use super::layers::{LayerNorm, softmax};
+use super::layers::{Dropout, LayerNorm, Linear, Pass, softmax};
 
 /// A batch of windows of one length, the shorter ones padded.
 #[derive(Clone, Debug)]
@@ -95,7 +95,7 @@ impl Electra {
         let project = if config.embedding_size == config.hidden_size {
             None
         } else {
-            Some(linear(
+            Some(Linear::load(
                 config.embedding_size,
                 config.hidden_size,
                 vb.pp("embeddings_project"),
@@ -116,13 +116,13 @@ impl Electra {
     /// # Errors
     ///
     /// Those of the tensor operations: an id outside the vocabulary, a window that is too long.
-    pub fn forward(&self, batch: &Batch, train: bool) -> Result<Tensor> {
-        let mut states = self.embeddings.forward(batch, train)?; // (B, T, E)
+    pub fn forward(&self, batch: &Batch, pass: Pass<'_>) -> Result<Tensor> {
+        let mut states = self.embeddings.forward(batch, pass)?; // (B, T, E)
         if let Some(project) = &self.project {
             states = project.forward(&states)?; // (B, T, H)
         }
         for layer in &self.layers {
-            states = layer.forward(&states, batch.mask.as_ref(), train)?;
+            states = layer.forward(&states, batch.mask.as_ref(), pass)?;
         }
         Ok(states)
     }
@@ -162,7 +162,7 @@ impl Embeddings {
         })
     }
 
-    fn forward(&self, batch: &Batch, train: bool) -> Result<Tensor> {
+    fn forward(&self, batch: &Batch, pass: Pass<'_>) -> Result<Tensor> {
         let (_, length) = batch.ids.dims2()?;
         let mut sum = self.words.forward(&batch.ids)?; // (B, T, E)
         if let Some(segments) = &self.segments {
@@ -171,7 +171,7 @@ impl Embeddings {
         let positions = Tensor::arange(0, length as u32, batch.ids.device())?;
         let positions = self.positions.forward(&positions)?; // (T, E)
         let sum = sum.broadcast_add(&positions)?;
-        self.dropout.forward(&self.norm.forward(&sum)?, train)
+        self.dropout.forward(&self.norm.forward(&sum)?, pass)
     }
 }
 
@@ -196,26 +196,26 @@ impl Layer {
         );
         Ok(Layer {
             attention: Attention::load(config, vb.pp("attention.self"))?,
-            attention_output: linear(hidden, hidden, vb.pp("attention.output.dense"))?,
+            attention_output: Linear::load(hidden, hidden, vb.pp("attention.output.dense"))?,
             attention_norm: LayerNorm::load(hidden, eps, vb.pp("attention.output.LayerNorm"))?,
-            intermediate: linear(hidden, inner, vb.pp("intermediate.dense"))?,
+            intermediate: Linear::load(hidden, inner, vb.pp("intermediate.dense"))?,
             activation: config.hidden_act,
-            output: linear(inner, hidden, vb.pp("output.dense"))?,
+            output: Linear::load(inner, hidden, vb.pp("output.dense"))?,
             output_norm: LayerNorm::load(hidden, eps, vb.pp("output.LayerNorm"))?,
             dropout: Dropout::new(config.hidden_dropout_prob),
         })
     }
 
-    fn forward(&self, states: &Tensor, mask: Option<&Tensor>, train: bool) -> Result<Tensor> {
-        let context = self.attention.forward(states, mask, train)?;
+    fn forward(&self, states: &Tensor, mask: Option<&Tensor>, pass: Pass<'_>) -> Result<Tensor> {
+        let context = self.attention.forward(states, mask, pass)?;
         let attended = self
             .dropout
-            .forward(&self.attention_output.forward(&context)?, train)?;
+            .forward(&self.attention_output.forward(&context)?, pass)?;
         let attended = self.attention_norm.forward(&(attended + states)?)?;
         let inner = self
             .activation
             .forward(&self.intermediate.forward(&attended)?)?; // (B, T, I)
-        let output = self.dropout.forward(&self.output.forward(&inner)?, train)?;
+        let output = self.dropout.forward(&self.output.forward(&inner)?, pass)?;
         self.output_norm.forward(&(output + attended)?)
     }
 }
@@ -234,16 +234,16 @@ impl Attention {
     fn load(config: &ElectraConfig, vb: VarBuilder<'_>) -> Result<Attention> {
         let hidden = config.hidden_size;
         Ok(Attention {
-            query: linear(hidden, hidden, vb.pp("query"))?,
-            key: linear(hidden, hidden, vb.pp("key"))?,
-            value: linear(hidden, hidden, vb.pp("value"))?,
+            query: Linear::load(hidden, hidden, vb.pp("query"))?,
+            key: Linear::load(hidden, hidden, vb.pp("key"))?,
+            value: Linear::load(hidden, hidden, vb.pp("value"))?,
             heads: config.num_attention_heads,
             head_size: config.head_size(),
             dropout: Dropout::new(config.attention_probs_dropout_prob),
         })
     }
 
-    fn forward(&self, states: &Tensor, mask: Option<&Tensor>, train: bool) -> Result<Tensor> {
+    fn forward(&self, states: &Tensor, mask: Option<&Tensor>, pass: Pass<'_>) -> Result<Tensor> {
         let (batch, length, hidden) = states.dims3()?;
         let by_head = |xs: Tensor| {
             // (B, T, H) -> (B, heads, T, D)
@@ -259,7 +259,7 @@ impl Attention {
             Some(mask) => scores.broadcast_add(mask)?,
             None => scores,
         };
-        let shares = self.dropout.forward(&softmax(&scores)?, train)?;
+        let shares = self.dropout.forward(&softmax(&scores)?, pass)?;
         // (B, heads, T, D) -> (B, T, H)
         shares
             .matmul(&value)?

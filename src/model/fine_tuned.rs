@@ -10,6 +10,7 @@ use rayon::prelude::*;
 use super::electra::{Batch, Electra};
 use super::head::{HeadCheckpoint, HeadConfig, Task};
 use super::heads::{Classification, PerToken};
+use super::layers::Pass;
 use super::parameters::load_translated;
 use super::{Error, HeadForward, HeadInput, Logits, device};
 
@@ -64,11 +65,11 @@ impl FineTuned {
     /// # Errors
     ///
     /// Those of the tensor operations.
-    pub fn forward(&self, batch: &Batch, train: bool) -> candle_core::Result<Tensor> {
-        let states = self.encoder.forward(batch, train)?; // (B, T, H)
+    pub fn forward(&self, batch: &Batch, pass: Pass<'_>) -> candle_core::Result<Tensor> {
+        let states = self.encoder.forward(batch, pass)?; // (B, T, H)
         match &self.head {
-            Head::Window(head) => head.forward(&states, train),
-            Head::Tokens(head) => head.forward(&states, train),
+            Head::Window(head) => head.forward(&states, pass),
+            Head::Tokens(head) => head.forward(&states, pass),
         }
     }
 }
@@ -121,7 +122,7 @@ impl PlainHead {
             })
             .collect();
         let batch = Batch::pairs(&pairs, self.pad_id, &self.device)?;
-        let logits = self.model.forward(&batch, false)?;
+        let logits = self.model.forward(&batch, Pass::Answer)?;
         let columns = logits.dim(candle_core::D::Minus1)?;
         let rows = logits.flatten_from(1)?.to_vec2::<f32>()?;
         let per_token = logits.rank() == 3;
@@ -161,6 +162,7 @@ impl HeadForward for PlainHead {
 
 #[cfg(test)]
 mod tests {
+    use super::super::layers::Drops;
     use super::super::{ElectraConfig, Family, Problem};
     use super::*;
     use candle_nn::VarMap;
@@ -209,7 +211,8 @@ mod tests {
             for task in TASKS {
                 let config = config(family, task, 0.0);
                 let (vars, model, batch) = fresh(&config);
-                let logits = model.forward(&batch, true).unwrap();
+                let drops = Drops::new(1, 1);
+                let logits = model.forward(&batch, Pass::Train(&drops)).unwrap();
                 let loss = logits.sqr().unwrap().sum_all().unwrap();
                 let gradients = loss.backward().unwrap();
 
@@ -240,12 +243,13 @@ mod tests {
             for task in TASKS {
                 for (dropout, drops) in [(0.0, false), (0.5, true)] {
                     let (_vars, model, batch) = fresh(&config(family, task, dropout));
-                    let answer = |train| numbers(model.forward(&batch, train).unwrap());
-                    let still = answer(false);
-                    assert_eq!(answer(false), still);
+                    let answer = |pass: Pass<'_>| numbers(model.forward(&batch, pass).unwrap());
+                    let still = answer(Pass::Answer);
+                    assert_eq!(answer(Pass::Answer), still);
                     // Eight values of each of several tokens: never once in twenty that none is dropped.
-                    let changed = (0..20).any(|_| {
-                        let apart = answer(true).into_iter().zip(&still);
+                    let changed = (0..20).any(|step| {
+                        let drops = Drops::new(1, step);
+                        let apart = answer(Pass::Train(&drops)).into_iter().zip(&still);
                         apart.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max) > 1e-4
                     });
                     assert_eq!(changed, drops, "{family:?} {task:?} {dropout}");

@@ -1,12 +1,11 @@
 //! What stands on the encoder: states in, logits out. Softmax and sigmoid are the caller's.
 
 use candle_core::{Result, Tensor};
-use candle_nn::{Dropout, Module, VarBuilder};
-use candle_transformers::models::with_tracing::{Linear, linear};
+use candle_nn::VarBuilder;
 
 use super::config::{Activation, ElectraConfig};
 use super::family::Family;
-use super::layers::LayerNorm;
+use super::layers::{Dropout, LayerNorm, Linear, Pass};
 
 /// ELECTRA's own head: was this token replaced? Stands at `discriminator_predictions`.
 #[derive(Clone, Debug)]
@@ -24,9 +23,9 @@ impl Discriminator {
     /// A missing or misshapen tensor.
     pub fn load(config: &ElectraConfig, vb: VarBuilder<'_>) -> Result<Discriminator> {
         Ok(Discriminator {
-            dense: linear(config.hidden_size, config.hidden_size, vb.pp("dense"))?,
+            dense: Linear::load(config.hidden_size, config.hidden_size, vb.pp("dense"))?,
             activation: config.hidden_act,
-            prediction: linear(config.hidden_size, 1, vb.pp("dense_prediction"))?,
+            prediction: Linear::load(config.hidden_size, 1, vb.pp("dense_prediction"))?,
         })
     }
 
@@ -59,7 +58,7 @@ impl Generator {
     pub fn load(config: &ElectraConfig, vb: VarBuilder<'_>) -> Result<Generator> {
         let at = vb.pp("generator_predictions");
         Ok(Generator {
-            dense: linear(config.hidden_size, config.embedding_size, at.pp("dense"))?,
+            dense: Linear::load(config.hidden_size, config.embedding_size, at.pp("dense"))?,
             norm: LayerNorm::load(
                 config.embedding_size,
                 config.layer_norm_eps,
@@ -118,14 +117,14 @@ impl Classification {
         let hidden = config.hidden_size;
         Ok(Classification {
             input_dropout: (family == Family::Electra).then(|| Dropout::new(dropout)),
-            dense: linear(hidden, hidden, vb.pp("dense"))?,
+            dense: Linear::load(hidden, hidden, vb.pp("dense"))?,
             activation: match family {
                 Family::Electra => Activation::Gelu,
                 Family::Bert => Activation::Tanh,
                 Family::DistilBert => Activation::Relu,
             },
             dropout: Dropout::new(dropout),
-            out_proj: linear(hidden, labels, vb.pp("out_proj"))?,
+            out_proj: Linear::load(hidden, labels, vb.pp("out_proj"))?,
         })
     }
 
@@ -134,13 +133,13 @@ impl Classification {
     /// # Errors
     ///
     /// Those of the tensor operations.
-    pub fn forward(&self, states: &Tensor, train: bool) -> Result<Tensor> {
+    pub fn forward(&self, states: &Tensor, pass: Pass<'_>) -> Result<Tensor> {
         let mut first = states.narrow(1, 0, 1)?.squeeze(1)?; // (B, H)
         if let Some(dropout) = &self.input_dropout {
-            first = dropout.forward(&first, train)?;
+            first = dropout.forward(&first, pass)?;
         }
         let inner = self.activation.forward(&self.dense.forward(&first)?)?; // (B, H)
-        self.out_proj.forward(&self.dropout.forward(&inner, train)?)
+        self.out_proj.forward(&self.dropout.forward(&inner, pass)?)
     }
 }
 
@@ -167,7 +166,7 @@ impl PerToken {
     ) -> Result<PerToken> {
         Ok(PerToken {
             dropout: Dropout::new(dropout),
-            outputs: linear(config.hidden_size, columns, vb)?,
+            outputs: Linear::load(config.hidden_size, columns, vb)?,
         })
     }
 
@@ -176,7 +175,7 @@ impl PerToken {
     /// # Errors
     ///
     /// Those of the tensor operations.
-    pub fn forward(&self, states: &Tensor, train: bool) -> Result<Tensor> {
-        self.outputs.forward(&self.dropout.forward(states, train)?)
+    pub fn forward(&self, states: &Tensor, pass: Pass<'_>) -> Result<Tensor> {
+        self.outputs.forward(&self.dropout.forward(states, pass)?)
     }
 }

@@ -7,6 +7,7 @@ use rayon::prelude::*;
 
 use super::electra::{Batch, Electra};
 use super::heads::{Discriminator, Generator};
+use super::layers::Pass;
 use super::parameters::{Head, load, parameters};
 use super::weights::Weights;
 use super::{Checkpoint, ElectraConfig, Error, Forward, device};
@@ -49,7 +50,7 @@ impl PlainDiscriminator {
     /// Those of the tensor operations.
     pub fn padded(&self, windows: &[&[u32]]) -> Result<Vec<Vec<f32>>, Error> {
         let batch = Batch::new(windows, self.pad_id, &self.device)?;
-        let states = self.electra.forward(&batch, false)?;
+        let states = self.electra.forward(&batch, Pass::Answer)?;
         let logits = self.head.forward(&states)?.to_vec2::<f32>()?;
         Ok(logits
             .into_iter()
@@ -123,7 +124,7 @@ impl PlainGenerator {
     /// Those of the tensor operations.
     pub fn padded(&self, windows: &[&[u32]]) -> Result<Vec<Vec<Vec<f32>>>, Error> {
         let batch = Batch::new(windows, self.pad_id, &self.device)?;
-        let states = self.electra.forward(&batch, false)?;
+        let states = self.electra.forward(&batch, Pass::Answer)?;
         let logits = self
             .head
             .forward(&states, self.electra.word_embeddings())?
@@ -162,7 +163,7 @@ mod tests {
             let discriminator =
                 Discriminator::load(&config, vb.pp("discriminator_predictions")).unwrap();
             let generator = Generator::load(&config, vb.clone()).unwrap();
-            let states = electra.forward(&batch, false).unwrap();
+            let states = electra.forward(&batch, Pass::Answer).unwrap();
             let found = discriminator
                 .forward(&states)
                 .unwrap()

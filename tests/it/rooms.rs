@@ -17,6 +17,7 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
             "std::thread",
             "crate::model",
             "crate::analysis",
+            "crate::training",
             "crate::report",
             "crate::worker",
             "crate::ui",
@@ -29,6 +30,7 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
             "ratatui",
             "crossterm",
             "crate::analysis",
+            "crate::training",
             "crate::report",
             "crate::worker",
             "crate::ui",
@@ -43,6 +45,18 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
             "crossterm",
             "std::fs",
             "std::thread",
+            "crate::training",
+            "crate::report",
+            "crate::worker",
+            "crate::ui",
+            "crate::cli",
+        ],
+    ),
+    (
+        "training",
+        &[
+            "ratatui",
+            "crossterm",
             "crate::report",
             "crate::worker",
             "crate::ui",
@@ -52,6 +66,7 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     (
         "report",
         &[
+            "crate::training",
             "candle",
             "ratatui",
             "std::fs",
@@ -61,8 +76,26 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
             "crate::cli",
         ],
     ),
-    ("worker", &["candle", "ratatui", "crate::ui", "crate::cli"]),
-    ("ui", &["candle", "crate::model", "std::fs", "crate::cli"]),
+    (
+        "worker",
+        &[
+            "candle",
+            "ratatui",
+            "crate::training",
+            "crate::ui",
+            "crate::cli",
+        ],
+    ),
+    (
+        "ui",
+        &[
+            "candle",
+            "crate::model",
+            "crate::training",
+            "std::fs",
+            "crate::cli",
+        ],
+    ),
 ];
 
 #[test]

@@ -1,0 +1,11 @@
+//! Learning: from data to checkpoints, and what a checkpoint is worth.
+//!
+//! [`data`] is what people labelled, as it stands in their files; [`example`] is what a model learns
+//! from, in tokens. Beside [`crate::model`] the only room that sees a tensor; it draws nothing and
+//! prints nothing: who wants to watch a training implements a trait of this room.
+
+pub mod data;
+mod error;
+pub mod example;
+
+pub use error::Error;

@@ -98,12 +98,17 @@ impl PlainHead {
             device,
         )?;
         let vb = VarBuilder::from_tensors(tensors, DType::F32, device);
-        Ok(PlainHead {
-            model: FineTuned::load(config, vb)?,
+        Ok(PlainHead::of(FineTuned::load(config, vb)?, config, device))
+    }
+
+    /// `model` itself, which `config` describes and whose tensors are on `device`.
+    pub fn of(model: FineTuned, config: &HeadConfig, device: &Device) -> PlainHead {
+        PlainHead {
+            model,
             pad_id: config.encoder.pad_token_id,
             knows_pairs: config.encoder.type_vocab_size > 1,
             device: device.clone(),
-        })
+        }
     }
 
     /// The logits of windows that go through together, the shorter ones padded.

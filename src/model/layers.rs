@@ -10,6 +10,7 @@ use std::cell::Cell;
 use candle_core::{D, Result, Tensor};
 use candle_nn::{Init, VarBuilder};
 
+use super::chance::mixed;
 use super::config::Activation;
 
 /// What a pass through the model is for.
@@ -44,15 +45,6 @@ impl Drops {
         self.met.set(met + 1);
         mixed(self.step ^ mixed(met))
     }
-}
-
-/// A number that looks like chance and is a function of `number`: the step of SplitMix64 (Steele,
-/// Lea, Flood 2014).
-pub(super) fn mixed(number: u64) -> u64 {
-    let mut z = number.wrapping_add(0x9E37_79B9_7F4A_7C15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    z ^ (z >> 31)
 }
 
 /// Drops values in training, and makes up for it in the others.

@@ -10,6 +10,7 @@
 //! `E` embedding size, `V` vocabulary size, `D` size of an attention head.
 
 mod builtin;
+pub mod chance;
 mod checkpoint;
 pub mod config;
 pub mod device;

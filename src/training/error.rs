@@ -39,6 +39,23 @@ pub enum Error {
         /// What was found, what was wanted, and how to mend it.
         what: String,
     },
+    /// A parameter that the loss does not depend on, or depends on by an operation that gradients
+    /// cannot pass.
+    #[error("no gradient reaches {name}, which is to be trained")]
+    NoGradient {
+        /// The parameter.
+        name: String,
+    },
+    /// A step whose gradients are no finite numbers; nothing has been moved.
+    #[error(
+        "the gradients are no finite numbers any more (their norm is {norm}): train from an earlier \
+         checkpoint with a lower learning rate, or look for numbers in the model or the data that \
+         are not finite"
+    )]
+    Diverged {
+        /// The norm over all of them.
+        norm: f64,
+    },
     /// Settings that do not go together.
     #[error("{0}")]
     Settings(String),

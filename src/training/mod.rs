@@ -7,5 +7,8 @@
 pub mod data;
 mod error;
 pub mod example;
+pub mod loss;
+pub mod optimizer;
+pub mod schedule;
 
 pub use error::Error;

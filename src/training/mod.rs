@@ -8,6 +8,7 @@ pub mod data;
 mod error;
 pub mod example;
 pub mod loss;
+pub mod metrics;
 pub mod optimizer;
 pub mod schedule;
 

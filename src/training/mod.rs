@@ -11,5 +11,7 @@ pub mod loss;
 pub mod metrics;
 pub mod optimizer;
 pub mod schedule;
+pub mod text_files;
+pub mod watch;
 
 pub use error::Error;

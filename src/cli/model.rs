@@ -554,11 +554,7 @@ fn head_info(
             .iter()
             .map(|(name, bytes, hash)| json!({"name": name, "bytes": bytes, "sha256": hash}))
             .collect();
-        let problem = (config.task == Task::Classification).then_some(match config.problem {
-            Problem::SingleLabel => "single_label_classification",
-            Problem::MultiLabel => "multi_label_classification",
-            Problem::Regression => "regression",
-        });
+        let problem = (config.task == Task::Classification).then(|| config.problem.name());
         let object = json!({
             "schema_version": 1,
             "id": id,

@@ -42,6 +42,11 @@ pub fn files() -> [(&'static str, &'static [u8]); 5] {
     ]
 }
 
+/// The weights of the discriminator, as a file.
+pub(super) fn discriminator_bytes() -> &'static [u8] {
+    &DISCRIMINATOR.0
+}
+
 pub(super) fn discriminator() -> Result<Checkpoint, Error> {
     let config = ElectraConfig::parse(
         DISCRIMINATOR_CONFIG,

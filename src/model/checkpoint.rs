@@ -174,6 +174,21 @@ pub fn export(
         fields.remove("torch_dtype");
     }
     let config = serde_json::to_string_pretty(&config).unwrap_or_default();
+    write_tokenizer(folder, tokenizer, positions)?;
+    write_whole(&folder.join("config.json"), config.as_bytes())?;
+    write_tensors(&target, tensors)
+}
+
+/// Writes the three files of a tokenizer for a model of `positions` positions into `folder`.
+///
+/// # Errors
+///
+/// A disk that is full.
+pub fn write_tokenizer(
+    folder: &Path,
+    tokenizer: &Tokenizer,
+    positions: usize,
+) -> Result<(), Error> {
     write_whole(
         &folder.join("tokenizer.json"),
         tokenizer.to_json()?.as_bytes(),
@@ -185,9 +200,7 @@ pub fn export(
     write_whole(
         &folder.join("vocab.txt"),
         (tokenizer.vocabulary().join("\n") + "\n").as_bytes(),
-    )?;
-    write_whole(&folder.join("config.json"), config.as_bytes())?;
-    write_tensors(&target, tensors)
+    )
 }
 
 /// A tensor to be written.

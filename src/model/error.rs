@@ -155,6 +155,24 @@ pub enum Error {
         /// The tensors that are not of the encoder.
         holds: String,
     },
+    /// An adapter that cannot be read or written, or does not fit the model it is for.
+    #[error("{path}: {what}")]
+    Adapter {
+        /// The file.
+        path: PathBuf,
+        /// What was found, and what is needed.
+        what: String,
+    },
+    /// The checkpoint that an adapter stands on cannot be had.
+    #[error("{path}: base_model_name_or_path is {base:?}, {why}")]
+    AdapterBase {
+        /// The adapter's configuration.
+        path: PathBuf,
+        /// The checkpoint.
+        base: String,
+        /// Why not, and what to do.
+        why: String,
+    },
     /// A tensor has another shape than the configuration says.
     #[error("{path}: tensor `{name}` has shape {found:?}, but config.json asks for {wanted:?}")]
     TensorShape {

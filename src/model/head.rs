@@ -74,6 +74,17 @@ pub enum Problem {
     Regression,
 }
 
+impl Problem {
+    /// What `problem_type` calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Problem::SingleLabel => "single_label_classification",
+            Problem::MultiLabel => "multi_label_classification",
+            Problem::Regression => "regression",
+        }
+    }
+}
+
 /// The configuration of a fine-tuned checkpoint.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HeadConfig {
@@ -104,6 +115,81 @@ pub struct HeadConfig {
 }
 
 impl HeadConfig {
+    /// The configuration of a new head for `task` on the encoder of `base`, as the reference would
+    /// write it. `labels` and `problem` are those of a classifier or a tagger; `can_refuse` is for
+    /// questions, see [`HeadConfig::can_refuse`].
+    pub fn fresh(
+        base: &ElectraConfig,
+        task: Task,
+        labels: Vec<String>,
+        problem: Problem,
+        can_refuse: bool,
+    ) -> HeadConfig {
+        let (family, path) = (Family::Electra, Path::new("config.json"));
+        let mut raw = base.raw.as_object().cloned().unwrap_or_default();
+        // The threshold is the discriminator's, and the labels are those of whatever it was.
+        for other in [
+            "electroscope",
+            "id2label",
+            "label2id",
+            "problem_type",
+            "torch_dtype",
+        ] {
+            raw.remove(other);
+        }
+        let class = format!("{}{}", family.class_prefix(), task.class_suffix());
+        raw.insert("architectures".into(), serde_json::json!([&class]));
+        raw.insert("model_type".into(), family.model_type().into());
+        raw.insert("dtype".into(), "float32".into());
+        let labels = match task {
+            Task::QuestionAnswering => Vec::new(),
+            Task::Classification | Task::Tagging => labels,
+        };
+        if !labels.is_empty() {
+            let numbered = || labels.iter().enumerate();
+            let names: serde_json::Map<String, Value> = numbered()
+                .map(|(id, label)| (id.to_string(), label.as_str().into()))
+                .collect();
+            let ids: serde_json::Map<String, Value> = numbered()
+                .map(|(id, label)| (label.clone(), id.into()))
+                .collect();
+            raw.insert("id2label".into(), names.into());
+            raw.insert("label2id".into(), ids.into());
+        }
+        if task == Task::Classification {
+            raw.insert("problem_type".into(), problem.name().into());
+        }
+        if can_refuse {
+            raw.insert(
+                "electroscope".into(),
+                serde_json::json!({"no_answer": true}),
+            );
+        }
+        let raw = Value::Object(raw);
+        // What the file says of it is what will be read from it.
+        let dropout = dropout(&raw, family, task, base, path);
+        HeadConfig {
+            family,
+            task,
+            problem,
+            max_positions: base.max_position_embeddings,
+            vocab_size: base.vocab_size,
+            can_refuse,
+            no_answer_threshold: None,
+            dropout: dropout.unwrap_or(base.hidden_dropout_prob),
+            encoder: ElectraConfig {
+                threshold: None,
+                false_alarms: None,
+                labels: labels.clone(),
+                architectures: vec![class],
+                raw: raw.clone(),
+                ..base.clone()
+            },
+            labels,
+            raw,
+        }
+    }
+
     /// The tensors of the model, in ELECTRA's names.
     pub fn parameters(&self) -> Vec<Parameter> {
         parameters(&self.encoder, head(self.task, self.labels.len()))

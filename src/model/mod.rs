@@ -9,6 +9,7 @@
 //! One-letter names in comments: `B` windows in a batch, `T` tokens in a window, `H` hidden size,
 //! `E` embedding size, `V` vocabulary size, `D` size of an attention head.
 
+pub mod adapter;
 mod builtin;
 pub mod chance;
 mod checkpoint;
@@ -34,7 +35,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use builtin::{CARD as BUILTIN_CARD, NOTICE as BUILTIN_NOTICE, generator as builtin_generator};
-pub use checkpoint::{Checkpoint, export};
+pub use checkpoint::{Checkpoint, export, write_tokenizer};
 pub use config::ElectraConfig;
 pub use error::Error;
 pub use family::Family;

@@ -4,9 +4,11 @@
 //! from, in tokens. Beside [`crate::model`] the only room that sees a tensor; it draws nothing and
 //! prints nothing: who wants to watch a training implements a trait of this room.
 
+pub mod batches;
 pub mod data;
 mod error;
 pub mod example;
+pub mod features;
 pub mod loss;
 pub mod metrics;
 pub mod optimizer;

@@ -1,6 +1,12 @@
 //! What people labelled, as it stands in their files: texts with labels, questions with answers,
 //! sentences with tags. Tokens are not known here.
 
+pub mod columns;
+pub mod glue;
+mod lines;
+mod names;
+pub mod squad;
+
 use crate::model::Problem;
 
 /// Texts, or pairs of texts, with labels or values.

@@ -6,6 +6,7 @@ pub mod glue;
 mod lines;
 mod names;
 pub mod squad;
+pub mod table;
 
 use crate::model::Problem;
 

@@ -10,6 +10,7 @@ mod error;
 pub mod example;
 pub mod features;
 pub mod loss;
+pub mod measure;
 pub mod metrics;
 pub mod optimizer;
 pub mod schedule;

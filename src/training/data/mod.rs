@@ -5,6 +5,7 @@ pub mod columns;
 pub mod glue;
 mod lines;
 mod names;
+pub mod spans;
 pub mod squad;
 pub mod table;
 

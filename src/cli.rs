@@ -12,6 +12,8 @@ mod model;
 mod score;
 mod shell;
 mod tag;
+#[allow(dead_code)]
+mod training_progress;
 mod view;
 
 use std::ffi::OsString;

@@ -1,0 +1,333 @@
+//! What a training shows on standard error while it runs: a live line with a curve where that is a
+//! terminal, a plain line now and then where it is none, nothing with `--quiet`.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::Global;
+use super::common::remark;
+use crate::training::watch::{EvaluationReport, StepReport, Watch};
+
+/// How long there is silence between two plain lines.
+const BETWEEN_LINES: Duration = Duration::from_secs(15);
+
+/// Marks of the live line's curve.
+const CURVE: usize = 24;
+
+/// Draws a training on standard error, and stops it at Ctrl-C.
+pub(super) struct TrainingProgress<'a> {
+    global: &'a Global,
+    bar: ProgressBar,
+    began: Instant,
+    last_line: Option<Instant>,
+    /// What was done when we began to look: a training that goes on has done some before.
+    done_before: Option<f64>,
+    losses: Curve,
+    pace: Pace,
+    interrupted: Arc<AtomicBool>,
+}
+
+impl<'a> TrainingProgress<'a> {
+    /// Begins to draw, and to listen for Ctrl-C: at the first the training stops after the step that
+    /// it is at, at the second the program ends at once.
+    ///
+    /// # Errors
+    ///
+    /// A system that lets nobody listen.
+    pub(super) fn new(global: &'a Global) -> anyhow::Result<TrainingProgress<'a>> {
+        let interrupted = Arc::new(AtomicBool::new(false));
+        let signal = signal_hook::consts::SIGINT;
+        // In this order: the first Ctrl-C finds the flag down, and raises it.
+        signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&interrupted))
+            .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&interrupted)))
+            .context("cannot listen for Ctrl-C")?;
+        let target = if global.quiet {
+            ProgressDrawTarget::hidden()
+        } else {
+            ProgressDrawTarget::stderr()
+        };
+        let bar = ProgressBar::with_draw_target(Some(1000), target);
+        let style = ProgressStyle::with_template("{spinner} {bar:20} {percent:>3} %  {wide_msg}");
+        if let Ok(style) = style {
+            bar.set_style(style);
+        }
+        Ok(TrainingProgress {
+            global,
+            bar,
+            began: Instant::now(),
+            last_line: None,
+            done_before: None,
+            losses: Curve::default(),
+            pace: Pace::default(),
+            interrupted,
+        })
+    }
+
+    /// Whether the live line can be seen.
+    fn is_live(&self) -> bool {
+        !self.bar.is_hidden()
+    }
+
+    /// Writes a line that stays.
+    fn line(&self, text: &str) {
+        self.bar.suspend(|| remark(self.global, text));
+    }
+
+    /// How long it will go on, as far as can be told.
+    fn left(&self, done: f64) -> Option<Duration> {
+        let gained = done - self.done_before?;
+        let spent = self.began.elapsed().as_secs_f64();
+        (gained > 0.0 && spent > 1.0)
+            .then(|| Duration::try_from_secs_f64(spent / gained * (1.0 - done)).ok())
+            .flatten()
+    }
+
+    /// Takes the live line away.
+    pub(super) fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+impl Watch for TrainingProgress<'_> {
+    fn doing(&mut self, what: &str) {
+        if self.is_live() {
+            self.bar.set_message(what.to_owned());
+        } else {
+            self.line(what);
+        }
+    }
+
+    fn remark(&mut self, what: &str) {
+        self.line(what);
+    }
+
+    fn step(&mut self, report: &StepReport<'_>) {
+        if self.done_before.is_none() {
+            // The time of the first step is not known, so it is not counted.
+            self.done_before = Some(report.done);
+            self.began = Instant::now();
+        }
+        self.losses.push(report.loss);
+        self.pace.push(Instant::now(), report.tokens);
+        let is_due = (self.last_line).is_none_or(|last| last.elapsed() >= BETWEEN_LINES);
+        if self.is_live() {
+            self.bar
+                .set_position((report.done.clamp(0.0, 1.0) * 1000.0) as u64);
+            let parts = told(report, &self.losses, self.pace.tokens_per_second());
+            let left = self.left(report.done).map_or(String::new(), |left| {
+                format!("  {} left", HumanDuration(left))
+            });
+            self.bar
+                .set_message(format!("{parts}{left}  {}", self.losses.sparkline(CURVE)));
+        } else if is_due || report.done >= 1.0 {
+            self.last_line = Some(Instant::now());
+            let parts = told(report, &self.losses, self.pace.tokens_per_second());
+            let left = self.left(report.done).map_or(String::new(), |left| {
+                format!("  {} left", HumanDuration(left))
+            });
+            self.line(&format!("{:>5.1} %  {parts}{left}", report.done * 100.0));
+        }
+    }
+
+    fn evaluated(&mut self, report: &EvaluationReport<'_>) {
+        let values: Vec<String> = (report.values.iter())
+            .map(|(name, value)| format!("{name} {value:.4}"))
+            .collect();
+        let best = if report.is_best {
+            "  (the best so far)"
+        } else {
+            ""
+        };
+        self.line(&format!(
+            "step {}  {}{best}",
+            report.step,
+            values.join("  ")
+        ));
+    }
+
+    fn stopped(&self) -> bool {
+        self.interrupted.load(Ordering::Relaxed)
+    }
+}
+
+/// What a line says of a step.
+fn told(report: &StepReport<'_>, losses: &Curve, tokens_per_second: Option<f64>) -> String {
+    let steps = match report.steps {
+        Some(steps) => format!("step {}/{steps}", report.step),
+        None => format!("step {}", report.step),
+    };
+    let parts: Vec<String> = (report.parts.iter())
+        .map(|(name, value)| format!("{name} {value:.3}"))
+        .collect();
+    let parts = match parts.is_empty() {
+        true => String::new(),
+        false => format!(" ({})", parts.join(", ")),
+    };
+    let pace = tokens_per_second.map_or(String::new(), |pace| {
+        format!("  {} tokens/s", grouped(pace.round() as u64))
+    });
+    let loss = losses.smooth.unwrap_or(report.loss);
+    format!(
+        "{steps}  loss {loss:.3}{parts}  rate {:.1e}{pace}",
+        report.rate
+    )
+}
+
+/// A number with a comma between its thousands.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// The losses of a whole training in as many numbers as can be drawn.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Curve {
+    /// Each the mean of `each` losses; the last of fewer.
+    means: Vec<f64>,
+    in_last: usize,
+    each: usize,
+    /// A running mean over about twenty steps.
+    smooth: Option<f64>,
+}
+
+/// Means that are kept at most.
+const MOST_MEANS: usize = 128;
+
+impl Curve {
+    fn push(&mut self, loss: f64) {
+        if !loss.is_finite() {
+            return;
+        }
+        self.smooth = Some(match self.smooth {
+            Some(smooth) => smooth * 0.95 + loss * 0.05,
+            None => loss,
+        });
+        self.each = self.each.max(1);
+        match self.means.last_mut() {
+            Some(last) if self.in_last < self.each => {
+                *last += (loss - *last) / (self.in_last + 1) as f64;
+                self.in_last += 1;
+            }
+            _ => {
+                if self.means.len() == MOST_MEANS {
+                    let halved = self.means.chunks(2);
+                    self.means = halved
+                        .map(|pair| pair.iter().sum::<f64>() / pair.len() as f64)
+                        .collect();
+                    self.each *= 2;
+                }
+                self.means.push(loss);
+                self.in_last = 1;
+            }
+        }
+    }
+
+    /// The curve in at most `width` marks, from the lowest to the highest of them.
+    fn sparkline(&self, width: usize) -> String {
+        const MARKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+        let each = self.means.len().div_ceil(width.max(1)).max(1);
+        let points: Vec<f64> = (self.means.chunks(each))
+            .map(|chunk| chunk.iter().sum::<f64>() / chunk.len() as f64)
+            .collect();
+        let least = points.iter().copied().fold(f64::INFINITY, f64::min);
+        let most = points.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let mark = |point: f64| {
+            let height = (point - least) / (most - least).max(1e-9);
+            let at = (height * (MARKS.len() - 1) as f64).round() as usize;
+            MARKS.get(at).copied().unwrap_or('▁')
+        };
+        points.into_iter().map(mark).collect()
+    }
+}
+
+/// How fast it goes at present.
+#[derive(Clone, Debug, Default)]
+struct Pace {
+    recent: VecDeque<(Instant, usize)>,
+}
+
+impl Pace {
+    fn push(&mut self, at: Instant, tokens: usize) {
+        self.recent.push_back((at, tokens));
+        while self.recent.len() > 32 {
+            self.recent.pop_front();
+        }
+    }
+
+    /// The tokens of the last steps by the time since the one before them.
+    fn tokens_per_second(&self) -> Option<f64> {
+        let (first, last) = (self.recent.front()?, self.recent.back()?);
+        let spent = last.0.duration_since(first.0).as_secs_f64();
+        let tokens: usize = self.recent.iter().skip(1).map(|(_, tokens)| tokens).sum();
+        (spent > 0.0).then(|| tokens as f64 / spent)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_falling_loss_is_a_falling_curve() {
+        let mut curve = Curve::default();
+        for step in 0..8 {
+            curve.push(8.0 - f64::from(step));
+        }
+        assert_eq!(curve.sparkline(24), "█▇▆▅▄▃▂▁");
+        assert_eq!(curve.sparkline(2), "█▁");
+        assert_eq!(Curve::default().sparkline(24), "");
+    }
+
+    proptest! {
+        #[test]
+        fn a_curve_keeps_the_mean_of_a_long_training(losses in prop::collection::vec(0.0f64..10.0, 1..1000)) {
+            let mut curve = Curve::default();
+            losses.iter().for_each(|&loss| curve.push(loss));
+            prop_assert!(curve.means.len() <= MOST_MEANS);
+            prop_assert!(curve.sparkline(CURVE).chars().count() <= CURVE);
+            let (least, most) = (
+                losses.iter().copied().fold(f64::INFINITY, f64::min),
+                losses.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+            );
+            prop_assert!(curve.means.iter().all(|&mean| mean > least - 1e-9 && mean < most + 1e-9));
+        }
+    }
+
+    #[test]
+    fn a_line_tells_what_happens() {
+        let report = StepReport {
+            step: 120,
+            steps: Some(1000),
+            done: 0.12,
+            loss: 31.25,
+            parts: &[("generator", 9.5), ("discriminator", 0.435)],
+            rate: 2.5e-4,
+            tokens: 2048,
+        };
+        assert_eq!(
+            told(&report, &Curve::default(), Some(3210.4)),
+            "step 120/1000  loss 31.250 (generator 9.500, discriminator 0.435)  rate 2.5e-4  3,210 tokens/s"
+        );
+    }
+
+    #[test]
+    fn thousands_are_grouped() {
+        assert_eq!(
+            [0, 999, 1000, 1_234_567].map(grouped),
+            ["0", "999", "1,000", "1,234,567"]
+        );
+    }
+}

@@ -1,5 +1,6 @@
 //! Tokens per second of the plain and the fused forward pass, side by side; with `changes FILE`, how
-//! far their answers lie apart on a text.
+//! far their answers lie apart on a text; with `serve DIR`, one run whenever a line asks for it, which
+//! is how `peers/forward.py` times other programs in turn with this one.
 //!
 //! Prints a Markdown table; see the README beside it for how to run and read it. They are timed
 //! in turn, run by run, so that whatever else the machine does falls on both alike, and medians are
@@ -28,11 +29,16 @@ const SHAPES: [(usize, usize); 5] = [(1, 32), (1, 128), (1, 512), (8, 128), (32,
 const SECONDS: f64 = 4.0;
 
 fn main() {
-    if let Some(path) = std::env::args()
-        .skip_while(|argument| argument != "changes")
-        .nth(1)
-    {
+    let after = |word: &str| {
+        std::env::args()
+            .skip_while(|argument| argument != word)
+            .nth(1)
+    };
+    if let Some(path) = after("changes") {
         return changes(&path);
+    }
+    if let Some(folder) = after("serve") {
+        return serve(Path::new(&folder));
     }
     // `cargo bench` passes flags of its own; a number is for us.
     let seconds = std::env::args().find_map(|argument| argument.parse().ok());
@@ -52,13 +58,7 @@ fn main() {
         let (int8, int8_load) = timed(|| fast(Arithmetic::Int8));
         let models: [&dyn Forward; 3] = [&plain, &f32, &int8];
         for (batch, length) in SHAPES {
-            let windows: Vec<Vec<u32>> = (0..batch)
-                .map(|window| {
-                    (0..length)
-                        .map(|at| (1000 + (window * 7919 + at * 104_729) % 20_000) as u32)
-                        .collect()
-                })
-                .collect();
+            let windows = windows(batch, length);
             let windows: Vec<&[u32]> = windows.iter().map(Vec::as_slice).collect();
             let mut times: [Vec<Duration>; 3] = Default::default();
             let started = Instant::now();
@@ -78,6 +78,43 @@ fn main() {
             );
         }
         println!("| {name} | load | {plain_load:.0?} | {f32_load:.0?} | {int8_load:.0?} | | |");
+    }
+}
+
+/// Windows of tokens of no meaning.
+fn windows(batch: usize, length: usize) -> Vec<Vec<u32>> {
+    let token = |window: usize, at: usize| 1000 + (window * 7919 + at * 104_729) % 20_000;
+    let window = |window| (0..length).map(|at| token(window, at) as u32).collect();
+    (0..batch).map(window).collect()
+}
+
+/// Answers lines `ENGINE BATCH LENGTH` with the seconds of one run of `plain`, `f32` or `int8` over the
+/// model in `folder`, and `logits ENGINE BATCH LENGTH` with what it said.
+fn serve(folder: &Path) {
+    let checkpoint = Checkpoint::open(folder).unwrap();
+    let plain = PlainDiscriminator::load(&checkpoint, &Device::Cpu).unwrap();
+    let fast = |arithmetic| FastDiscriminator::load(&checkpoint, arithmetic).unwrap();
+    let (f32, int8) = (fast(Arithmetic::F32), fast(Arithmetic::Int8));
+    for line in std::io::stdin().lines() {
+        let line = line.unwrap();
+        let mut words = line.split_whitespace().peekable();
+        let says = words.next_if_eq(&"logits").is_some();
+        let model: &dyn Forward = match words.next() {
+            Some("plain") => &plain,
+            Some("f32") => &f32,
+            Some("int8") => &int8,
+            other => panic!("{other:?} is no engine"),
+        };
+        let mut number = || words.next().unwrap().parse::<usize>().unwrap();
+        let windows = windows(number(), number());
+        let windows: Vec<&[u32]> = windows.iter().map(Vec::as_slice).collect();
+        let (logits, time) = timed(|| model.logits(&windows).unwrap());
+        if says {
+            let logits: Vec<String> = logits.concat().iter().map(f32::to_string).collect();
+            println!("{}", logits.join(" "));
+        } else {
+            println!("{}", time.as_secs_f64());
+        }
     }
 }
 

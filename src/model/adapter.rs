@@ -15,9 +15,10 @@ use candle_core::{Device, Tensor};
 use safetensors::Dtype;
 use serde_json::{Value, json};
 
+use super::chance::mixed;
 use super::checkpoint::{Stored, write_tensors, write_tokenizer, write_whole};
 use super::head::{HeadConfig, Task};
-use super::layers::{ADAPTER, mixed};
+use super::layers::ADAPTER;
 use super::parameters::{Head, Parameter, parameters};
 use super::{ElectraConfig, Error, Tokenizer, builtin};
 

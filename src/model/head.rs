@@ -200,67 +200,6 @@ impl HeadConfig {
         format!("{}{}", self.family.class_prefix(), self.task.class_suffix())
     }
 
-    /// The configuration of a new head on `encoder`, an ELECTRA: what the reference would write. Who
-    /// answers questions may be trained to refuse some, which `can_refuse` says.
-    pub fn fresh(
-        encoder: &ElectraConfig,
-        task: Task,
-        labels: Vec<String>,
-        problem: Problem,
-        can_refuse: bool,
-    ) -> HeadConfig {
-        let mut raw = encoder.raw.clone();
-        let class = format!("{}{}", Family::Electra.class_prefix(), task.class_suffix());
-        if let Some(fields) = raw.as_object_mut() {
-            fields.insert("architectures".into(), serde_json::json!([class]));
-            // What was measured of the model that it grows from says nothing of this one.
-            for field in [
-                "electroscope",
-                "id2label",
-                "label2id",
-                "problem_type",
-                "_name_or_path",
-            ] {
-                fields.remove(field);
-            }
-            if task != Task::QuestionAnswering {
-                let numbered = || labels.iter().enumerate();
-                let names = numbered().map(|(at, label)| (at.to_string(), Value::from(&**label)));
-                let numbers = numbered().map(|(at, label)| (label.clone(), Value::from(at)));
-                fields.insert("id2label".into(), Value::Object(names.collect()));
-                fields.insert("label2id".into(), Value::Object(numbers.collect()));
-            }
-            if task == Task::Classification {
-                let name = match problem {
-                    Problem::SingleLabel => "single_label_classification",
-                    Problem::MultiLabel => "multi_label_classification",
-                    Problem::Regression => "regression",
-                };
-                fields.insert("problem_type".into(), name.into());
-            }
-            if can_refuse {
-                let ours = serde_json::json!({"no_answer": true});
-                fields.insert("electroscope".into(), ours);
-            }
-        }
-        HeadConfig {
-            family: Family::Electra,
-            task,
-            labels,
-            problem,
-            max_positions: encoder.max_position_embeddings,
-            vocab_size: encoder.vocab_size,
-            can_refuse,
-            no_answer_threshold: None,
-            dropout: encoder.hidden_dropout_prob,
-            encoder: ElectraConfig {
-                raw: raw.clone(),
-                ..encoder.clone()
-            },
-            raw,
-        }
-    }
-
     /// Writes down by how much `[CLS]` must outscore the best span for there to be no answer.
     pub fn set_no_answer_threshold(&mut self, threshold: f32) {
         self.no_answer_threshold = Some(threshold);

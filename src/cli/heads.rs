@@ -42,8 +42,7 @@ pub(super) fn resolve(in_force: &InForce, asked: &str) -> anyhow::Result<Resolve
         bail!(no_builtin(asked));
     }
     // A folder that holds no checkpoint does not take a name away, as one of data might.
-    let is_checkpoint = Path::new(asked).join("config.json").is_file();
-    let named = match is_checkpoint {
+    let named = match holds_checkpoint(Path::new(asked)) {
         true => None,
         false => named_heads(in_force)?.find(|(name, _)| name == asked),
     };
@@ -271,11 +270,17 @@ pub(super) fn load_head_for_screen(
     let typed = global.head.as_deref() == Some(choice) && is_free;
     let revision = global.revision.as_deref().filter(|_| typed);
     let settings = common::hub_settings(global, in_force.offline);
-    let (checkpoint, revision) = open_with(in_force, &resolved, &settings, &mut |id| {
-        let fetched = common::fetch_by_steps(id, resolved.revision(revision), &settings, step)?;
-        notes.extend(fetched.note.clone());
-        Ok(fetched)
-    })?;
+    let (checkpoint, revision) = open_with(
+        in_force,
+        &resolved,
+        revision,
+        &settings,
+        &mut |id, revision| {
+            let fetched = common::fetch_by_steps(id, revision, &settings, step)?;
+            notes.extend(fetched.note.clone());
+            Ok(fetched)
+        },
+    )?;
     step(format!("loading {choice}"));
     let HeadConfig { task, labels, .. } = &checkpoint.config;
     let (task, labels) = (*task, labels.clone());
@@ -315,8 +320,24 @@ pub(super) fn open(
     revision: Option<&str>,
 ) -> anyhow::Result<(HeadCheckpoint, Option<String>)> {
     let settings = common::hub_settings(global, in_force.offline);
-    open_with(in_force, resolved, &settings, &mut |id| {
-        common::fetch_revision(global, in_force, id, resolved.revision(revision))
+    open_with(
+        in_force,
+        resolved,
+        revision,
+        &settings,
+        &mut |id, revision| common::fetch_revision(global, in_force, id, revision),
+    )
+}
+
+/// Opens the head in a folder.
+pub(super) fn open_in(
+    global: &Global,
+    in_force: &InForce,
+    folder: &Path,
+    named: Option<&NamedHead>,
+) -> Result<HeadCheckpoint, model::Error> {
+    open_folder(folder, named, &mut |id, revision| {
+        common::fetch_revision(global, in_force, id, revision)
     })
 }
 
@@ -328,44 +349,57 @@ pub(super) fn bring(
     resolved: &Resolved,
 ) -> anyhow::Result<(PathBuf, Option<String>)> {
     let settings = common::hub_settings(global, in_force.offline);
-    let revision = resolved.revision(global.revision.as_deref());
-    locate(in_force, resolved, &settings, &mut |id| {
-        common::fetch_revision(global, in_force, id, revision)
-    })
+    let revision = global.revision.as_deref();
+    locate(
+        in_force,
+        resolved,
+        revision,
+        &settings,
+        &mut |id, revision| common::fetch_revision(global, in_force, id, revision),
+    )
 }
+
+/// Brings a model of the hub, by its id and revision, onto this disk.
+type Fetch<'a> = &'a mut dyn FnMut(&str, Option<&str>) -> Result<hub::Fetched, hub::Error>;
 
 /// The same, a hub model being brought by `fetch`.
 fn open_with(
     in_force: &InForce,
     resolved: &Resolved,
+    revision: Option<&str>,
     settings: &HubSettings,
-    fetch: &mut dyn FnMut(&str) -> Result<hub::Fetched, hub::Error>,
+    fetch: Fetch<'_>,
 ) -> anyhow::Result<(HeadCheckpoint, Option<String>)> {
-    let (folder, revision) = locate(in_force, resolved, settings, fetch)?;
-    Ok((open_folder(&folder, resolved.named.as_ref())?, revision))
+    let (folder, revision) = locate(in_force, resolved, revision, settings, fetch)?;
+    let checkpoint = open_folder(&folder, resolved.named.as_ref(), fetch)?;
+    Ok((checkpoint, revision))
 }
 
 fn locate(
     in_force: &InForce,
     resolved: &Resolved,
+    revision: Option<&str>,
     settings: &HubSettings,
-    fetch: &mut dyn FnMut(&str) -> Result<hub::Fetched, hub::Error>,
+    fetch: Fetch<'_>,
 ) -> anyhow::Result<(PathBuf, Option<String>)> {
     match &resolved.place {
         Place::Folder(folder) => Ok((folder.clone(), None)),
-        Place::Hub(id) => match fetch(id) {
+        Place::Hub(id) => match fetch(id, resolved.revision(revision)) {
             Ok(fetched) => Ok((fetched.folder, Some(fetched.revision))),
             Err(err) => Err(unfetched(err, in_force, resolved, settings)?),
         },
     }
 }
 
-/// Opens the head in a folder; what its files do not say is taken from its name.
-pub(super) fn open_folder(
+/// Opens the head in a folder; what its files do not say is taken from its name, and the hub model
+/// that an adapter stands on is brought by `fetch`.
+fn open_folder(
     folder: &Path,
     named: Option<&NamedHead>,
+    fetch: Fetch<'_>,
 ) -> Result<HeadCheckpoint, model::Error> {
-    let mut checkpoint = HeadCheckpoint::open(folder)?;
+    let mut checkpoint =
+        HeadCheckpoint::open_with(folder, &mut |id, revision| Ok(fetch(id, revision)?.folder))?;
     checkpoint.config.can_refuse |= named.is_some_and(|named| named.no_answer);
     Ok(checkpoint)
 }
@@ -610,8 +644,16 @@ impl Listed {
 
 /// Whether `name` is that of a head, and no folder with a checkpoint goes before it.
 pub(super) fn is_name(in_force: &InForce, name: &str) -> anyhow::Result<bool> {
-    let is_checkpoint = Path::new(name).join("config.json").is_file();
-    Ok(!is_checkpoint && named_heads(in_force)?.any(|(known, _)| known == name))
+    Ok(
+        !holds_checkpoint(Path::new(name))
+            && named_heads(in_force)?.any(|(known, _)| known == name),
+    )
+}
+
+/// Whether a checkpoint or an adapter lies in `folder`.
+fn holds_checkpoint(folder: &Path) -> bool {
+    let files = ["config.json", "adapter_config.json"];
+    files.into_iter().any(|name| folder.join(name).is_file())
 }
 
 /// Whether the checkpoint in `folder` is that of a head, as its configuration says or, where that
@@ -619,7 +661,8 @@ pub(super) fn is_name(in_force: &InForce, name: &str) -> anyhow::Result<bool> {
 pub(super) fn is_head(folder: &Path) -> bool {
     let class = class_in(folder);
     let is_head = |class: &str| Task::of_class(class).is_some();
-    class.as_deref().is_some_and(is_head)
+    folder.join("adapter_config.json").is_file()
+        || class.as_deref().is_some_and(is_head)
         || (class.as_deref() != Some("ElectraForPreTraining")
             && HeadCheckpoint::open(folder).is_ok())
 }

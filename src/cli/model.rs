@@ -14,7 +14,7 @@ use crate::analysis::HeadChoice;
 use crate::model::hub::{self, ModelChoice};
 use crate::model::parameters::{Head, parameters};
 use crate::model::{
-    self, Checkpoint, ElectraConfig, HeadCheckpoint, Problem, Task, Weights, packed,
+    self, Adapter, Checkpoint, ElectraConfig, HeadCheckpoint, Problem, Task, Weights, packed,
 };
 use crate::settings::NamedHead;
 
@@ -164,7 +164,7 @@ fn pull(global: &Global, in_force: &InForce, id: &str) -> anyhow::Result<Exit> {
     };
     // A model that is there but cannot be used should be known now, not when it is needed.
     if heads::is_head(&folder) {
-        HeadCheckpoint::open(&folder)?;
+        heads::open_in(global, in_force, &folder, None)?;
     } else {
         Checkpoint::open(&folder)?;
     }
@@ -362,16 +362,10 @@ fn info(
         && (id.starts_with("builtin:") || heads::is_name(in_force, id)?)
     {
         let head = heads::resolve(in_force, id)?;
-        let (folder, revision) = heads::bring(global, in_force, &head)?;
-        return head_info(
-            global,
-            in_force,
-            id,
-            &folder,
-            head.named.as_ref(),
-            revision,
-            as_json,
-        );
+        let typed = global.revision.as_deref();
+        let (checkpoint, revision) = heads::open(global, in_force, &head, typed)?;
+        let named = head.named.as_ref();
+        return head_info(global, in_force, id, &checkpoint, named, revision, as_json);
     }
     let mut in_force = in_force.clone();
     if let Some(id) = id {
@@ -386,17 +380,11 @@ fn info(
         }
     };
     if let Some(folder) = folder.as_ref().filter(|folder| heads::is_head(folder)) {
-        let head = heads::resolve(&in_force, &in_force.model)?;
+        let id = &in_force.model;
+        let head = heads::resolve(&in_force, id)?;
         let named = head.named.as_ref();
-        return head_info(
-            global,
-            &in_force,
-            &in_force.model,
-            folder,
-            named,
-            revision,
-            as_json,
-        );
+        let checkpoint = heads::open_in(global, &in_force, folder, named)?;
+        return head_info(global, &in_force, id, &checkpoint, named, revision, as_json);
     }
     let checkpoint = match &folder {
         None => Checkpoint::builtin()?,
@@ -527,25 +515,26 @@ fn write_files(
     Ok(())
 }
 
-/// Describes the head in `folder`, which was asked for as `id`.
+/// Describes the head in `checkpoint`, which was asked for as `id`.
 fn head_info(
     global: &Global,
     in_force: &InForce,
     id: &str,
-    folder: &Path,
+    checkpoint: &HeadCheckpoint,
     named: Option<&NamedHead>,
     revision: Option<String>,
     as_json: bool,
 ) -> anyhow::Result<Exit> {
-    let checkpoint = heads::open_folder(folder, named)?;
-    let (forward, remark) = model::load_head(&checkpoint, &in_force.device, &in_force.precision)?;
+    let (forward, remark) = model::load_head(checkpoint, &in_force.device, &in_force.precision)?;
     if let Some(remark) = remark {
         common::remark(global, &remark);
     }
     let config = &checkpoint.config;
-    let card = std::fs::read_to_string(folder.join("README.md")).unwrap_or_default();
-    let licence = licence(&card);
-    let files = files(Some(folder), &checkpoint.weights)?;
+    let folder = checkpoint.folder.as_deref();
+    let card = folder.and_then(|folder| std::fs::read_to_string(folder.join("README.md")).ok());
+    let licence = licence(&card.unwrap_or_default());
+    let files = files(folder, &checkpoint.weights)?;
+    let adapter = checkpoint.adapter.as_ref();
     let about = named.and_then(|named| named.about.as_deref());
     let parameters = checkpoint.weights.parameters();
     let mut out = io::stdout().lock();
@@ -566,6 +555,7 @@ fn head_info(
             "problem": problem,
             "labels": config.labels,
             "no_answer": config.can_refuse,
+            "adapter": adapter.map(|Adapter { base, rank, .. }| json!({"base": base, "rank": rank})),
             "about": about,
             "device": forward.device(),
             "precision": forward.precision(),
@@ -582,7 +572,9 @@ fn head_info(
     if let Some(revision) = &revision {
         writeln!(out, "revision    {}", crate::text::visible(revision))?;
     }
-    writeln!(out, "from        {}", crate::report::visible_path(folder))?;
+    let place = folder.map(crate::report::visible_path);
+    let place = place.unwrap_or_else(|| "carried in the program".to_owned());
+    writeln!(out, "from        {place}")?;
     writeln!(out, "class       {}", config.class())?;
     writeln!(out, "family      {}", config.family.model_type())?;
     let how = match (config.task, config.problem) {
@@ -596,6 +588,10 @@ fn head_info(
         (Task::Tagging, _) => "a label for each word",
     };
     writeln!(out, "task        {}: {how}", config.task.name())?;
+    if let Some(Adapter { base, rank, .. }) = adapter {
+        let base = crate::text::visible(base);
+        writeln!(out, "adapter     of rank {rank}, on {base}")?;
+    }
     if let Some(about) = about {
         writeln!(out, "about       {}", crate::text::visible(about))?;
     }
@@ -627,6 +623,7 @@ fn files(folder: Option<&Path>, weights: &Weights) -> anyhow::Result<Vec<(String
             .collect();
     };
     let names = [
+        "adapter_config.json",
         "config.json",
         "tokenizer.json",
         "tokenizer_config.json",

@@ -8,19 +8,25 @@
 //! refused by name. Beside PEFT's own files we write the `config.json` and the tokenizer of a fine-tuned
 //! checkpoint, which PEFT does not look at, for its files name no labels.
 
-use std::collections::BTreeSet;
-use std::path::Path;
+use std::collections::{BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use candle_core::{Device, Tensor};
 use safetensors::Dtype;
 use serde_json::{Value, json};
 
 use super::chance::mixed;
-use super::checkpoint::{Stored, write_tensors, write_tokenizer, write_whole};
-use super::head::{HeadConfig, Task};
+use super::checkpoint::{
+    Stored, check_vocabulary, config_json, vocabulary_file, write_tensors, write_tokenizer,
+    write_whole,
+};
+use super::head::{Contents, HeadCheckpoint, HeadConfig, Task};
+use super::hub::ModelChoice;
 use super::layers::ADAPTER;
-use super::parameters::{Head, Parameter, parameters};
-use super::{ElectraConfig, Error, Tokenizer, builtin};
+use super::parameters::{Head, Parameter, load_translated, parameters};
+use super::weights::SCALE;
+use super::{ElectraConfig, Error, Family, Tokenizer, Weights, builtin};
 
 /// What PEFT puts before the name of every tensor.
 const PREFIX: &str = "base_model.model.";
@@ -246,9 +252,530 @@ fn target(config: &HeadConfig, stem: &str) -> String {
     }
 }
 
+/// What an adapter stands on, and how it counts.
+pub struct Adapter {
+    /// The checkpoint it was trained on: `builtin`, a folder, a hub id.
+    pub base: String,
+    /// Rows of each A, columns of each B.
+    pub rank: usize,
+    /// alpha / r: what B is multiplied by.
+    scale: f32,
+    /// The tensors of that checkpoint, in the names of its family.
+    weights: Weights,
+}
+
+/// Finds the folder of a hub model, by its id and revision, for an adapter that stands on one.
+pub type FindBase<'a> = &'a mut dyn FnMut(&str, Option<&str>) -> Result<PathBuf, Error>;
+
+/// Opens the adapter in `folder` and the checkpoint it stands on; `find` is asked for one on the hub.
+pub(super) fn open(folder: &Path, find: FindBase<'_>) -> Result<HeadCheckpoint, Error> {
+    let about = Described::read(folder)?;
+    let weights = ["adapter_model.safetensors", "adapter_model.bin"]
+        .map(|name| folder.join(name))
+        .into_iter()
+        .find(|path| path.is_file())
+        .ok_or_else(|| Error::MissingFile {
+            folder: folder.to_owned(),
+            wanted: "adapter_model.safetensors or adapter_model.bin",
+            found: super::listing(folder),
+        })?;
+    let weights = Weights::open(&weights)?;
+    let base = Base::open(&about, folder, find)?;
+    let (path, raw) = match folder.join("config.json").is_file() {
+        true => {
+            let (path, json) = config_json(folder)?;
+            let raw = serde_json::from_slice(&json).map(Value::Object);
+            let raw = raw.map_err(|source| Error::ConfigSyntax {
+                path: path.clone(),
+                source,
+            })?;
+            (path, raw)
+        }
+        false => (about.path.clone(), about.config_on(&base.raw)),
+    };
+    let sum = raw.pointer(&format!("/electroscope/{BASE_SUM}"));
+    check_base(sum, &about.base, &about.path)?;
+    let contents = contents(&base.weights, &weights);
+    let config = HeadConfig::read(raw, &path, &contents)?;
+    check(&config, &weights, about.rank, Some(&about))?;
+    let has_tokenizer = ["tokenizer.json", "vocab.txt"].map(|name| folder.join(name).is_file());
+    let (tokenizer, vocabulary) = match (base.folder, base.tokenizer) {
+        _ if has_tokenizer.contains(&true) => (
+            Arc::new(Tokenizer::open_folder(folder)?),
+            vocabulary_file(folder),
+        ),
+        (_, Some(tokenizer)) => (tokenizer, "built-in vocab.txt".into()),
+        (base, None) => {
+            let base = base.unwrap_or_default();
+            (
+                Arc::new(Tokenizer::open_folder(&base)?),
+                vocabulary_file(&base),
+            )
+        }
+    };
+    check_vocabulary(&tokenizer, &config.encoder, &vocabulary)?;
+    Ok(HeadCheckpoint {
+        folder: Some(folder.to_owned()),
+        config,
+        tokenizer,
+        weights,
+        adapter: Some(Adapter {
+            base: about.base,
+            rank: about.rank,
+            scale: about.scale,
+            weights: base.weights,
+        }),
+    })
+}
+
+/// That the built-in model is the one that an adapter was trained on, if it says so.
+fn check_base(sum: Option<&Value>, base: &str, path: &Path) -> Result<(), Error> {
+    let (Some(sum), Some(ours)) = (sum.and_then(Value::as_str), base_sum(base)) else {
+        return Ok(());
+    };
+    if sum == ours {
+        return Ok(());
+    }
+    Err(Error::AdapterBase {
+        path: path.to_owned(),
+        base: base.to_owned(),
+        why: format!(
+            "but it was trained on another built-in model (checksum {sum}) than this program \
+             carries ({ours}); train it again, or use the version of the program it was trained with"
+        ),
+    })
+}
+
+/// What stands below an adapter.
+struct Base {
+    /// Its folder; none for the built-in model.
+    folder: Option<PathBuf>,
+    raw: Value,
+    weights: Weights,
+    /// The tokenizer, if it is there already.
+    tokenizer: Option<Arc<Tokenizer>>,
+}
+
+impl Base {
+    fn open(about: &Described, folder: &Path, find: FindBase<'_>) -> Result<Base, Error> {
+        let refuse = |why: String| Error::AdapterBase {
+            path: about.path.clone(),
+            base: about.base.clone(),
+            why,
+        };
+        // A path is meant from where the program was started, as PEFT means it; an adapter that was
+        // moved together with its base is found as well.
+        let beside = folder.join(&about.base);
+        let base = match ModelChoice::parse(&about.base) {
+            Ok(ModelChoice::Builtin) => {
+                let base = builtin::discriminator()?;
+                return Ok(Base {
+                    folder: None,
+                    raw: base.config.raw,
+                    weights: base.weights,
+                    tokenizer: Some(base.tokenizer),
+                });
+            }
+            Ok(ModelChoice::Folder(base)) => base,
+            _ if beside.join("config.json").is_file() => beside,
+            Ok(ModelChoice::Hub(id)) => find(&id, about.revision.as_deref())?,
+            Err(err) => return Err(refuse(format!("and that cannot be opened: {err}"))),
+        };
+        if base.join(CONFIG).is_file() {
+            return Err(refuse(
+                "which is an adapter itself; merge it into a checkpoint first".to_owned(),
+            ));
+        }
+        let (path, json) = config_json(&base)?;
+        let raw = serde_json::from_slice(&json).map(Value::Object);
+        Ok(Base {
+            raw: raw.map_err(|source| Error::ConfigSyntax { path, source })?,
+            weights: Weights::open_folder(&base)?,
+            tokenizer: None,
+            folder: Some(base),
+        })
+    }
+}
+
+/// What `adapter_config.json` says.
+struct Described {
+    path: PathBuf,
+    base: String,
+    revision: Option<String>,
+    rank: usize,
+    scale: f32,
+    task: Option<Task>,
+    /// The ends of the names of the layers that are adapted, if they are listed; a pattern can stand
+    /// in their place.
+    targets: Option<Vec<String>>,
+    /// Whether some of the layers that [`Described::targets`] names are left out.
+    skips: bool,
+}
+
+/// What may stand in `adapter_config.json`, whatever it says: the rest of what is read here, what
+/// concerns training only, and settings of ways to begin that leave the base as it is.
+const OF_NO_CONSEQUENCE: [&str; 24] = [
+    "peft_type",
+    "peft_version",
+    "task_type",
+    "base_model_name_or_path",
+    "revision",
+    "auto_mapping",
+    "inference_mode",
+    "r",
+    "lora_alpha",
+    "lora_dropout",
+    "bias",
+    "init_lora_weights",
+    "target_modules",
+    "modules_to_save",
+    "exclude_modules",
+    "layers_to_transform",
+    "layers_pattern",
+    "megatron_config",
+    "megatron_core",
+    "eva_config",
+    "loftq_config",
+    "qalora_group_size",
+    "ensure_weight_tying",
+    "runtime_config",
+];
+
+impl Described {
+    fn read(folder: &Path) -> Result<Described, Error> {
+        let path = folder.join(CONFIG);
+        let json = std::fs::read(&path).map_err(|source| Error::Read {
+            path: path.clone(),
+            source,
+        })?;
+        let fields: serde_json::Map<String, Value> =
+            serde_json::from_slice(&json).map_err(|source| Error::Adapter {
+                path: path.clone(),
+                what: format!("it is not the configuration of an adapter: {source}"),
+            })?;
+        Described::parse(&fields, path)
+    }
+
+    fn parse(fields: &serde_json::Map<String, Value>, path: PathBuf) -> Result<Described, Error> {
+        let get = |name: &str| fields.get(name).filter(|value| !value.is_null());
+        let refuse = |name: &str, wanted: &str| {
+            let found = fields
+                .get(name)
+                .map_or("missing".to_owned(), Value::to_string);
+            Error::Adapter {
+                path: path.clone(),
+                what: format!("{name} is {found}, but {wanted}"),
+            }
+        };
+        if get("peft_type").and_then(Value::as_str) != Some("LORA") {
+            return Err(refuse("peft_type", "only \"LORA\" can be read"));
+        }
+        if get("bias").is_some_and(|bias| bias != "none") {
+            let wanted = "only adapters that leave the biases as they are can be read: \"none\"";
+            return Err(refuse("bias", wanted));
+        }
+        // Some ways to begin take a part of the weights out of the base, which is then another one.
+        let begins = get("init_lora_weights").and_then(Value::as_str);
+        if begins.is_some_and(|way| !["gaussian", "eva", "orthogonal"].contains(&way)) {
+            let wanted = "an adapter that began so stands on a base that was changed for it; have PEFT \
+                          save it with path_initial_model_for_weight_conversion";
+            return Err(refuse("init_lora_weights", wanted));
+        }
+        let is_off = |value: &Value| match value {
+            Value::Null | Value::Bool(false) => true,
+            Value::Array(list) => list.is_empty(),
+            Value::Object(fields) => fields.is_empty(),
+            _ => false,
+        };
+        let other = |name: &&String| !OF_NO_CONSEQUENCE.contains(&name.as_str());
+        if let Some(name) = (fields.keys().filter(other)).find(|name| !is_off(&fields[*name])) {
+            let wanted = "that is not known here, or not computed, and might change the answers; \
+                          only plain LoRA can be read";
+            return Err(refuse(name, wanted));
+        }
+        let rank = get("r").and_then(Value::as_u64).map(|rank| rank as usize);
+        let rank = rank.filter(|rank| (1..=HIGHEST_RANK).contains(rank));
+        let wanted = format!("it must lie between 1 and {HIGHEST_RANK}");
+        let rank = rank.ok_or_else(|| refuse("r", &wanted))?;
+        let alpha = match fields.get("lora_alpha") {
+            None => Some(8.0),
+            Some(alpha) => alpha.as_f64(),
+        };
+        let alpha = alpha.filter(|alpha| alpha.abs() < 1e6);
+        let alpha =
+            alpha.ok_or_else(|| refuse("lora_alpha", "it must be a number below a million"))?;
+        let base = get("base_model_name_or_path").and_then(Value::as_str);
+        let base = base.filter(|base| !base.is_empty()).ok_or_else(|| {
+            let wanted = "it must name the checkpoint that the adapter stands on: builtin, a folder, \
+                          or a hub id";
+            refuse("base_model_name_or_path", wanted)
+        })?;
+        let task = match get("task_type").and_then(Value::as_str) {
+            // By the tensors, then; a feature extractor is refused there, for it has no head.
+            None | Some("FEATURE_EXTRACTION") => None,
+            Some(said) => Some(
+                (Task::ALL.into_iter())
+                    .find(|task| task_type(*task) == said)
+                    .ok_or_else(|| {
+                        refuse(
+                            "task_type",
+                            "only SEQ_CLS, TOKEN_CLS and QUESTION_ANS can be read",
+                        )
+                    })?,
+            ),
+        };
+        let targets = match get("target_modules") {
+            Some(Value::Array(list)) => {
+                let names: Option<Vec<String>> = (list.iter())
+                    .map(|name| name.as_str().map(str::to_owned))
+                    .collect();
+                Some(names.ok_or_else(|| refuse("target_modules", "it must be a list of names"))?)
+            }
+            Some(Value::String(_)) => None,
+            _ => return Err(refuse("target_modules", "it must be a list of names")),
+        };
+        let set = |name: &str| get(name).is_some_and(|value| !is_off(value));
+        Ok(Described {
+            base: base.to_owned(),
+            revision: get("revision").and_then(Value::as_str).map(str::to_owned),
+            rank,
+            scale: (alpha / rank as f64) as f32,
+            task,
+            targets,
+            skips: ["exclude_modules", "layers_to_transform"]
+                .into_iter()
+                .any(set),
+            path,
+        })
+    }
+
+    /// A configuration for the head of an adapter that comes without one: that of its base, with what
+    /// this one says of its task. Its labels have no names then.
+    fn config_on(&self, base: &Value) -> Value {
+        let mut raw = base.as_object().cloned().unwrap_or_default();
+        let class = raw.get("architectures").and_then(|classes| classes.get(0));
+        let class = class.and_then(Value::as_str).and_then(Task::of_class);
+        // Where the base is a head already, its labels may well be those that are meant.
+        if class.is_none_or(|(_, task)| self.task.is_some_and(|ours| ours != task)) {
+            for other in [
+                "id2label",
+                "label2id",
+                "num_labels",
+                "_num_labels",
+                "problem_type",
+            ] {
+                raw.remove(other);
+            }
+            raw.remove("architectures");
+            let family = raw.get("model_type").and_then(Value::as_str);
+            let family = Family::ALL
+                .into_iter()
+                .find(|known| family == Some(known.model_type()));
+            if let (Some(family), Some(task)) = (family, self.task) {
+                let class = format!("{}{}", family.class_prefix(), task.class_suffix());
+                raw.insert("architectures".into(), json!([class]));
+            }
+        }
+        // What else is said there is said of the base alone: its threshold.
+        raw.remove("electroscope");
+        Value::Object(raw)
+    }
+
+    /// Whether PEFT would adapt the layer `theirs`; none if that cannot be told.
+    fn adapts(&self, theirs: &str) -> Option<bool> {
+        let targets = self.targets.as_ref()?;
+        Some(targets.iter().any(|target| ends_with(theirs, target)))
+    }
+}
+
+/// Whether a module's name is `end`, or ends with it.
+fn ends_with(name: &str, end: &str) -> bool {
+    let before = name.strip_suffix(end);
+    before.is_some_and(|before| before.is_empty() || before.ends_with('.'))
+}
+
+/// What `base` and the adapter in `weights` hold together.
+fn contents(base: &Weights, weights: &Weights) -> Contents {
+    let mut contents = Contents::of(base);
+    contents.path = weights.path().to_owned();
+    for name in weights.names() {
+        if let (Some(own), Some(shape)) = (name.strip_prefix(PREFIX), weights.shape(name)) {
+            contents.shapes.insert(own.to_owned(), shape.to_vec());
+        }
+    }
+    contents
+}
+
+/// Checks that the tensors in `weights` are those of an adapter of `rank` for `config`, and no others:
+/// both halves of each that is there, and one for each layer that `about` says there is one for.
+fn check(
+    config: &HeadConfig,
+    weights: &Weights,
+    rank: usize,
+    about: Option<&Described>,
+) -> Result<(), Error> {
+    let refuse = |what: String| Error::Adapter {
+        path: weights.path().to_owned(),
+        what,
+    };
+    let parameters = config.parameters();
+    let mut known: BTreeSet<String> = BTreeSet::new();
+    let targets = about.and_then(|about| about.targets.as_ref());
+    let linears: Vec<String> = (parameters.iter().filter_map(linear))
+        .map(|(stem, ..)| config.family.tensor(stem))
+        .collect();
+    let adapts_none = |target: &&String| !linears.iter().any(|theirs| ends_with(theirs, target));
+    if let Some(target) = targets.and_then(|targets| targets.iter().find(adapts_none)) {
+        return Err(Error::Adapter {
+            path: about.map_or(PathBuf::new(), |about| about.path.clone()),
+            what: format!(
+                "target_modules names {target:?}, but {} has no linear layer of that name",
+                config.class()
+            ),
+        });
+    }
+    for parameter in &parameters {
+        let name = format!("{PREFIX}{}", config.family.tensor(&parameter.name));
+        if let Some(found) = weights.shape(&name) {
+            let wanted = &parameter.shape;
+            if found != wanted {
+                return Err(refuse(format!(
+                    "tensor `{name}` has shape {found:?}, but by the configuration {wanted:?} is needed"
+                )));
+            }
+        }
+        let is_whole = weights.shape(&name).is_some();
+        known.insert(name);
+        let Some((stem, outputs, inputs)) = linear(parameter) else {
+            continue;
+        };
+        let theirs = config.family.tensor(stem);
+        let names = ADAPTER.map(|end| format!("{PREFIX}{theirs}.{end}"));
+        let shapes = names.each_ref().map(|name| weights.shape(name));
+        let wanted = about.and_then(|about| about.adapts(&theirs));
+        let wanted = wanted.filter(|_| !is_whole);
+        let may_lack = about.is_none_or(|about| about.skips) || wanted != Some(true);
+        match shapes {
+            [None, None] if may_lack => continue,
+            [Some(_), Some(_)] if wanted == Some(false) => {
+                return Err(refuse(format!(
+                    "tensor `{}` adapts a layer that is not among the target_modules of {CONFIG}",
+                    names[0]
+                )));
+            }
+            _ => {}
+        }
+        let needed = [vec![rank, inputs], vec![outputs, rank]];
+        for ((name, found), wanted) in names.into_iter().zip(shapes).zip(needed) {
+            match found {
+                None => {
+                    return Err(refuse(format!(
+                        "it has no tensor `{name}`; one of shape {wanted:?} is needed"
+                    )));
+                }
+                Some(found) if found != wanted => {
+                    return Err(refuse(format!(
+                        "tensor `{name}` has shape {found:?}, but an adapter of rank {rank} has {wanted:?} \
+                         there"
+                    )));
+                }
+                Some(_) => {}
+            }
+            known.insert(name);
+        }
+    }
+    let is_known = |name: &str| {
+        let of = name.strip_suffix(SCALE);
+        known.contains(name)
+            || of.is_some_and(|of| known.contains(of) && weights.quantised(of).is_some())
+    };
+    match weights.names().find(|name| !is_known(name)) {
+        None => Ok(()),
+        Some(name) => Err(refuse(format!(
+            "tensor `{name}` is not known; adapters of the linear layers of {} can be read, and tensors \
+             of it that are saved whole",
+            config.class()
+        ))),
+    }
+}
+
+/// Encoders that several heads stand on, loaded once. Whoever loads heads keeps one of these for as
+/// long as it may load another.
+///
+/// Only the built-in encoder is kept: its bytes cannot change under a running program, and six heads
+/// that the binary carries share it.
+#[derive(Default)]
+pub struct Encoders {
+    /// The tensors by the name of their device.
+    builtin: Mutex<HashMap<String, HashMap<String, Tensor>>>,
+}
+
+impl Adapter {
+    /// The tensors of the model that it makes of its base, in ELECTRA's names: those in `weights`
+    /// where there are such, the rest of the base.
+    pub(super) fn tensors(
+        &self,
+        config: &HeadConfig,
+        weights: &Weights,
+        device: &Device,
+        encoders: &Encoders,
+    ) -> Result<HashMap<String, Tensor>, Error> {
+        let parameters = config.parameters();
+        let own = |name: &str| format!("{PREFIX}{}", config.family.tensor(name));
+        let (learnt, kept): (Vec<Parameter>, Vec<Parameter>) = (parameters.iter().cloned())
+            .partition(|parameter| weights.shape(&own(&parameter.name)).is_some());
+        let mut tensors = match self.base == "builtin" {
+            true => encoders.builtin(self, &kept, device)?,
+            false => load_translated(&kept, config.family, &self.weights, device)?,
+        };
+        for Parameter { name, shape } in learnt {
+            let tensor = weights.tensor(&own(&name), &shape, device)?;
+            tensors.insert(name, tensor);
+        }
+        for (stem, outputs, inputs) in parameters.iter().filter_map(linear) {
+            let [a, b] = ADAPTER.map(|end| format!("{stem}.{end}"));
+            if weights.shape(&own(&a)).is_none() {
+                continue;
+            }
+            let down = weights.tensor(&own(&a), &[self.rank, inputs], device)?;
+            let up = weights.tensor(&own(&b), &[outputs, self.rank], device)?;
+            tensors.insert(a, down);
+            tensors.insert(b, (up * f64::from(self.scale))?);
+        }
+        Ok(tensors)
+    }
+}
+
+impl Encoders {
+    /// The tensors `wanted` of the built-in model that `adapter` stands on.
+    fn builtin(
+        &self,
+        adapter: &Adapter,
+        wanted: &[Parameter],
+        device: &Device,
+    ) -> Result<HashMap<String, Tensor>, Error> {
+        // A thread that panicked while it held the lock had put nothing in, or all.
+        let mut kept = self.builtin.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = kept.entry(super::device::name(device)).or_default();
+        let mut tensors = HashMap::new();
+        for Parameter { name, shape } in wanted {
+            let tensor = match kept.get(name) {
+                Some(tensor) if tensor.dims() == shape => tensor.clone(),
+                _ => {
+                    let tensor = adapter.weights.tensor(name, shape, device)?;
+                    kept.insert(name.clone(), tensor.clone());
+                    tensor
+                }
+            };
+            tensors.insert(name.clone(), tensor);
+        }
+        Ok(tensors)
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::{Family, Problem};
+    use super::super::Problem;
     use super::*;
 
     fn encoder() -> ElectraConfig {

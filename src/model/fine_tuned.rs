@@ -7,11 +7,11 @@ use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use rayon::prelude::*;
 
+use super::adapter::Encoders;
 use super::electra::{Batch, Electra};
 use super::head::{HeadCheckpoint, HeadConfig, Task};
 use super::heads::{Classification, PerToken};
 use super::layers::Pass;
-use super::parameters::load_translated;
 use super::{Error, HeadForward, HeadInput, Logits, device};
 
 /// An encoder with a head for a task.
@@ -90,13 +90,21 @@ impl PlainHead {
     ///
     /// A tensor that is missing, misshapen or of a type that is no weight.
     pub fn load(checkpoint: &HeadCheckpoint, device: &Device) -> Result<PlainHead, Error> {
+        PlainHead::load_with(checkpoint, device, &Encoders::default())
+    }
+
+    /// The same, an encoder that several heads share being taken from `encoders`.
+    ///
+    /// # Errors
+    ///
+    /// As [`PlainHead::load`].
+    pub fn load_with(
+        checkpoint: &HeadCheckpoint,
+        device: &Device,
+        encoders: &Encoders,
+    ) -> Result<PlainHead, Error> {
         let config = &checkpoint.config;
-        let tensors = load_translated(
-            &config.parameters(),
-            config.family,
-            &checkpoint.weights,
-            device,
-        )?;
+        let tensors = checkpoint.tensors(device, encoders)?;
         let vb = VarBuilder::from_tensors(tensors, DType::F32, device);
         Ok(PlainHead::of(FineTuned::load(config, vb)?, config, device))
     }

@@ -4,15 +4,17 @@
 //! some are wrong. What is missing is taken from the tensors, which cannot lie about their shape;
 //! what contradicts them is refused, with both sides named. Nothing is computed here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use candle_core::{Device, Tensor};
 use serde_json::Value;
 
+use super::adapter::{self, Adapter, Encoders, FindBase};
 use super::checkpoint::{check_vocabulary, config_json, vocabulary_file};
 use super::family::Family;
-use super::parameters::{Head, Parameter, parameters};
+use super::parameters::{Head, Parameter, load_translated, parameters};
 use super::{ElectraConfig, Error, Tokenizer, Weights, labels};
 
 /// What a head was trained to do.
@@ -217,7 +219,7 @@ impl HeadConfig {
 
     /// Reads the configuration `raw`, with `contents` to ask where it says nothing; `path` is named
     /// in errors.
-    fn read(raw: Value, path: &Path, contents: &Contents) -> Result<HeadConfig, Error> {
+    pub(super) fn read(raw: Value, path: &Path, contents: &Contents) -> Result<HeadConfig, Error> {
         let class = (raw.get("architectures"))
             .and_then(|classes| classes.get(0))
             .and_then(Value::as_str);
@@ -275,18 +277,43 @@ pub struct HeadCheckpoint {
     pub config: HeadConfig,
     /// Its tokenizer.
     pub tokenizer: Arc<Tokenizer>,
-    /// Its tensors, in the names of its own family.
+    /// Its tensors, in the names of its own family; those of an adapter only what it learnt, in
+    /// PEFT's.
     pub weights: Weights,
+    /// What else belongs to it, if it is an adapter.
+    pub adapter: Option<Adapter>,
 }
 
 impl HeadCheckpoint {
-    /// Opens the fine-tuned checkpoint in `folder`, in Hugging Face layout.
+    /// Opens the fine-tuned checkpoint in `folder`, in Hugging Face layout, or the adapter there, in
+    /// PEFT's, if what it stands on is on this disk.
+    ///
+    /// # Errors
+    ///
+    /// As [`HeadCheckpoint::open_with`]; [`Error::AdapterBase`] for an adapter of a hub model.
+    pub fn open(folder: &Path) -> Result<HeadCheckpoint, Error> {
+        HeadCheckpoint::open_with(folder, &mut |id, _| {
+            Err(Error::AdapterBase {
+                path: folder.join(adapter::CONFIG),
+                base: id.to_owned(),
+                why:
+                    "which is no folder here; put the checkpoint there, or name the folder it is in"
+                        .to_owned(),
+            })
+        })
+    }
+
+    /// The same; `find` is asked where a hub model is that an adapter stands on.
     ///
     /// # Errors
     ///
     /// A file that is missing, damaged, or does not fit the others; [`Error::NoHead`] and
-    /// [`Error::UnclearHead`] for checkpoints that answer nothing, or do not say what.
-    pub fn open(folder: &Path) -> Result<HeadCheckpoint, Error> {
+    /// [`Error::UnclearHead`] for checkpoints that answer nothing, or do not say what; what `find`
+    /// says.
+    pub fn open_with(folder: &Path, find: FindBase<'_>) -> Result<HeadCheckpoint, Error> {
+        if folder.join(adapter::CONFIG).is_file() {
+            return adapter::open(folder, find);
+        }
         let (path, json) = config_json(folder)?;
         let raw = serde_json::from_slice(&json).map(Value::Object);
         let raw = raw.map_err(|source| Error::ConfigSyntax {
@@ -302,7 +329,26 @@ impl HeadCheckpoint {
             config,
             tokenizer: Arc::new(tokenizer),
             weights,
+            adapter: None,
         })
+    }
+
+    /// All the tensors of the model on `device`, in ELECTRA's names, ready for a
+    /// [`candle_nn::VarBuilder`]; an encoder that several heads share is taken from `encoders`.
+    ///
+    /// # Errors
+    ///
+    /// A tensor that is missing, misshapen or of a type that is no weight.
+    pub fn tensors(
+        &self,
+        device: &Device,
+        encoders: &Encoders,
+    ) -> Result<HashMap<String, Tensor>, Error> {
+        let HeadConfig { family, .. } = self.config;
+        match &self.adapter {
+            None => load_translated(&self.config.parameters(), family, &self.weights, device),
+            Some(adapter) => adapter.tensors(&self.config, &self.weights, device, encoders),
+        }
     }
 }
 
@@ -329,13 +375,15 @@ fn refuse(
 }
 
 /// Which tensors a weights file has.
-struct Contents {
-    path: PathBuf,
-    shapes: BTreeMap<String, Vec<usize>>,
+pub(super) struct Contents {
+    /// The file that errors name.
+    pub(super) path: PathBuf,
+    /// The tensors' shapes by their names.
+    pub(super) shapes: BTreeMap<String, Vec<usize>>,
 }
 
 impl Contents {
-    fn of(weights: &Weights) -> Contents {
+    pub(super) fn of(weights: &Weights) -> Contents {
         let shape = |name: &str| weights.shape(name).unwrap_or_default().to_vec();
         Contents {
             path: weights.path().to_owned(),

@@ -34,6 +34,7 @@ mod weights;
 use std::path::Path;
 use std::sync::Arc;
 
+pub use adapter::{Adapter, Encoders};
 pub use builtin::{CARD as BUILTIN_CARD, NOTICE as BUILTIN_NOTICE, generator as builtin_generator};
 pub use checkpoint::{Checkpoint, export, write_tokenizer};
 pub use config::ElectraConfig;
@@ -170,12 +171,24 @@ pub fn load_head(
     device: &str,
     precision: &str,
 ) -> Result<(Arc<dyn HeadForward>, Option<String>), Error> {
+    load_head_with(checkpoint, device, precision, &Encoders::default())
+}
+
+/// The same, an encoder that several heads share being taken from `encoders`.
+///
+/// # Errors
+///
+/// As [`load`].
+pub fn load_head_with(
+    checkpoint: &HeadCheckpoint,
+    device: &str,
+    precision: &str,
+    encoders: &Encoders,
+) -> Result<(Arc<dyn HeadForward>, Option<String>), Error> {
     check_precision(precision)?;
     let (device, remark) = device::choose(device)?;
-    Ok((
-        Arc::new(fine_tuned::PlainHead::load(checkpoint, &device)?),
-        remark,
-    ))
+    let head = fine_tuned::PlainHead::load_with(checkpoint, &device, encoders)?;
+    Ok((Arc::new(head), remark))
 }
 
 /// The names in a folder, for a message.

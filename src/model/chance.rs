@@ -5,6 +5,7 @@
 //! interrupted goes on where it stopped without a state to be saved. No secrets may hang on it.
 
 /// A number that looks like chance and is a function of `number`: one step of SplitMix64.
+#[inline(always)]
 pub fn mixed(number: u64) -> u64 {
     let mut z = number.wrapping_add(0x9E37_79B9_7F4A_7C15);
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);

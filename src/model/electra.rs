@@ -5,11 +5,12 @@
 //! a [`Pass`] to learn drops values.
 
 use candle_core::{Device, Result, Tensor};
-use candle_nn::{Module, VarBuilder};
+use candle_nn::VarBuilder;
 use candle_transformers::models::with_tracing::Embedding;
 
 use super::config::{Activation, ElectraConfig};
-use super::layers::{Dropout, LayerNorm, Linear, Pass, softmax};
+use super::layers::{Dropout, LayerNorm, Linear, Pass};
+use super::ops::{self, Heads};
 
 /// A batch of windows of one length, the shorter ones padded.
 #[derive(Clone, Debug)]
@@ -135,9 +136,11 @@ impl Electra {
 
 #[derive(Clone, Debug)]
 struct Embeddings {
+    /// `(V, E)`.
     words: Embedding,
+    /// `(positions, E)`.
     positions: Embedding,
-    /// None where the family has no segments.
+    /// One row for each; none where the family has no segments.
     segments: Option<Embedding>,
     norm: LayerNorm,
     dropout: Dropout,
@@ -146,16 +149,13 @@ struct Embeddings {
 impl Embeddings {
     fn load(config: &ElectraConfig, vb: VarBuilder<'_>) -> Result<Embeddings> {
         let size = config.embedding_size;
+        let table = |rows, name| Embedding::new(rows, size, vb.pp(name));
         Ok(Embeddings {
-            words: Embedding::new(config.vocab_size, size, vb.pp("word_embeddings"))?,
-            positions: Embedding::new(
-                config.max_position_embeddings,
-                size,
-                vb.pp("position_embeddings"),
-            )?,
+            words: table(config.vocab_size, "word_embeddings")?,
+            positions: table(config.max_position_embeddings, "position_embeddings")?,
             segments: match config.type_vocab_size {
                 0 => None,
-                kinds => Some(Embedding::new(kinds, size, vb.pp("token_type_embeddings"))?),
+                kinds => Some(table(kinds, "token_type_embeddings")?),
             },
             norm: LayerNorm::load(size, config.layer_norm_eps, vb.pp("LayerNorm"))?,
             dropout: Dropout::new(config.hidden_dropout_prob),
@@ -164,12 +164,11 @@ impl Embeddings {
 
     fn forward(&self, batch: &Batch, pass: Pass<'_>) -> Result<Tensor> {
         let (_, length) = batch.ids.dims2()?;
-        let mut sum = self.words.forward(&batch.ids)?; // (B, T, E)
+        let mut sum = ops::embedding(self.words.embeddings(), &batch.ids)?; // (B, T, E)
         if let Some(segments) = &self.segments {
-            sum = (sum + segments.forward(&batch.segments)?)?; // (B, T, E)
+            sum = (sum + ops::embedding(segments.embeddings(), &batch.segments)?)?; // (B, T, E)
         }
-        let positions = Tensor::arange(0, length as u32, batch.ids.device())?;
-        let positions = self.positions.forward(&positions)?; // (T, E)
+        let positions = self.positions.embeddings().narrow(0, 0, length)?; // (T, E)
         let sum = sum.broadcast_add(&positions)?;
         self.dropout.forward(&self.norm.forward(&sum)?, pass)
     }
@@ -208,15 +207,15 @@ impl Layer {
 
     fn forward(&self, states: &Tensor, mask: Option<&Tensor>, pass: Pass<'_>) -> Result<Tensor> {
         let context = self.attention.forward(states, mask, pass)?;
-        let attended = self
-            .dropout
-            .forward(&self.attention_output.forward(&context)?, pass)?;
-        let attended = self.attention_norm.forward(&(attended + states)?)?;
+        let attended = self.attention_output.forward(&context)?;
+        let attended = self.dropout.add(&attended, states, pass)?;
+        let attended = self.attention_norm.forward(&attended)?;
         let inner = self
             .activation
             .forward(&self.intermediate.forward(&attended)?)?; // (B, T, I)
-        let output = self.dropout.forward(&self.output.forward(&inner)?, pass)?;
-        self.output_norm.forward(&(output + attended)?)
+        let output = self.output.forward(&inner)?;
+        let output = self.dropout.add(&output, &attended, pass)?;
+        self.output_norm.forward(&output)
     }
 }
 
@@ -226,7 +225,6 @@ struct Attention {
     key: Linear,
     value: Linear,
     heads: usize,
-    head_size: usize,
     dropout: Dropout,
 }
 
@@ -238,32 +236,18 @@ impl Attention {
             key: Linear::load(hidden, hidden, vb.pp("key"))?,
             value: Linear::load(hidden, hidden, vb.pp("value"))?,
             heads: config.num_attention_heads,
-            head_size: config.head_size(),
             dropout: Dropout::new(config.attention_probs_dropout_prob),
         })
     }
 
     fn forward(&self, states: &Tensor, mask: Option<&Tensor>, pass: Pass<'_>) -> Result<Tensor> {
-        let (batch, length, hidden) = states.dims3()?;
-        let by_head = |xs: Tensor| {
-            // (B, T, H) -> (B, heads, T, D)
-            xs.reshape((batch, length, self.heads, self.head_size))?
-                .transpose(1, 2)?
-                .contiguous()
+        let query = self.query.forward(states)?;
+        let key = self.key.forward(states)?;
+        let value = self.value.forward(states)?;
+        let heads = Heads {
+            heads: self.heads,
+            chance: self.dropout.chance(pass),
         };
-        let query = by_head(self.query.forward(states)?)?;
-        let key = by_head(self.key.forward(states)?)?;
-        let value = by_head(self.value.forward(states)?)?;
-        let scores = (query.matmul(&key.t()?)? / (self.head_size as f64).sqrt())?; // (B, heads, T, T)
-        let scores = match mask {
-            Some(mask) => scores.broadcast_add(mask)?,
-            None => scores,
-        };
-        let shares = self.dropout.forward(&softmax(&scores)?, pass)?;
-        // (B, heads, T, D) -> (B, T, H)
-        shares
-            .matmul(&value)?
-            .transpose(1, 2)?
-            .reshape((batch, length, hidden))
+        ops::attention(&query, &key, &value, mask, heads)
     }
 }

@@ -6,6 +6,7 @@ use candle_nn::VarBuilder;
 use super::config::{Activation, ElectraConfig};
 use super::family::Family;
 use super::layers::{Dropout, LayerNorm, Linear, Pass};
+use super::ops;
 
 /// ELECTRA's own head: was this token replaced? Stands at `discriminator_predictions`.
 #[derive(Clone, Debug)]
@@ -77,13 +78,7 @@ impl Generator {
     pub fn forward(&self, states: &Tensor, word_embeddings: &Tensor) -> Result<Tensor> {
         let inner = Activation::Gelu.forward(&self.dense.forward(states)?)?; // (B, T, E)
         let inner = self.norm.forward(&inner)?;
-        let (batch, length, size) = inner.dims3()?;
-        let logits = inner
-            .reshape((batch * length, size))?
-            .matmul(&word_embeddings.t()?)?;
-        logits
-            .reshape((batch, length, ()))?
-            .broadcast_add(&self.bias)
+        ops::linear(&inner, word_embeddings, Some(&self.bias))
     }
 }
 

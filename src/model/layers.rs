@@ -1,17 +1,18 @@
 //! The small operations of the encoder, in forms that gradients can pass.
 //!
 //! candle's fused `layer_norm` and `softmax_last_dim` have no backward: they cut the graph in
-//! silence. They are used where no gradient is tracked, and composed operations where one is.
-//! candle's own dropout cannot be seeded on a CPU; ours is a function of seed, step and place, so
-//! that a training that was interrupted goes on as if it had not been.
+//! silence. What is here is made of [`ops`](super::ops), which have one. candle's own dropout cannot
+//! be seeded on a CPU; ours is a function of seed, step and place, so that a training that was
+//! interrupted goes on as if it had not been.
 
 use std::cell::Cell;
 
-use candle_core::{D, Result, Tensor};
+use candle_core::{Result, Tensor};
 use candle_nn::{Init, VarBuilder};
 
 use super::chance::mixed;
 use super::config::Activation;
+use super::ops::{self, Chance};
 
 /// What a pass through the model is for.
 #[derive(Clone, Copy, Debug)]
@@ -65,21 +66,27 @@ impl Dropout {
     ///
     /// Those of the tensor operations.
     pub fn forward(&self, xs: &Tensor, pass: Pass<'_>) -> Result<Tensor> {
-        let Pass::Train(drops) = pass else {
-            return Ok(xs.clone());
-        };
-        if self.share <= 0.0 {
-            return Ok(xs.clone());
+        match self.chance(pass) {
+            Some(chance) => ops::dropout(xs, chance),
+            None => Ok(xs.clone()),
         }
-        let key = drops.next();
-        let kept = 1.0 / (1.0 - self.share);
-        let least = (f64::from(self.share) * 2f64.powi(32)) as u32;
-        let mask = (0..xs.elem_count() as u64).map(|at| {
-            let chance = mixed(key ^ at) >> 32;
-            if chance as u32 >= least { kept } else { 0.0 }
-        });
-        let mask = Tensor::from_iter(mask, xs.device())?.reshape(xs.shape())?;
-        xs * mask.to_dtype(xs.dtype())?
+    }
+
+    /// `xs` through [`Dropout::forward`], plus `more` of the same shape.
+    ///
+    /// # Errors
+    ///
+    /// Those of the tensor operations.
+    pub fn add(&self, xs: &Tensor, more: &Tensor, pass: Pass<'_>) -> Result<Tensor> {
+        ops::add_dropped(xs, more, self.chance(pass))
+    }
+
+    /// Which values are dropped here in this pass, if any are.
+    pub fn chance(&self, pass: Pass<'_>) -> Option<Chance> {
+        match pass {
+            Pass::Train(drops) if self.share > 0.0 => Some(Chance::new(drops.next(), self.share)),
+            _ => None,
+        }
     }
 }
 
@@ -146,18 +153,14 @@ impl Linear {
     ///
     /// Those of the tensor operations.
     pub fn forward(&self, xs: &Tensor) -> Result<Tensor> {
-        let mut dims = xs.dims().to_vec();
-        let outputs = self.weight.dim(0)?;
-        let rows = xs.flatten_to(xs.rank().saturating_sub(2))?; // (rows, inputs)
-        let mut ys = rows.matmul(&self.weight.t()?)?; // (rows, outputs)
-        if let Some((a, b)) = &self.adapter {
-            ys = (ys + rows.matmul(&a.t()?)?.matmul(&b.t()?)?)?;
+        let ys = ops::linear(xs, &self.weight, Some(&self.bias))?;
+        match &self.adapter {
+            Some((a, b)) => {
+                let more = ops::linear(&ops::linear(xs, a, None)?, b, None)?;
+                ops::add_dropped(&more, &ys, None)
+            }
+            None => Ok(ys),
         }
-        let ys = ys.broadcast_add(&self.bias)?;
-        if let Some(last) = dims.last_mut() {
-            *last = outputs;
-        }
-        ys.reshape(dims)
     }
 }
 
@@ -187,34 +190,7 @@ impl LayerNorm {
     ///
     /// Those of the tensor operations.
     pub fn forward(&self, xs: &Tensor) -> Result<Tensor> {
-        let tracked = xs.track_op() || self.weight.track_op();
-        if !tracked {
-            return candle_nn::ops::layer_norm(
-                &xs.contiguous()?,
-                &self.weight,
-                &self.bias,
-                self.eps as f32,
-            );
-        }
-        let centred = xs.broadcast_sub(&xs.mean_keepdim(D::Minus1)?)?;
-        let variance = centred.sqr()?.mean_keepdim(D::Minus1)?;
-        let normed = centred.broadcast_div(&(variance + self.eps)?.sqrt()?)?;
-        normed
-            .broadcast_mul(&self.weight)?
-            .broadcast_add(&self.bias)
-    }
-}
-
-/// Softmax over the last axis.
-///
-/// # Errors
-///
-/// Those of the tensor operations.
-pub fn softmax(xs: &Tensor) -> Result<Tensor> {
-    if xs.track_op() {
-        candle_nn::ops::softmax(xs, D::Minus1)
-    } else {
-        candle_nn::ops::softmax_last_dim(xs)
+        ops::layer_norm(xs, &self.weight, &self.bias, self.eps)
     }
 }
 
@@ -226,7 +202,7 @@ impl Activation {
     /// Those of the tensor operations.
     pub fn forward(self, xs: &Tensor) -> Result<Tensor> {
         match self {
-            Activation::Gelu => xs.gelu_erf(),
+            Activation::Gelu => ops::gelu(xs),
             Activation::GeluTanh => xs.gelu(),
             Activation::Relu => xs.relu(),
             Activation::Silu => xs.silu(),

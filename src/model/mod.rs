@@ -25,6 +25,7 @@ pub mod heads;
 pub mod hub;
 mod labels;
 pub mod layers;
+pub mod ops;
 pub mod packed;
 pub mod parameters;
 pub mod plain;

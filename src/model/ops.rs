@@ -1,0 +1,125 @@
+//! What a step of training spends its time in, each as one operation that gradients pass.
+//!
+//! candle composes these of many small operations, each of which allocates its result, mostly on one
+//! thread, and keeps it for the way back. Here each is one node of candle's graph with a backward of
+//! its own; what can be computed again is not kept. They run on contiguous f32 on the CPU; for
+//! everything else each falls back on candle's operations, which say the same. A pass that only
+//! answers takes them too: where nothing is tracked, candle keeps nothing.
+//!
+//! Sums are taken in parts of fixed size, in a fixed order: how many threads there are changes when
+//! a result is there, not what it is. What the operations mean in the model is not known here.
+
+mod attention;
+mod cross_entropy;
+mod dropout;
+mod embedding;
+mod gelu;
+mod lanes;
+mod linear;
+mod norm;
+mod product;
+
+use candle_core::{CpuStorage, DType, Layout, Result, Storage, Tensor};
+
+pub use attention::{Heads, attention};
+pub use cross_entropy::cross_entropy;
+pub use dropout::{Chance, add_dropped, dropout};
+pub use embedding::embedding;
+pub use gelu::gelu;
+pub use linear::linear;
+pub use norm::layer_norm;
+
+/// Numbers that one thread takes at a time where each is computed by itself.
+const PART: usize = 1 << 14;
+
+/// Whether the operations of this room can take `tensor` as it is.
+fn fits(tensor: &Tensor) -> bool {
+    tensor.device().is_cpu() && tensor.dtype() == DType::F32 && tensor.is_contiguous()
+}
+
+/// The numbers of an operand.
+fn floats<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
+    let numbers = storage.as_slice::<f32>()?;
+    match layout.contiguous_offsets() {
+        Some((start, end)) => Ok(numbers.get(start..end).unwrap_or_default()),
+        None => Err(candle_core::Error::RequiresContiguous { op: "fused" }.bt()),
+    }
+}
+
+/// Calls `work` with the numbers of `tensor`, which must lie on the CPU.
+fn read<T>(tensor: &Tensor, work: impl FnOnce(&[f32]) -> Result<T>) -> Result<T> {
+    let tensor = tensor.contiguous()?;
+    let (storage, layout) = tensor.storage_and_layout();
+    match &*storage {
+        Storage::Cpu(storage) => work(floats(storage, layout)?),
+        _ => candle_core::bail!("a fused operation's gradient is not on the CPU"),
+    }
+}
+
+/// A tensor of `numbers` in the shape of `like`.
+fn shaped(numbers: Vec<f32>, like: &Tensor) -> Result<Tensor> {
+    Tensor::from_vec(numbers, like.shape(), like.device())
+}
+
+#[cfg(test)]
+mod tests {
+    //! What the tests of the operations share.
+
+    use candle_core::{Device, Result, Tensor, Var};
+
+    /// Numbers that look like chance, between -2 and 2.
+    pub(super) fn numbers(count: usize, seed: u64) -> Vec<f32> {
+        let mut state = seed;
+        (0..count)
+            .map(|_| {
+                state = super::super::chance::mixed(state);
+                (state >> 40) as f32 / (1 << 22) as f32 - 2.0
+            })
+            .collect()
+    }
+
+    /// A variable of such numbers.
+    pub(super) fn variable(shape: &[usize], seed: u64) -> Var {
+        let numbers = numbers(shape.iter().product(), seed);
+        let tensor = Tensor::from_vec(numbers, shape, &Device::Cpu);
+        Var::from_tensor(&tensor.unwrap()).unwrap()
+    }
+
+    /// Checks that `fused` and `composed` give the same on `inputs`, and the same gradients.
+    pub(super) fn same(
+        inputs: &[Var],
+        fused: impl Fn() -> Result<Tensor>,
+        composed: impl Fn() -> Result<Tensor>,
+    ) {
+        let both = [fused().unwrap(), composed().unwrap()];
+        close(&both[0], &both[1], "the result");
+        let weights = numbers(both[0].elem_count(), 77);
+        let weights = Tensor::from_vec(weights, both[0].shape(), &Device::Cpu).unwrap();
+        let gradients = both.map(|result| {
+            let loss = (result * &weights).unwrap().sum_all().unwrap();
+            loss.backward().unwrap()
+        });
+        for (at, input) in inputs.iter().enumerate() {
+            let [got, want] = gradients.each_ref().map(|gradients| {
+                (gradients.get(input.as_tensor()))
+                    .unwrap_or_else(|| panic!("input {at} has no gradient"))
+            });
+            close(got, want, &format!("the gradient of input {at}"));
+        }
+    }
+
+    /// Checks that two tensors are the same but for rounding.
+    pub(super) fn close(got: &Tensor, want: &Tensor, what: &str) {
+        assert_eq!(got.dims(), want.dims(), "{what}");
+        let [got, want] =
+            [got, want].map(|tensor| tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap());
+        // A small number may be what is left of a sum of large ones.
+        let largest = want.iter().fold(1.0_f32, |most, want| most.max(want.abs()));
+        for (at, (got, want)) in got.iter().zip(&want).enumerate() {
+            assert!(
+                (got - want).abs() <= 1e-5 * largest,
+                "{what}: number {at} is {got}, not {want}"
+            );
+        }
+    }
+}

@@ -46,6 +46,34 @@ impl Chance {
         ((u128::from(self.bits()) * limit as u128) >> 64) as usize
     }
 
+    /// Whether what happens with probability `p` happens.
+    pub fn happens(&mut self, p: f64) -> bool {
+        self.share() < p
+    }
+
+    /// One of `choices`, if there is any.
+    pub fn pick<'a, T>(&mut self, choices: &'a [T]) -> Option<&'a T> {
+        choices.get(self.below(choices.len()))
+    }
+
+    /// The place of one of `weights`, each as likely as it is heavy; none if all are 0.
+    pub fn weighted(&mut self, weights: &[f64]) -> Option<usize> {
+        let whole: f64 = weights.iter().sum();
+        let mut left = self.share() * whole;
+        let mut last = None;
+        for (at, &weight) in weights.iter().enumerate() {
+            if weight > 0.0 {
+                if left < weight {
+                    return Some(at);
+                }
+                last = Some(at);
+            }
+            left -= weight;
+        }
+        // Rounding can leave a crumb.
+        last
+    }
+
     /// From the normal distribution around 0 with deviation 1 (Box and Muller 1958).
     pub fn normal(&mut self) -> f64 {
         let radius = (-2.0 * (1.0 - self.share()).ln()).sqrt();
@@ -99,6 +127,19 @@ mod tests {
             "{counts:?}"
         );
         assert_eq!(chance.below(0), 0);
+    }
+
+    #[test]
+    fn weights_are_kept_and_what_weighs_nothing_never_comes() {
+        let mut chance = Chance::new(7, 3);
+        let mut counts = [0; 3];
+        for _ in 0..9_000 {
+            counts[chance.weighted(&[1.0, 0.0, 2.0]).unwrap()] += 1;
+        }
+        assert_eq!(counts[1], 0);
+        assert!((2_800..3_200).contains(&counts[0]), "{counts:?}");
+        assert_eq!(chance.weighted(&[0.0, 0.0]), None);
+        assert_eq!(chance.pick::<u8>(&[]), None);
     }
 
     #[test]

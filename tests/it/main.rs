@@ -22,3 +22,4 @@ mod sandbox;
 mod scoring;
 mod screen;
 mod tag;
+mod training;

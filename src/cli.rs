@@ -9,10 +9,10 @@ mod classify;
 mod common;
 mod heads;
 mod model;
+mod pretrain;
 mod score;
 mod shell;
 mod tag;
-#[allow(dead_code)]
 mod training_progress;
 mod view;
 
@@ -244,6 +244,17 @@ enum Command {
             electroscope --model google/electra-small-discriminator notes.md"
     )]
     Model(ModelCommand),
+    /// Pre-train a generator and a discriminator on running text
+    ///
+    /// ELECTRA's own objective: part of the tokens are masked, a small generator fills them in, and
+    /// the discriminator learns to tell which tokens are not the text's own. What it is worth is
+    /// measured on text that is held out, ten times in the course of the training, and goes to
+    /// standard output at the end.
+    ///
+    /// Text goes in as files, folders or patterns, plain or compressed with Zstandard; it is read as a
+    /// stream and may be larger than memory. A training can be interrupted at any time, and goes on
+    /// with --resume to the very same result.
+    Pretrain(pretrain::PretrainArgs),
     /// Print a completion script for a shell
     #[command(after_help = "Examples:\n  \
         electroscope completions bash > ~/.local/share/bash-completion/completions/electroscope\n  \
@@ -546,6 +557,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Some(Command::Ask(args)) => ask::run(&global, &args),
         Some(Command::Tag(args)) => tag::run(&global, &args),
         Some(Command::Model(command)) => model::run(&global, command),
+        Some(Command::Pretrain(args)) => pretrain::run(&global, &args),
         Some(Command::Completions { shell }) => shell::completions(shell),
         Some(Command::Man { out }) => shell::man(out.as_deref()),
         Some(Command::Paths { example }) => shell::paths(&global, example),

@@ -13,6 +13,7 @@ pub mod loss;
 pub mod measure;
 pub mod metrics;
 pub mod optimizer;
+pub mod pretrain;
 pub mod schedule;
 pub mod slips;
 pub mod text_files;

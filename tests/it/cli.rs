@@ -800,6 +800,7 @@ fn the_help_of_every_command() {
         "model info",
         "model pull",
         "model export",
+        "pretrain",
         "completions",
         "man",
         "paths",

@@ -16,6 +16,7 @@ mod hostile;
 mod hub;
 mod models;
 mod parity;
+mod pretrain;
 mod reading;
 mod rooms;
 mod sandbox;

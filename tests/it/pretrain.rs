@@ -1,0 +1,198 @@
+//! `electroscope pretrain` as a script and a person see it.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use crate::sandbox::Sandbox;
+
+/// Sizes that a test can wait for.
+const TINY: &str = "--layers 2 --hidden 16 --embedding 8 --generator-hidden 0.5 --dropout 0 \
+    --vocab-size 80 --max-seq-length 24 --batch-size 4 --learning-rate 5e-3";
+
+/// A sandbox with a text in `text/`.
+fn home() -> Sandbox {
+    let here = Sandbox::new();
+    fs::create_dir(here.path().join("text")).unwrap();
+    let (nouns, verbs) = (["boat", "bridge", "river"], ["waits", "opens", "turns"]);
+    let mut text = String::new();
+    for document in 0..60usize {
+        for line in 0..4 {
+            let noun = nouns[(document + line) % 3];
+            let verb = verbs[(document * 7 + line) % 3];
+            text += &format!("The {noun} {verb} by the {}.\n", nouns[document % 3]);
+        }
+        text.push('\n');
+    }
+    fs::write(here.path().join("text/a.txt"), text).unwrap();
+    here
+}
+
+/// The command with these arguments, parted by white space.
+fn command(here: &Sandbox, arguments: &str) -> Command {
+    let mut command = here.command(&["pretrain", "--threads", "1"]);
+    command.args(arguments.split_whitespace());
+    command
+}
+
+#[test]
+fn a_model_is_trained_and_can_be_used_at_once() {
+    let here = home();
+    let output = command(&here, &format!("{TINY} --steps 12 --out tiny text")).output();
+    let outcome = here.outcome(output.unwrap());
+    assert_eq!(outcome.code, 0, "{outcome:?}");
+    // Standard output has the numbers, for scripts.
+    let names: Vec<&str> = (outcome.out.lines())
+        .map(|line| line.split('\t').next().unwrap())
+        .collect();
+    insta::assert_snapshot!(names.join(" "), @"steps disc_auc disc_accuracy disc_precision disc_recall disc_loss masked_lm_accuracy sampled_masked_lm_accuracy masked_lm_loss");
+    // Standard error tells its course in plain lines, for it is no terminal.
+    assert!(outcome.err.contains("step 1/12  loss "), "{}", outcome.err);
+    assert!(
+        outcome.err.contains("step 12  disc_auc "),
+        "{}",
+        outcome.err
+    );
+    assert!(!outcome.err.contains('\x1b'), "{:?}", outcome.err);
+
+    fs::write(
+        here.path().join("note.txt"),
+        "The boat waits by the river.\n",
+    )
+    .unwrap();
+    let scored = here.run(&[
+        "score",
+        "--model",
+        "tiny/discriminator",
+        "--format",
+        "json",
+        "--exit-zero",
+        "note.txt",
+    ]);
+    assert_eq!(scored.code, 0, "{scored:?}");
+    let report: Value = serde_json::from_str(&scored.out).unwrap();
+    assert_eq!(report["documents"][0]["summary"]["words"], 6);
+    let training = fs::read(here.path().join("tiny/training.json")).unwrap();
+    let training: Value = serde_json::from_slice(&training).unwrap();
+    assert_eq!(
+        (
+            training["steps"].as_u64(),
+            training["settings"]["seed"].as_u64()
+        ),
+        (Some(12), Some(1))
+    );
+    let log = fs::read_to_string(here.path().join("tiny/log.csv")).unwrap();
+    let columns: Vec<usize> = log.lines().map(|row| row.split(',').count()).collect();
+    assert!(
+        columns.len() > 10 && columns.iter().all(|&count| count == 18),
+        "{log}"
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn a_training_that_is_interrupted_goes_on_to_the_same_models() {
+    let here = home();
+    let weights = |out: &str| {
+        let path = here
+            .path()
+            .join(out)
+            .join("discriminator/model.safetensors");
+        fs::read(path).unwrap()
+    };
+    let whole = command(&here, &format!("{TINY} --steps 40 --out whole text")).output();
+    assert!(whole.unwrap().status.success());
+
+    let mut child = command(&here, &format!("{TINY} --steps 40 --out parts text"))
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut told = BufReader::new(child.stderr.take().unwrap()).lines();
+    // Once it tells of a step it listens; it may be done with some more before the signal comes.
+    told.find(|line| line.as_ref().unwrap().contains("step 1/40"))
+        .unwrap()
+        .unwrap();
+    let id = child.id().to_string();
+    assert!(
+        Command::new("kill")
+            .args(["-INT", &id])
+            .status()
+            .unwrap()
+            .success()
+    );
+    let rest: Vec<String> = told.map(Result::unwrap).collect();
+    let status = child.wait().unwrap();
+    if !here.path().join("parts/discriminator").exists() {
+        assert_eq!(status.code(), Some(130), "{rest:?}");
+        let last = rest.last().unwrap();
+        assert!(
+            last.contains("go on with: electroscope pretrain --resume parts"),
+            "{last}"
+        );
+        let output = command(&here, "--resume parts").output().unwrap();
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+    assert!(weights("parts") == weights("whole"), "the two differ");
+}
+
+#[test]
+fn what_cannot_be_is_said_with_exit_code_2() {
+    let here = home();
+    fs::write(here.path().join("empty.txt"), "").unwrap();
+    fs::create_dir(here.path().join("taken")).unwrap();
+    fs::write(here.path().join("taken/notes.md"), "mine").unwrap();
+    let said = |arguments: &str| {
+        let outcome = here.outcome(command(&here, arguments).output().unwrap());
+        assert_eq!((outcome.code, outcome.out.as_str()), (2, ""), "{outcome:?}");
+        let is_progress =
+            |line: &&str| line.starts_with("looking") || line.starts_with("learning a");
+        let lines: Vec<&str> = outcome
+            .err
+            .lines()
+            .filter(|line| !is_progress(line))
+            .collect();
+        lines.join("\n")
+    };
+    let messages = [
+        said("--steps 1 --out new empty.txt"),
+        said("--steps 1 --out new missing.txt"),
+        said("--steps 1 --out taken text"),
+        said("--out new text"),
+        said("--steps 1 --out new --hidden 100 --heads 3 text"),
+        said("--steps 1 --out new --vocab-size 9 text"),
+        said("--steps 1 --out new --tokenizer nowhere text"),
+        said("--steps 1 --out new --from taken text"),
+        said("--steps 1 --out new --precision bf16 text"),
+        said("--steps 1 --out new --precision int8 text"),
+        said("--resume taken"),
+        said("--resume new --steps 3"),
+    ];
+    assert!(!here.path().join("new").exists());
+    assert_eq!(fs::read_dir(here.path().join("taken")).unwrap().count(), 1);
+    insta::assert_snapshot!(messages.join("\n---\n"));
+}
+
+#[test]
+fn the_built_in_pair_is_trained_further() {
+    let here = home();
+    let arguments = "--from builtin --freeze-embeddings --max-seq-length 24 --batch-size 2 --steps 1 --out mine text";
+    let outcome = here.outcome(command(&here, arguments).output().unwrap());
+    assert_eq!(outcome.code, 0, "{outcome:?}");
+    let card = fs::read_to_string(here.path().join("mine/discriminator/README.md")).unwrap();
+    assert!(card.contains("not trained from scratch"), "{card}");
+    for folder in ["mine", "mine/discriminator", "mine/generator"] {
+        let notice = fs::read_to_string(here.path().join(folder).join("NOTICE")).unwrap();
+        assert!(notice.contains("MiniLM"), "{folder}: {notice}");
+    }
+    let config = fs::read(here.path().join("mine/discriminator/config.json")).unwrap();
+    let config: Value = serde_json::from_slice(&config).unwrap();
+    // A threshold holds for the weights that it was found with.
+    assert_eq!(config.get("electroscope"), None);
+}

@@ -312,8 +312,8 @@ impl Layout {
         };
         if fields.len() != columns {
             return Err(format!(
-                "the line has {} columns, but {columns} were expected{}",
-                fields.len(),
+                "the line has {}, but {columns} were expected{}",
+                super::lines::columns(fields.len()),
                 match self {
                     Layout::Universal { .. } => ", parted by tabs",
                     Layout::Plain { has_tabs: true, .. } =>

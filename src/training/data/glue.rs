@@ -12,7 +12,7 @@ use crate::model::Problem;
 
 use super::super::Error;
 use super::super::example::Target;
-use super::lines::{Lines, listed, refuse};
+use super::lines::{Lines, columns, listed, refuse};
 use super::{Classified, ClassifiedText};
 
 /// A task of GLUE.
@@ -439,8 +439,9 @@ fn classified(task: Task, row: Row, layout: &Layout) -> Result<ClassifiedText, S
             text,
             pair,
         }),
-        Row::Ragged(columns) => Err(format!(
-            "the row has {columns} columns, but the table has {}; they are parted by tabs",
+        Row::Ragged(found) => Err(format!(
+            "the row has {}, but the table has {}; they are parted by tabs",
+            columns(found),
             layout.columns
         )),
     }

@@ -85,6 +85,14 @@ pub(super) fn not_utf8(valid: usize) -> String {
     )
 }
 
+/// So many columns, for a message.
+pub(super) fn columns(count: usize) -> String {
+    match count {
+        1 => "1 column".to_owned(),
+        count => format!("{count} columns"),
+    }
+}
+
 /// Some names for a message: all of a few, or as many as anyone reads.
 pub(super) fn listed<S: AsRef<str>>(names: &[S]) -> String {
     /// A message that lists more is not read.

@@ -286,7 +286,7 @@ mod tests {
             ),
             question(json!({"question": " ", "answers": [{"text": "boat", "answer_start": 6}]})),
             complaint(&file(about("", 6))),
-            complaint(&file(about("ketch", 44))),
+            complaint(&file(about("ketch", 45))),
             complaint(&file(about("Åland", 40))),
             complaint(&file(about("boat", 600))),
             complaint(&file(about("yacht", 3))),

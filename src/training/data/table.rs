@@ -295,9 +295,8 @@ fn of_tsv(path: &Path, columns: &Columns, reading: &mut Reading) -> Result<(), E
         }
         if fields.len() != header.len() {
             return Err(lines.refuse(format!(
-                "the row has {} columns, but the header has {}; they are parted by tabs, and nothing \
-                 is quoted",
-                fields.len(),
+                "the row has {}, but the header has {}; they are parted by tabs, and nothing is quoted",
+                super::lines::columns(fields.len()),
                 header.len()
             )));
         }
@@ -319,8 +318,9 @@ fn of_csv(path: &Path, columns: &Columns, reading: &mut Reading) -> Result<(), E
                 expected_len, len, ..
             } => {
                 let what = format!(
-                    "the row has {len} columns, but the header has {expected_len}; they are parted by \
-                     commas, and a value with a comma must be quoted"
+                    "the row has {}, but the header has {expected_len}; they are parted by commas, and a \
+                     value with a comma must be quoted",
+                    super::lines::columns(usize::try_from(len).unwrap_or(usize::MAX))
                 );
                 refuse(path, line, what)
             }
@@ -353,11 +353,23 @@ fn of_json(path: &Path, columns: &Columns, reading: &mut Reading) -> Result<(), 
             continue;
         }
         let object: Map<String, Value> = serde_json::from_str(&line)
-            .map_err(|err| lines.refuse(format!("the line is no JSON object: {err}")))?;
+            .map_err(|err| lines.refuse(format!("the line is no JSON object: {}", within(&err))))?;
         let row = of_object(&object, columns).map_err(|what| lines.refuse(what))?;
         reading.take(row).map_err(|what| lines.refuse(what))?;
     }
     Ok(())
+}
+
+/// What is wrong with a line of JSON. Where is said by the file's line, not by its only one.
+fn within(err: &serde_json::Error) -> String {
+    let said = err.to_string();
+    let what = said
+        .rsplit_once(" at line ")
+        .map_or(said.as_str(), |(what, _)| what);
+    match err.column() {
+        0 => what.to_owned(),
+        column => format!("{what} at column {column}"),
+    }
 }
 
 fn of_object(object: &Map<String, Value>, columns: &Columns) -> Result<Row, String> {
@@ -452,7 +464,7 @@ mod tests {
         let message = complaint("a.csv", csv, &Columns::default());
         assert_eq!(
             message,
-            "a.csv:5: the row has 1 columns, but the header has 2; they are parted by commas, and a \
+            "a.csv:5: the row has 1 column, but the header has 2; they are parted by commas, and a \
              value with a comma must be quoted"
         );
         let data = with("a.csv", &csv[..csv.len() - 5], |path| {

@@ -14,6 +14,7 @@ pub mod measure;
 pub mod metrics;
 pub mod optimizer;
 pub mod pretrain;
+pub mod rtd;
 pub mod schedule;
 pub mod slips;
 pub mod text_files;

@@ -90,6 +90,8 @@ pub struct Optimizer {
     variables: Vec<(String, Var)>,
     /// One for each variable.
     parts: Vec<Part>,
+    /// Whether a step is one pass over memory: whether all of them lie in the CPU's, in one piece.
+    by_slices: bool,
     settings: AdamSettings,
 }
 
@@ -177,6 +179,7 @@ impl Optimizer {
         Ok(Optimizer {
             variables,
             parts,
+            by_slices,
             settings,
         })
     }
@@ -205,11 +208,11 @@ impl Optimizer {
             .iter()
             .map(gradient)
             .collect::<Result<_, _>>()?;
-        let mut squares = 0.0;
-        for gradient in &gradients {
-            squares += sum_of_squares(gradient)?;
-        }
-        let norm = squares.sqrt();
+        let norm = if self.by_slices {
+            norm_by_slices(&gradients)
+        } else {
+            norm_by_tensors(&gradients)
+        }?;
         if !norm.is_finite() {
             return Err(Error::Diverged { norm });
         }
@@ -355,23 +358,34 @@ fn is_whole_on_cpu(var: &Var) -> bool {
 }
 
 /// In f64: a model has many small numbers to add.
-fn sum_of_squares(gradient: &Tensor) -> Result<f64, Error> {
-    if !gradient.device().is_cpu() {
-        let sum = gradient.sqr()?.sum_all()?.to_dtype(DType::F64)?;
-        return Ok(sum.to_scalar()?);
-    }
-    let (storage, layout) = gradient.storage_and_layout();
-    let Storage::Cpu(storage) = &*storage else {
-        return Err(candle_core::Error::Msg("a gradient is not where it says".into()).into());
-    };
+fn norm_by_slices(gradients: &[Tensor]) -> candle_core::Result<f64> {
     let of = |chunk: &[f32]| -> f64 {
-        chunk
-            .iter()
-            .map(|&value| f64::from(value) * f64::from(value))
-            .sum()
+        let square = |&value: &f32| f64::from(value) * f64::from(value);
+        chunk.iter().map(square).sum()
     };
-    let sums: Vec<f64> = whole(storage, layout)?.par_chunks(CHUNK).map(of).collect();
-    Ok(sums.iter().sum())
+    let mut squares = 0.0;
+    for gradient in gradients {
+        let (storage, layout) = gradient.storage_and_layout();
+        let Storage::Cpu(storage) = &*storage else {
+            candle_core::bail!("a gradient is not where its variable is");
+        };
+        let sums: Vec<f64> = (whole(storage, layout)?.par_chunks(CHUNK))
+            .map(of)
+            .collect();
+        squares += sums.iter().sum::<f64>();
+    }
+    Ok(squares.sqrt())
+}
+
+/// Asks the device once, and not for each variable.
+fn norm_by_tensors(gradients: &[Tensor]) -> candle_core::Result<f64> {
+    let sums = gradients.iter().map(|gradient| gradient.sqr()?.sum_all());
+    let sums: Vec<Tensor> = sums.collect::<Result<_, _>>()?;
+    if sums.is_empty() {
+        return Ok(0.0);
+    }
+    let squares = Tensor::stack(&sums, 0)?.to_dtype(DType::F64)?.sum_all()?;
+    Ok(squares.to_scalar::<f64>()?.sqrt())
 }
 
 /// The numbers of a tensor that lies in one piece.

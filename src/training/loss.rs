@@ -2,13 +2,13 @@
 //! pass, computed as the reference's models compute theirs.
 //!
 //! Apart from the models, which answer without knowing what was wanted. Where nothing is asked, such
-//! as at padding, nothing is learnt. candle's fused softmax has no backward and is never used here.
+//! as at padding, nothing is learnt.
 
-use candle_core::{D, Tensor};
+use candle_core::Tensor;
 
 use super::Error;
 use super::example::Target;
-use crate::model::Problem;
+use crate::model::{Problem, ops};
 
 /// The loss of the logits of a batch: `(B, labels)` for labels and values, `(B, T, labels)` for tags,
 /// `(B, T, 2)` for spans. A scalar.
@@ -185,14 +185,7 @@ fn cross_entropy(logits: &Tensor, targets: &[Option<usize>]) -> Result<Tensor, E
         logits.contiguous()?.index_select(&asked, 0)?
     };
     let wanted: Vec<u32> = targets.iter().flatten().map(|&at| at as u32).collect();
-    let wanted = Tensor::new(wanted, device)?.unsqueeze(1)?; // (asked, 1)
-    // The largest of a row is taken away against overflow. That changes nothing, so no gradient need
-    // pass there.
-    let largest = chosen.detach().max_keepdim(D::Minus1)?;
-    let shifted = chosen.broadcast_sub(&largest)?.contiguous()?; // (asked, columns)
-    let sums = shifted.exp()?.sum_keepdim(D::Minus1)?.log()?; // (asked, 1)
-    let hit = shifted.gather(&wanted, D::Minus1)?; // (asked, 1)
-    Ok((sums - hit)?.mean_all()?)
+    Ok(ops::cross_entropy(&chosen, &wanted)?)
 }
 
 /// Of each logit against its 0 or 1: `max(x, 0) - x·z + ln(1 + e^-|x|)`, which cannot overflow.

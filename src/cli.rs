@@ -7,6 +7,7 @@
 mod ask;
 mod classify;
 mod common;
+mod finetune;
 mod heads;
 mod model;
 mod pretrain;
@@ -234,6 +235,13 @@ enum Command {
     /// Into a pipe goes a line `path:line:column: label p text` for each entity, or for each word, if
     /// the head's labels mark no entities; JSON has both.
     Tag(TagArgs),
+    /// Train a head on labelled data: classification, qa or tagging
+    ///
+    /// The checkpoint is written in Hugging Face layout, with a card; `--head DIR` reads with it. While
+    /// it is trained, the folder holds what is needed to go on after an interruption (`--resume`).
+    /// Defaults are those of ELECTRA's authors.
+    #[command(subcommand, disable_help_subcommand = true)]
+    Finetune(finetune::FinetuneCommand),
     /// List, describe, download and export models
     #[command(
         subcommand,
@@ -556,6 +564,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Some(Command::Classify(args)) => classify::run(&global, &args),
         Some(Command::Ask(args)) => ask::run(&global, &args),
         Some(Command::Tag(args)) => tag::run(&global, &args),
+        Some(Command::Finetune(command)) => finetune::run(&global, command),
         Some(Command::Model(command)) => model::run(&global, command),
         Some(Command::Pretrain(args)) => pretrain::run(&global, &args),
         Some(Command::Completions { shell }) => shell::completions(shell),

@@ -9,6 +9,8 @@ pub mod data;
 mod error;
 pub mod example;
 pub mod features;
+pub mod finetune;
+pub mod learner;
 pub mod loss;
 pub mod measure;
 pub mod metrics;

@@ -8,6 +8,7 @@ mod checkpoints;
 mod classify;
 mod cli;
 mod fast;
+mod finetune;
 mod formats;
 mod heads;
 mod heads_at_work;

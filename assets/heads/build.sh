@@ -1,0 +1,75 @@
+#!/bin/sh
+# Makes the heads that the binary carries, each by one command. What they are worth stands in the card
+# of each, beside what no understanding at all would be worth.
+#
+#     assets/heads/build.sh PROGRAM DATA CORPUS OUT [NAME...]
+#
+# PROGRAM is electroscope, built for release; DATA holds the data sets by the names below; CORPUS holds
+# free English text, a paragraph a line. OUT/NAME becomes the checkpoint of each. On two cores all of
+# them take about two hours; the same thread count gives the same numbers.
+set -eu
+program=$1 data=$2 corpus=$3 out=$4
+shift 4
+[ $# -gt 0 ] || set -- errors acceptability sentiment qa pos entities
+
+slips() {
+    # Text under licences that let a model be shipped, of many kinds.
+    for shard in 004-wikinews 005-openstax 006-standardebooks 007-novels 010-blogs 011-docs; do
+        printf -- '--slips %s ' "$corpus/$shard.txt.zst"
+    done
+}
+text_note='Clean text of Wikinews (CC BY 2.5), OpenStax (CC BY 4.0), Standard Ebooks (public domain), novels of ELTeC and others (public domain, CC BY 4.0), public blogs and technical documentation (CC BY, CC BY-SA, MIT, BSD, public domain), with errors put in; misspellings from codespell and Wikipedia (CC BY-SA 3.0).'
+
+for name in "$@"; do
+    case $name in
+    errors)
+        # shellcheck disable=SC2046
+        "$program" finetune tagging $(slips) --slip-sentences 150000 \
+            --misspellings "$data/misspellings/misspellings.train.tsv" \
+            --dev "$data/conll-gec/conll2013.spans.jsonl" --dev "$data/jfleg/dev.spans.jsonl" \
+            --lora 16 --epochs 1 --evaluate-every 1000 --licence CC-BY-SA-4.0 \
+            --data-note "$text_note Measured on CoNLL-2013 and JFLEG (for research only), from which nothing was learnt." \
+            --out "$out/$name"
+        ;;
+    acceptability)
+        # shellcheck disable=SC2046
+        "$program" finetune classification --task cola $(slips) --slip-sentences 60000 \
+            --dev "$data/cola" \
+            --lora 16 --epochs 1 --evaluate-every 250 --licence CC-BY-SA-4.0 \
+            --data-note "$text_note Measured on CoLA (for research only), from which nothing was learnt." \
+            --out "$out/$name"
+        ;;
+    sentiment)
+        "$program" finetune classification --task sst2 --train "$data/sentiment.tsv" --text sentence \
+            --dev "$data/glue-sst2" \
+            --lora 16 --epochs 2 --evaluate-every 250 --licence CC-BY-SA-4.0 \
+            --data-note 'Sentences of free text, labelled by word lists (VADER, MIT, and TextBlob, MIT) by assets/heads/label_sentiment.py. Measured on SST-2 (for research only), from which nothing was learnt.' \
+            --out "$out/$name"
+        ;;
+    qa)
+        "$program" finetune qa --train "$data/squad/train.json" --train "$data/qamr/train.json" \
+            --dev "$data/squad/dev.json" \
+            --lora 16 --epochs 2 --licence CC-BY-SA-4.0 \
+            --data-note 'A part of SQuAD 1.1 and 2.0 (CC BY-SA 4.0) and QAMR (MIT; text of Wikipedia and Wikinews, CC BY-SA and CC BY), in splits of our own: the scores are not to be compared with published ones.' \
+            --out "$out/$name"
+        ;;
+    pos)
+        "$program" finetune tagging --train "$data/ud-english-ewt/en_ewt-ud-train.conllu" \
+            --dev "$data/ud-english-ewt/en_ewt-ud-dev.conllu" \
+            --lora 16 --epochs 3 --licence CC-BY-SA-4.0 \
+            --data-note 'Universal Dependencies, English Web Treebank (CC BY-SA 4.0).' \
+            --out "$out/$name"
+        ;;
+    entities)
+        "$program" finetune tagging --train "$data/wnut17-ner/wnut17train.conll" \
+            --dev "$data/wnut17-ner/emerging.dev.conll" \
+            --lora 16 --epochs 6 --licence CC-BY-4.0 \
+            --data-note 'WNUT-17, emerging entities in text of users (CC BY 4.0).' \
+            --out "$out/$name"
+        ;;
+    *)
+        echo "build.sh: no head is called $name" >&2
+        exit 2
+        ;;
+    esac
+done

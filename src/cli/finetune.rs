@@ -1,0 +1,618 @@
+//! `electroscope finetune`: a head from labelled data.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{anyhow, bail};
+use clap::{Args, Subcommand};
+
+use super::common::{self, InForce};
+use super::training_progress::TrainingProgress;
+use super::{Exit, Global};
+use crate::model::{self, Problem, Task, device};
+use crate::training::data::{
+    Classified, ClassifiedText, Questions, Tagged, columns, glue, spans, squad, table,
+};
+use crate::training::example::Target;
+use crate::training::finetune::{Finished, Folder, Material, Outcome, Provenance, Run, Settings};
+use crate::training::slips::{self, Misspellings, SlipSettings};
+use crate::training::watch::Watch;
+use crate::training::{Error, features, text_files};
+
+/// Which kind of head.
+#[derive(Debug, Subcommand)]
+pub(super) enum FinetuneCommand {
+    /// Train a head that labels or rates texts, or pairs of texts
+    ///
+    /// Learns from a task of GLUE (`--task` and the folder of its files) or from tables of any kind:
+    /// TSV, CSV and JSONL with a column for the text and one for the label.
+    #[command(after_help = "Examples:\n  \
+        electroscope finetune classification --task sst2 glue/SST-2 --out sentiment\n  \
+        electroscope finetune classification --train mails.csv --text body --label folder --out mails\n  \
+        electroscope finetune classification --train pairs.jsonl --dev dev.jsonl \\\n      \
+            --text premise --text-pair hypothesis --label label --out nli\n  \
+        electroscope finetune classification --task cola glue/CoLA --lora 16 --out cola\n\n\
+        Then: electroscope classify --head sentiment review.txt")]
+    Classification(Box<ClassificationArgs>),
+    /// Train a head that finds the answer to a question in a text
+    ///
+    /// Learns from files in the format of SQuAD 1.1 or 2.0. Where some questions have no answer, the
+    /// head learns to say so, and the threshold for it is found on the dev set.
+    #[command(after_help = "Examples:\n  \
+        electroscope finetune qa --train train-v2.0.json --dev dev-v2.0.json --out qa\n  \
+        electroscope finetune qa --train squad.json --train more.json --dev dev.json --out qa\n\n\
+        Then: electroscope ask --head qa 'When does the bridge open?' notes.md")]
+    Qa(Box<QaArgs>),
+    /// Train a head that labels words
+    ///
+    /// Learns from CoNLL columns or CoNLL-U, or from clean text into which errors of writing are put
+    /// (`--slips`): then it learns to mark words that are wrong where they stand.
+    #[command(after_help = "Examples:\n  \
+        electroscope finetune tagging --train train.conll --dev dev.conll --out ner\n  \
+        electroscope finetune tagging --train en-ud-train.conllu --dev en-ud-dev.conllu --column xpos --out pos\n  \
+        electroscope finetune tagging --slips books/ --slips news.txt.zst --out errors\n\n\
+        Then: electroscope tag --head ner notes.md")]
+    Tagging(Box<TaggingArgs>),
+}
+
+#[derive(Clone, Debug, Args)]
+pub(super) struct ClassificationArgs {
+    /// Folder of the files of `--task`
+    #[arg(value_name = "DIR", requires = "task", conflicts_with_all = ["train", "slips"])]
+    folder: Option<PathBuf>,
+    /// Task of GLUE, which gives the labels, the measure and the format of the folder and of --dev: cola,
+    /// sst2, mrpc, stsb, rte, qnli, qqp, mnli, wnli
+    #[arg(long, value_name = "TASK")]
+    task: Option<glue::Task>,
+    /// Table to learn from: .tsv, .csv or .jsonl; may be given several times
+    #[arg(long, value_name = "FILE")]
+    train: Vec<PathBuf>,
+    /// Table to measure on and to choose the best checkpoint by
+    #[arg(long, value_name = "FILE")]
+    dev: Vec<PathBuf>,
+    #[command(flatten)]
+    columns: TableArgs,
+    /// Clean text to learn `acceptable` and `unacceptable` from, once errors of writing are put into
+    /// half of its sentences: files, folders, .zst; may be given several times
+    #[arg(long, value_name = "TEXT", conflicts_with = "train")]
+    slips: Vec<PathBuf>,
+    #[command(flatten)]
+    slip_args: SlipArgs,
+    #[command(flatten)]
+    training: TrainingArgs,
+}
+
+/// Which columns of a table hold what.
+#[derive(Clone, Debug, Args)]
+pub(super) struct TableArgs {
+    /// Column of the text
+    #[arg(long, value_name = "COLUMN", default_value = "text")]
+    pub(super) text: String,
+    /// Column of the text that it is compared with
+    #[arg(long, value_name = "COLUMN")]
+    pub(super) text_pair: Option<String>,
+    /// Column of the label
+    #[arg(long, value_name = "COLUMN", default_value = "label")]
+    pub(super) label: String,
+    /// What parts the labels of a text from each other, if it may have several or none
+    #[arg(long, value_name = "TEXT", conflicts_with = "regression")]
+    pub(super) separator: Option<String>,
+    /// The label is a number, to be predicted as such
+    #[arg(long)]
+    pub(super) regression: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(super) struct QaArgs {
+    /// File in the format of SQuAD to learn from; may be given several times
+    #[arg(long, value_name = "FILE", required = true)]
+    train: Vec<PathBuf>,
+    /// File to measure on and to choose the best checkpoint by
+    #[arg(long, value_name = "FILE")]
+    dev: Vec<PathBuf>,
+    /// Leave out questions without an answer, as in SQuAD 1.1
+    #[arg(long)]
+    answerable: bool,
+    #[command(flatten)]
+    training: TrainingArgs,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(super) struct TaggingArgs {
+    /// File to learn from: columns of CoNLL, or .conllu; may be given several times
+    #[arg(long, value_name = "FILE", required_unless_present = "slips")]
+    train: Vec<PathBuf>,
+    /// File to measure on and to choose the best checkpoint by
+    #[arg(long, value_name = "FILE")]
+    dev: Vec<PathBuf>,
+    /// Column of the labels: a number counted from 1, or upos or xpos [default: the last; upos in
+    /// CoNLL-U]
+    #[arg(long, value_name = "COLUMN")]
+    column: Option<columns::Column>,
+    /// Clean text to put errors into, and to learn to mark them: files, folders, .zst; may be given
+    /// several times
+    #[arg(long, value_name = "TEXT", conflicts_with = "train")]
+    slips: Vec<PathBuf>,
+    #[command(flatten)]
+    slip_args: SlipArgs,
+    #[command(flatten)]
+    training: TrainingArgs,
+}
+
+/// How errors are put into clean text.
+#[derive(Clone, Debug, Args)]
+struct SlipArgs {
+    /// Sentences to take from the clean text, spread over it
+    #[arg(long, value_name = "N", default_value = "50000")]
+    slip_sentences: usize,
+    /// Clean text to hold out, for the dev set
+    #[arg(long, value_name = "TEXT")]
+    slip_dev: Vec<PathBuf>,
+    /// Table of misspellings: TSV with the columns wrong, right and sources
+    #[arg(long, value_name = "FILE")]
+    misspellings: Option<PathBuf>,
+}
+
+/// How a head is trained.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Training")]
+struct TrainingArgs {
+    /// Folder to write the checkpoint into; it must not hold anything yet
+    #[arg(long, value_name = "DIR", required = true)]
+    out: Option<PathBuf>,
+    /// Model to grow from
+    #[arg(long, value_name = "builtin|DIR|HUB_ID", default_value = "builtin")]
+    from: String,
+    /// Go on with the training in the folder, which was interrupted; all else must be as it was
+    #[arg(long)]
+    resume: bool,
+    /// Train adapters of this rank beside the encoder's layers, and leave the encoder as it is
+    #[arg(long, value_name = "RANK", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    lora: Option<u16>,
+    /// How often each example is seen [default: 3; 10 for rte and stsb, 2 for qa]
+    #[arg(long, value_name = "N", value_parser = positive)]
+    epochs: Option<f64>,
+    /// Examples in a step
+    #[arg(long, value_name = "N", default_value = "32", value_parser = clap::value_parser!(u32).range(1..=65536))]
+    batch_size: u32,
+    /// The highest learning rate [default: 1e-4; 1e-3 with --lora]
+    #[arg(long, value_name = "RATE", value_parser = positive)]
+    learning_rate: Option<f64>,
+    /// By what factor the rate is lower in each layer below; 1 for the same in all [default: 0.8; 1 with
+    /// --lora]
+    #[arg(long, value_name = "FACTOR", value_parser = positive)]
+    layer_decay: Option<f64>,
+    /// Share of the steps in which the rate rises
+    #[arg(long, value_name = "SHARE", default_value = "0.1", value_parser = super::probability)]
+    warmup: f32,
+    /// Decoupled weight decay, of all but biases and layer norms
+    #[arg(long, value_name = "DECAY", default_value = "0.01", value_parser = super::probability)]
+    weight_decay: f32,
+    /// Tokens in a window, at most [default: 128; 512 for qa]
+    #[arg(long, value_name = "TOKENS", value_parser = clap::value_parser!(u32).range(8..=65536))]
+    max_length: Option<u32>,
+    /// What begins at chance begins from this number
+    #[arg(long, value_name = "N", default_value = "1")]
+    seed: u64,
+    /// Steps between two evaluations [default: one after each epoch]
+    #[arg(long, value_name = "STEPS", value_parser = clap::value_parser!(u64).range(1..))]
+    evaluate_every: Option<u64>,
+    /// Minutes between two saved states
+    #[arg(long, value_name = "MINUTES", default_value = "5", value_parser = positive)]
+    save_every: f64,
+    /// Licence of the checkpoint, for its card
+    #[arg(long, value_name = "SPDX")]
+    licence: Option<String>,
+    /// What the data is and who may use it, for the card
+    #[arg(long, value_name = "TEXT")]
+    data_note: Option<String>,
+}
+
+/// Reads a number greater than 0.
+fn positive(typed: &str) -> Result<f64, String> {
+    match typed.parse::<f64>() {
+        Ok(number) if number > 0.0 && number.is_finite() => Ok(number),
+        _ => Err("it must be a number greater than 0".to_owned()),
+    }
+}
+
+pub(super) fn run(global: &Global, command: FinetuneCommand) -> anyhow::Result<Exit> {
+    let in_force = InForce::new(global)?;
+    let mut progress = TrainingProgress::new(global)?;
+    let (material, training, files, epochs) = match &command {
+        FinetuneCommand::Classification(args) => {
+            let (material, epochs) = texts(args, &mut progress)?;
+            let files = Files {
+                train: [args.folder.as_slice(), &args.train, &args.slips].concat(),
+                dev: args.dev.clone(),
+            };
+            (material, &args.training, files, epochs)
+        }
+        FinetuneCommand::Qa(args) => {
+            let files = Files {
+                train: args.train.clone(),
+                dev: args.dev.clone(),
+            };
+            (questions(args)?, &args.training, files, None)
+        }
+        FinetuneCommand::Tagging(args) => {
+            let files = Files {
+                train: [args.train.as_slice(), &args.slips].concat(),
+                dev: [args.dev.as_slice(), &args.slip_args.slip_dev].concat(),
+            };
+            (tags(args, &mut progress)?, &args.training, files, None)
+        }
+    };
+    train(
+        global, &in_force, &material, training, &files, epochs, progress,
+    )
+}
+
+/// The files that data was read from.
+struct Files {
+    train: Vec<PathBuf>,
+    dev: Vec<PathBuf>,
+}
+
+/// Texts with labels, and how often they are usually seen.
+fn texts(
+    args: &ClassificationArgs,
+    progress: &mut TrainingProgress<'_>,
+) -> anyhow::Result<(Material, Option<f64>)> {
+    let main = args.task.and_then(|task| task.metrics().first().copied());
+    let mut material = texts_of(args, main, progress)?;
+    // A task has dev sets of its own format, whatever is learnt from.
+    if let (Some(task), Material::Texts { dev, .. }) = (args.task, &mut material) {
+        for (at, path) in args.dev.iter().enumerate() {
+            let read = glue::read_dev(task, path)?;
+            match dev.as_mut().filter(|_| at > 0) {
+                Some(dev) => dev.texts.extend(read.texts),
+                None => *dev = Some(read),
+            }
+        }
+    }
+    Ok((material, args.task.map(|task| task.epochs() as f64)))
+}
+
+fn texts_of(
+    args: &ClassificationArgs,
+    main: Option<&'static str>,
+    progress: &mut TrainingProgress<'_>,
+) -> anyhow::Result<Material> {
+    if let (Some(task), Some(folder)) = (args.task, &args.folder) {
+        let read = glue::read(task, folder)?;
+        if read.skipped > 0 {
+            progress.remark(&format!("{} damaged rows were passed over", read.skipped));
+        }
+        return Ok(Material::Texts {
+            train: read.train,
+            dev: read.dev,
+            main,
+        });
+    }
+    if !args.slips.is_empty() {
+        let (train, dev) = slipped(&args.slips, &args.slip_args, progress)?;
+        return Ok(Material::Texts {
+            train: judged(&train),
+            dev: dev.as_ref().map(judged),
+            main: main.or(Some("matthews")),
+        });
+    }
+    let Some((first, more)) = args.train.split_first() else {
+        bail!(
+            "there is nothing to learn from; name a table with --train, clean text with --slips, or a \
+             task of GLUE with --task and its folder"
+        );
+    };
+    let columns = args.columns.columns();
+    let mut train = match args.task {
+        Some(task) => {
+            let labels: Vec<String> = task.labels().iter().map(|&label| label.into()).collect();
+            table::read_known(first, &columns, &labels)?
+        }
+        None => table::read(first, &columns)?,
+    };
+    for path in more {
+        train
+            .texts
+            .extend(table::read_known(path, &columns, &train.labels)?.texts);
+    }
+    let mut dev: Option<Classified> = None;
+    for path in args.dev.iter().filter(|_| args.task.is_none()) {
+        let read = table::read_known(path, &columns, &train.labels)?;
+        match &mut dev {
+            Some(dev) => dev.texts.extend(read.texts),
+            None => dev = Some(read),
+        }
+    }
+    Ok(Material::Texts { train, dev, main })
+}
+
+impl TableArgs {
+    pub(super) fn columns(&self) -> table::Columns {
+        table::Columns {
+            text: self.text.clone(),
+            pair: self.text_pair.clone(),
+            label: self.label.clone(),
+            separator: self.separator.clone(),
+            regression: self.regression,
+        }
+    }
+}
+
+fn questions(args: &QaArgs) -> anyhow::Result<Material> {
+    let version = match args.answerable {
+        true => squad::Version::V1,
+        false => squad::Version::V2,
+    };
+    let read = |paths: &[PathBuf]| -> Result<Option<Questions>, Error> {
+        let mut all: Option<Questions> = None;
+        for path in paths {
+            let read = squad::read(path, version)?;
+            all.get_or_insert_default()
+                .paragraphs
+                .extend(read.paragraphs);
+        }
+        Ok(all)
+    };
+    Ok(Material::Questions {
+        train: read(&args.train)?.unwrap_or_default(),
+        dev: read(&args.dev)?,
+    })
+}
+
+fn tags(args: &TaggingArgs, progress: &mut TrainingProgress<'_>) -> anyhow::Result<Material> {
+    let is_spans = |path: &PathBuf| path.extension().is_some_and(|kind| kind == "jsonl");
+    if !args.slips.is_empty() {
+        let (train, dev) = slipped(&args.slips, &args.slip_args, progress)?;
+        if args.dev.is_empty() {
+            return Ok(Material::Tags {
+                train,
+                dev,
+                main: Some("macro_f1"),
+            });
+        }
+        let mut marked = Vec::new();
+        for path in &args.dev {
+            if !is_spans(path) {
+                bail!(
+                    "{} is no file of marked texts (.jsonl), which is what a tagger of errors is measured \
+                     on; --slip-dev holds out clean text instead",
+                    path.display()
+                );
+            }
+            marked.extend(spans::read(path)?);
+        }
+        return Ok(Material::Errors { train, dev: marked });
+    }
+    let column = args.column.unwrap_or_default();
+    let Some((first, more)) = args.train.split_first() else {
+        bail!("there is nothing to learn from; name a file with --train");
+    };
+    let mut train = columns::read(first, column)?;
+    for path in more {
+        train
+            .sentences
+            .extend(columns::read_known(path, column, &train.labels)?.sentences);
+    }
+    let mut dev: Option<Tagged> = None;
+    for path in &args.dev {
+        let read = columns::read_known(path, column, &train.labels)?;
+        match &mut dev {
+            Some(dev) => dev.sentences.extend(read.sentences),
+            None => dev = Some(read),
+        }
+    }
+    Ok(Material::Tags {
+        train,
+        dev,
+        main: None,
+    })
+}
+
+/// Sentences with slips, to learn from and, if text is held out for that, to measure on.
+fn slipped(
+    paths: &[PathBuf],
+    args: &SlipArgs,
+    progress: &mut TrainingProgress<'_>,
+) -> anyhow::Result<(Tagged, Option<Tagged>)> {
+    let misspellings = match &args.misspellings {
+        Some(path) => Some(Misspellings::read(path, &slips::FREE_SOURCES)?),
+        None => None,
+    };
+    let settings = SlipSettings {
+        misspellings,
+        ..SlipSettings::default()
+    };
+    let mut made = |paths: &[PathBuf], sentences: usize| -> anyhow::Result<Tagged> {
+        progress.doing("putting errors into clean text");
+        let files = text_files::files(paths)?;
+        let each = sentences.div_ceil(files.len().max(1));
+        let mut all: Option<Tagged> = None;
+        // From each file a share, so that no kind of text crowds out the others.
+        for (number, file) in files.into_iter().enumerate() {
+            let mut failed = None;
+            let documents = text_files::Documents::of(vec![file]).map_while(|document| {
+                document
+                    .map(|document| document.text)
+                    .map_err(|err| failed = Some(err))
+                    .ok()
+            });
+            let settings = SlipSettings {
+                seed: number as u64,
+                ..settings.clone()
+            };
+            let tagged = slips::tagged(documents, &settings, each)?;
+            if let Some(err) = failed {
+                return Err(err.into());
+            }
+            match &mut all {
+                Some(all) => all.sentences.extend(tagged.sentences),
+                None => all = Some(tagged),
+            }
+        }
+        let all = all.filter(|all| !all.sentences.is_empty());
+        all.ok_or_else(|| anyhow!("there is no sentence in {}", named(paths)))
+    };
+    let train = made(paths, args.slip_sentences)?;
+    let dev = match args.slip_dev.as_slice() {
+        [] => None,
+        held => Some(made(held, DEV_SENTENCES)?),
+    };
+    Ok((train, dev))
+}
+
+/// Sentences that a tagger of errors is measured on, if clean text is held out for that.
+const DEV_SENTENCES: usize = 5_000;
+
+/// Which of the texts are acceptable: those without a mark.
+fn judged(tagged: &Tagged) -> Classified {
+    let texts = tagged.sentences.iter().map(|sentence| ClassifiedText {
+        text: sentence.words.join(" "),
+        pair: None,
+        target: Target::Label(usize::from(sentence.tags.iter().all(|&tag| tag == 0))),
+    });
+    Classified {
+        labels: glue::Task::Cola
+            .labels()
+            .iter()
+            .map(|&label| label.to_owned())
+            .collect(),
+        problem: Problem::SingleLabel,
+        texts: texts.collect(),
+    }
+}
+
+fn named(paths: &[PathBuf]) -> String {
+    let names: Vec<String> = paths
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect();
+    names.join(", ")
+}
+
+/// Trains on `material`, and says what came of it.
+fn train(
+    global: &Global,
+    in_force: &InForce,
+    material: &Material,
+    args: &TrainingArgs,
+    files: &Files,
+    epochs: Option<f64>,
+    mut progress: TrainingProgress<'_>,
+) -> anyhow::Result<Exit> {
+    let Some(out) = &args.out else {
+        bail!("name a folder for the checkpoint with --out");
+    };
+    let from = InForce {
+        model: args.from.clone(),
+        ..in_force.clone()
+    };
+    let (base, revision) = common::checkpoint(global, &from)?;
+    let (device, note) = device::choose(&in_force.device)?;
+    note.iter().for_each(|note| common::remark(global, note));
+    let usual = Settings::of(material.task(), args.lora.map(usize::from));
+    let layer_decay = match args.layer_decay {
+        Some(factor) => (factor < 1.0).then_some(factor),
+        None => usual.layer_decay,
+    };
+    let wanted = args.max_length.map(|length| length as usize);
+    let settings = Settings {
+        epochs: args.epochs.or(epochs).unwrap_or(usual.epochs),
+        batch_size: args.batch_size as usize,
+        learning_rate: args.learning_rate.unwrap_or(usual.learning_rate),
+        layer_decay,
+        warmup: f64::from(args.warmup),
+        weight_decay: f64::from(args.weight_decay),
+        max_length: features::length(material.task(), wanted, base.config.max_position_embeddings)?,
+        seed: args.seed,
+        evaluate_every: args.evaluate_every,
+        ..usual
+    };
+    let (folder, state) = if args.resume {
+        let (folder, state) = Folder::resumed(out)?;
+        (folder, Some(state))
+    } else {
+        (Folder::fresh(out)?, None)
+    };
+    let provenance = Provenance {
+        base: match revision {
+            Some(revision) => format!("{}@{revision}", args.from),
+            None => args.from.clone(),
+        },
+        train: shown(&files.train),
+        dev: shown(&files.dev),
+        data: args.data_note.clone(),
+        licence: args.licence.clone(),
+        command: command(),
+        notice: (args.from == "builtin").then(|| model::BUILTIN_NOTICE.to_owned()),
+    };
+    let run = Run {
+        base: &base,
+        material,
+        settings: &settings,
+        folder: &folder,
+        provenance: &provenance,
+        device: &device,
+    };
+    let every = Duration::from_secs_f64(args.save_every * 60.0);
+    let outcome = run.go(state, every, &mut progress);
+    progress.finish();
+    match outcome? {
+        Outcome::Finished(finished) => {
+            common::remark(global, &told(&finished, out, material.task()));
+            Ok(Exit::Clean)
+        }
+        Outcome::Stopped { step, steps } => {
+            common::remark(
+                global,
+                &format!(
+                    "stopped after step {step} of {steps}; the same command with --resume goes on"
+                ),
+            );
+            Ok(Exit::Code(130))
+        }
+    }
+}
+
+/// What came of a training, in a few lines.
+fn told(finished: &Finished, out: &Path, task: Task) -> String {
+    let mut text = format!("wrote {} after {} steps", out.display(), finished.steps);
+    if let Some(worth) = &finished.worth {
+        let values = worth
+            .values
+            .iter()
+            .map(|(name, value)| format!("{name} {value:.4}"));
+        let values: Vec<String> = values.collect();
+        text.push_str(&format!(
+            "\nbest on dev after step {}: {}",
+            finished.step,
+            values.join(", ")
+        ));
+    }
+    let example = match task {
+        Task::Classification => "classify --head {} FILE",
+        Task::QuestionAnswering => "ask --head {} QUESTION FILE",
+        Task::Tagging => "tag --head {} FILE",
+    };
+    let path = out.display().to_string();
+    let example = example.replace("{}", &shell_words::quote(&path));
+    text.push_str(&format!("\nelectroscope {example} reads with it"));
+    text
+}
+
+fn shown(paths: &[PathBuf]) -> Vec<String> {
+    paths
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect()
+}
+
+/// The command that was typed, for the card, without what only told where to go on.
+fn command() -> String {
+    let words = std::env::args().skip(1).filter(|word| word != "--resume");
+    let words: Vec<String> = std::iter::once("electroscope".to_owned())
+        .chain(words)
+        .collect();
+    shell_words::join(&words)
+}

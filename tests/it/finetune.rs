@@ -1,0 +1,415 @@
+//! `electroscope finetune`, from files to a checkpoint that answers, on the small random model of the
+//! reference: what it learns is of no use, but how it comes about is the same as with a real one.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use candle_core::Device;
+use electroscope::model::{Checkpoint, Problem, Task};
+use electroscope::training::data::{Classified, ClassifiedText};
+use electroscope::training::example::Target;
+use electroscope::training::finetune::{Folder, Material, Outcome, Provenance, Run, Settings};
+use electroscope::training::watch::{EvaluationReport, StepReport, Watch};
+
+use crate::heads_at_work::{home, json, said};
+use crate::sandbox::Sandbox;
+
+fn base() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/fixtures/equal")
+}
+
+/// Sentences of kind words and of unkind ones.
+fn table() -> String {
+    let mut text = "text,label\n".to_owned();
+    for at in 0..24 {
+        let (word, label) = match at % 2 {
+            0 => ("the river is calm", "calm"),
+            _ => ("words doubt the bridge", "doubtful"),
+        };
+        text.push_str(&format!(
+            "\"{word}, {}\",{label}\n",
+            "and so on ".repeat(at % 5)
+        ));
+    }
+    text
+}
+
+const TAGS: &str = "Anna\tB-PER\nSmith\tI-PER\nsees\tO\nParis\tB-LOC\n.\tO\n\nthe\tO\nriver\tO\nin\tO\nRome\tB-LOC\n\n";
+
+const SQUAD: &str = r#"{"version": "2.0", "data": [{"title": "t", "paragraphs": [{"context": "The bridge opens in May, and the river rises.", "qas": [
+    {"id": "a", "question": "When does the bridge open?", "answers": [{"text": "in May", "answer_start": 17}], "is_impossible": false},
+    {"id": "b", "question": "Who built it?", "answers": [], "is_impossible": true}]}]}]}"#;
+
+fn files() -> Sandbox {
+    home(&[
+        ("train.csv", &table()),
+        ("dev.csv", &table()),
+        ("train.conll", TAGS),
+        ("squad.json", SQUAD),
+    ])
+}
+
+#[track_caller]
+fn train(here: &Sandbox, arguments: &[&str]) {
+    let base = base();
+    let from = [
+        "--from",
+        base.to_str().unwrap(),
+        "--epochs",
+        "2",
+        "--batch-size",
+        "4",
+    ];
+    let outcome = here.run(&[arguments, &from].concat());
+    assert_eq!(outcome.code, 0, "{}", outcome.err);
+    assert_eq!(outcome.out, "");
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let mut names: Vec<String> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_classifier_is_trained_from_a_table_and_classifies() {
+    let here = files();
+    train(
+        &here,
+        &[
+            "finetune",
+            "classification",
+            "--train",
+            "train.csv",
+            "--dev",
+            "dev.csv",
+            "--out",
+            "out",
+        ],
+    );
+    assert_eq!(
+        names(&here.path().join("out")),
+        [
+            "README.md",
+            "config.json",
+            "model.safetensors",
+            "tokenizer.json",
+            "tokenizer_config.json",
+            "vocab.txt"
+        ]
+    );
+    std::fs::write(here.path().join("a.txt"), "the river is calm").unwrap();
+    let outcome = here.run(&["classify", "--head", "out", "--format", "json", "a.txt"]);
+    let labels = &json(&outcome.out)["documents"][0]["units"][0]["labels"];
+    let mut found: Vec<&str> = labels
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|label| label["label"].as_str().unwrap())
+        .collect();
+    found.sort_unstable();
+    assert_eq!(found, ["calm", "doubtful"]);
+}
+
+#[test]
+fn adapters_are_trained_beside_an_encoder_that_stays() {
+    let here = files();
+    train(
+        &here,
+        &[
+            "finetune",
+            "tagging",
+            "--train",
+            "train.conll",
+            "--dev",
+            "train.conll",
+            "--lora",
+            "2",
+            "--out",
+            "out",
+        ],
+    );
+    let found = names(&here.path().join("out"));
+    assert!(
+        found.contains(&"adapter_model.safetensors".to_owned()),
+        "{found:?}"
+    );
+    assert!(
+        !found.contains(&"model.safetensors".to_owned()),
+        "{found:?}"
+    );
+    std::fs::write(here.path().join("a.txt"), "Anna sees Rome").unwrap();
+    let outcome = here.run(&["tag", "--head", "out", "--format", "json", "a.txt"]);
+    assert_eq!(outcome.code, 0, "{}", outcome.err);
+    assert_eq!(
+        json(&outcome.out)["documents"][0]["words"]
+            .as_array()
+            .unwrap()
+            .len(),
+        3
+    );
+}
+
+#[test]
+fn who_learns_that_some_questions_have_no_answer_can_refuse() {
+    let here = files();
+    train(
+        &here,
+        &[
+            "finetune",
+            "qa",
+            "--train",
+            "squad.json",
+            "--dev",
+            "squad.json",
+            "--out",
+            "out",
+        ],
+    );
+    let config = std::fs::read_to_string(here.path().join("out/config.json")).unwrap();
+    let ours = &json(&config)["electroscope"];
+    assert_eq!(ours["no_answer"], true);
+    assert!(ours["no_answer_threshold"].is_f64(), "{ours}");
+    std::fs::write(here.path().join("a.txt"), "The bridge opens in May.").unwrap();
+    let outcome = here.run(&["ask", "--head", "out", "--format", "json", "When?", "a.txt"]);
+    assert!(
+        json(&outcome.out)["documents"][0]["no_answer"].is_object(),
+        "{}",
+        outcome.err
+    );
+}
+
+#[test]
+fn words_that_are_wrong_are_learnt_from_clean_text() {
+    let text =
+        "The committee has approved the new bridge over the river. She goes to work every day.\n";
+    let here = home(&[
+        ("books/a.txt", &text.repeat(20)),
+        ("held.txt", &text.repeat(3)),
+    ]);
+    train(
+        &here,
+        &[
+            "finetune",
+            "tagging",
+            "--slips",
+            "books",
+            "--slip-dev",
+            "held.txt",
+            "--slip-sentences",
+            "30",
+            "--out",
+            "out",
+        ],
+    );
+    let config = std::fs::read_to_string(here.path().join("out/config.json")).unwrap();
+    assert_eq!(
+        json(&config)["id2label"],
+        serde_json::json!({"0": "O", "1": "ERR"})
+    );
+}
+
+#[test]
+fn the_card_says_what_is_known_and_nothing_else() {
+    let here = files();
+    train(
+        &here,
+        &[
+            "finetune",
+            "classification",
+            "--train",
+            "train.csv",
+            "--dev",
+            "dev.csv",
+            "--out",
+            "out",
+            "--threads",
+            "1",
+        ],
+    );
+    let card = std::fs::read_to_string(here.path().join("out/README.md")).unwrap();
+    let base = base().display().to_string();
+    let card = card.replace(&base, "BASE");
+    insta::with_settings!({filters => vec![
+        (r"\d\.\d{4}", "[number]"),
+        (r"seconds \| \d+", "seconds | [seconds]"),
+        (r"after step \d+", "after step [step]"),
+    ]}, { insta::assert_snapshot!(card) });
+}
+
+#[test]
+fn what_cannot_be_learnt_from_is_refused_before_anything_is_made() {
+    let here = files();
+    let write = |name: &str, text: &str| std::fs::write(here.path().join(name), text).unwrap();
+    write("empty.csv", "");
+    write(
+        "strange.csv",
+        "text,label\nthe river,calm\nthe bridge,purple\n",
+    );
+    write("ragged.conll", "Anna\tB-PER\nSmith\n");
+    write("moved.json", &SQUAD.replace("17", "4"));
+    std::fs::create_dir(here.path().join("taken")).unwrap();
+    write("taken/thesis.txt", "years of work");
+    let refusals: Vec<String> = [
+        &["classification", "--train", "train.csv", "--text", "body"][..],
+        &["classification", "--train", "empty.csv"],
+        &[
+            "classification",
+            "--train",
+            "train.csv",
+            "--dev",
+            "strange.csv",
+        ],
+        &["classification"],
+        &["classification", "--task", "cola", "taken"],
+        &["tagging", "--train", "ragged.conll"],
+        &["tagging", "--train", "train.conll", "--column", "9"],
+        &["tagging", "--slips", "nowhere"],
+        &["qa", "--train", "moved.json"],
+        &["qa", "--train", "squad.json", "--max-length", "4096"],
+        &["qa", "--train", "squad.json", "--resume"],
+        &["qa", "--train", "squad.json", "--from", "nowhere/"],
+    ]
+    .iter()
+    .map(|arguments| {
+        let outcome = here.run(&[&["finetune"], *arguments, &["--out", "out"]].concat());
+        assert_eq!(outcome.code, 2, "{arguments:?}: {}", outcome.err);
+        assert!(!here.path().join("out").exists(), "{arguments:?}");
+        format!("{}\n{}", arguments.join(" "), said(&outcome))
+    })
+    .collect();
+    insta::assert_snapshot!(refusals.join("\n"));
+
+    let outcome = here.run(&["finetune", "qa", "--train", "squad.json", "--out", "taken"]);
+    assert_eq!(outcome.code, 2);
+    assert!(
+        outcome.err.contains("not an empty folder"),
+        "{}",
+        outcome.err
+    );
+    assert_eq!(names(&here.path().join("taken")), ["thesis.txt"]);
+}
+
+/// Stops a training after so many steps.
+struct StopAfter(u64, u64);
+
+impl Watch for StopAfter {
+    fn step(&mut self, report: &StepReport<'_>) {
+        self.1 = report.step;
+    }
+
+    fn evaluated(&mut self, _: &EvaluationReport<'_>) {}
+
+    fn stopped(&self) -> bool {
+        self.1 >= self.0
+    }
+}
+
+fn material() -> Material {
+    let texts: Vec<ClassifiedText> = (0..20)
+        .map(|at| ClassifiedText {
+            text: ["the river is calm", "words doubt the bridge"][at % 2].repeat(1 + at % 3),
+            pair: None,
+            target: Target::Label(at % 2),
+        })
+        .collect();
+    let train = Classified {
+        labels: vec!["calm".into(), "doubtful".into()],
+        problem: Problem::SingleLabel,
+        texts,
+    };
+    Material::Texts {
+        dev: Some(train.clone()),
+        train,
+        main: None,
+    }
+}
+
+#[test]
+fn a_training_that_was_stopped_goes_on_as_if_it_had_not_been() {
+    let here = Sandbox::new();
+    let base = Checkpoint::open(&base()).unwrap();
+    let material = material();
+    for lora in [None, Some(2)] {
+        let settings = Settings {
+            batch_size: 4,
+            max_length: 16,
+            ..Settings::of(Task::Classification, lora)
+        };
+        let run = |folder: &Folder, state, stop| {
+            let run = Run {
+                base: &base,
+                material: &material,
+                settings: &settings,
+                folder,
+                provenance: &Provenance::default(),
+                device: &Device::Cpu,
+            };
+            let never = Duration::from_secs(3600);
+            run.go(state, never, &mut StopAfter(stop, 0)).unwrap()
+        };
+        let path = |name: &str| here.path().join(format!("{name}-{lora:?}"));
+        let through = Folder::fresh(&path("through")).unwrap();
+        assert!(matches!(
+            run(&through, None, u64::MAX),
+            Outcome::Finished(_)
+        ));
+        let halted = Folder::fresh(&path("halted")).unwrap();
+        // In the middle of an epoch, and after one.
+        for stop in [3, 10] {
+            let state = (stop > 3).then(|| Folder::resumed(&path("halted")).unwrap().1);
+            let outcome = run(&halted, state, stop);
+            assert!(
+                matches!(outcome, Outcome::Stopped { step, steps: 15 } if step == stop),
+                "{outcome:?}"
+            );
+        }
+        let (halted, state) = Folder::resumed(&path("halted")).unwrap();
+        assert!(matches!(
+            run(&halted, Some(state), u64::MAX),
+            Outcome::Finished(_)
+        ));
+        let name = match lora {
+            None => "model.safetensors",
+            Some(_) => "adapter_model.safetensors",
+        };
+        let bytes = |folder: &str| std::fs::read(path(folder).join(name)).unwrap();
+        assert!(bytes("through") == bytes("halted"), "{lora:?}");
+    }
+}
+
+#[test]
+fn a_training_goes_on_only_with_what_it_was_begun_with() {
+    let here = Sandbox::new();
+    let base = Checkpoint::open(&base()).unwrap();
+    let material = material();
+    let settings = Settings {
+        batch_size: 4,
+        max_length: 16,
+        ..Settings::default()
+    };
+    let path = here.path().join("out");
+    let folder = Folder::fresh(&path).unwrap();
+    let run = |settings: &Settings, state| {
+        let run = Run {
+            base: &base,
+            material: &material,
+            settings,
+            folder: &folder,
+            provenance: &Provenance::default(),
+            device: &Device::Cpu,
+        };
+        run.go(state, Duration::from_secs(3600), &mut StopAfter(2, 0))
+    };
+    run(&settings, None).unwrap();
+    let state = Folder::resumed(&path).unwrap().1;
+    let other = Settings {
+        seed: 2,
+        ..settings
+    };
+    let refusal = run(&other, Some(state)).unwrap_err().to_string();
+    assert!(refusal.contains("seed 1, and it is 2 now"), "{refusal}");
+}

@@ -66,8 +66,7 @@ pub struct Said {
 /// Tokens that the model reads in one call: enough to keep all cores at work.
 const BATCH: usize = 4096;
 
-/// Reads a spoilt text. `watch` is told after each call of the model how many tokens have been read,
-/// and whether to go on is its answer; if not, what is said ends there.
+/// Reads a spoilt text. `watch` is told after each call of the model how many tokens have been read.
 ///
 /// # Errors
 ///

@@ -7,6 +7,7 @@
 mod ask;
 mod classify;
 mod common;
+mod evaluate;
 mod finetune;
 mod heads;
 mod model;
@@ -263,6 +264,9 @@ enum Command {
     /// stream and may be larger than memory. A training can be interrupted at any time, and goes on
     /// with --resume to the very same result.
     Pretrain(pretrain::PretrainArgs),
+    /// Measure what a model is worth
+    #[command(subcommand, disable_help_subcommand = true)]
+    Evaluate(evaluate::EvaluateCommand),
     /// Print a completion script for a shell
     #[command(after_help = "Examples:\n  \
         electroscope completions bash > ~/.local/share/bash-completion/completions/electroscope\n  \
@@ -567,6 +571,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Some(Command::Finetune(command)) => finetune::run(&global, command),
         Some(Command::Model(command)) => model::run(&global, command),
         Some(Command::Pretrain(args)) => pretrain::run(&global, &args),
+        Some(Command::Evaluate(command)) => evaluate::run(&global, &command),
         Some(Command::Completions { shell }) => shell::completions(shell),
         Some(Command::Man { out }) => shell::man(out.as_deref()),
         Some(Command::Paths { example }) => shell::paths(&global, example),

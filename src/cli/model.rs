@@ -119,7 +119,7 @@ fn export(
 
 /// Opens the generator in `folder` and looks at each of its tensors; it must know the same tokens
 /// as the discriminator.
-fn open_generator(
+pub(super) fn open_generator(
     folder: &Path,
     discriminator: &ElectraConfig,
 ) -> anyhow::Result<(ElectraConfig, Weights)> {

@@ -13,7 +13,11 @@ const SCHEMA_VERSION: u32 = 1;
 
 /// Writes `value` as JSON that may be shown: what must not reach a terminal is escaped, not only what
 /// JSON itself wants escaped.
-pub(super) fn write_json(out: &mut dyn Write, value: &(impl Serialize + ?Sized)) -> io::Result<()> {
+///
+/// # Errors
+///
+/// Those of `out`.
+pub fn write_json(out: &mut dyn Write, value: &(impl Serialize + ?Sized)) -> io::Result<()> {
     let mut serializer = serde_json::Serializer::with_formatter(out, Showable);
     Ok(value.serialize(&mut serializer)?)
 }

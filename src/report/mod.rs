@@ -26,6 +26,8 @@ use anstyle::Style;
 use crate::analysis::{Reading, Word};
 use crate::text::{Document, Position, Span};
 
+pub use json::write_json;
+
 /// How findings are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {

@@ -73,7 +73,7 @@ fn a_model_is_trained_and_can_be_used_at_once() {
     ]);
     assert_eq!(scored.code, 0, "{scored:?}");
     let report: Value = serde_json::from_str(&scored.out).unwrap();
-    assert_eq!(report["documents"][0]["summary"]["words"], 6);
+    assert_eq!(report["documents"][0]["summary"]["words"], 7);
     let training = fs::read(here.path().join("tiny/training.json")).unwrap();
     let training: Value = serde_json::from_slice(&training).unwrap();
     assert_eq!(

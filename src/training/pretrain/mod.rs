@@ -275,11 +275,13 @@ impl Training {
         }
         watch.doing("looking through the text");
         let corpus = Corpus::survey(&settings.text, settings.eval.is_empty())?;
+        let aside = match corpus.held_out() {
+            0 => String::new(),
+            held_out => format!(", {held_out} more held out to measure on"),
+        };
         watch.remark(&format!(
-            "{} documents in {} files to learn from, and {} held out to measure on",
-            corpus.learnt(),
-            corpus.files.len(),
-            corpus.held_out()
+            "documents to learn from: {}{aside}",
+            corpus.learnt()
         ));
         let origin = Origin::open(&settings, &corpus, watch)?;
         let positions = origin.discriminator.max_position_embeddings;
@@ -418,11 +420,14 @@ impl Training {
             if before >= 1.0 {
                 break;
             }
+            let asked = Instant::now();
             let fed = feed.next()?;
+            let waited = asked.elapsed();
             // Until the first batch is there it gets ready, which is no part of its time.
             let since = *began.get_or_insert_with(Instant::now);
             let step = self.step(&fed, schedule.rate(before))?;
             self.state.seconds = seconds_before + since.elapsed().as_secs_f64();
+            tracing::debug!(step = self.state.step, ?waited, took = ?asked.elapsed(), "step");
             self.state.step += 1;
             self.state.position = fed.after;
             self.state.tokens += fed.tokens() as u64;

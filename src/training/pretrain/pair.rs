@@ -5,6 +5,7 @@
 //! and a copy of them is made for each step.
 
 use std::collections::{BTreeMap, HashMap};
+use std::time::Instant;
 
 use candle_core::{CpuStorage, DType, Device, Storage, Tensor, Var};
 use candle_nn::VarBuilder;
@@ -17,7 +18,7 @@ use crate::model::electra::{Batch, Electra};
 use crate::model::heads::{Discriminator, Generator};
 use crate::model::layers::Pass;
 use crate::model::parameters::{Head, Parameter, parameters};
-use crate::model::{ElectraConfig, Error as ModelError, Weights};
+use crate::model::{ElectraConfig, Error as ModelError, Weights, ops};
 use crate::training::{Error, loss};
 
 /// The two of them.
@@ -163,7 +164,7 @@ impl Pair {
             Source::Saved(tensors) => pair.restore(tensors)?,
         }
         if pair.arithmetic == Arithmetic::F32 {
-            pair.models = Some(pair.build()?);
+            pair.models = Some(pair.build(true)?);
         }
         Ok(pair)
     }
@@ -293,8 +294,9 @@ impl Pair {
             .collect()
     }
 
-    /// The models over the variables as they are now.
-    fn build(&self) -> Result<Models, Error> {
+    /// The models over the variables as they are now; gradients reach these only where they are
+    /// `learning`, and without them all is faster.
+    fn build(&self, learning: bool) -> Result<Models, Error> {
         let dtype = match self.arithmetic {
             Arithmetic::F32 => DType::F32,
             Arithmetic::Bf16 => DType::BF16,
@@ -303,9 +305,9 @@ impl Pair {
         let mut copies: HashMap<&str, Tensor> = HashMap::new();
         for (name, values) in &self.variables {
             let is_frozen = self.freeze_words && name.ends_with(WORDS);
-            let values = match is_frozen {
-                true => values.as_detached_tensor(),
-                false => values.as_tensor().clone(),
+            let values = match learning && !is_frozen {
+                true => values.as_tensor().clone(),
+                false => values.as_detached_tensor(),
             };
             copies.insert(name, values.to_dtype(dtype)?);
         }
@@ -349,10 +351,11 @@ impl Pair {
         pass: Pass<'_>,
     ) -> Result<Reading, Error> {
         let fresh;
+        let learning = matches!(pass, Pass::Train(_));
         let models = match &self.models {
-            Some(models) => models,
-            None => {
-                fresh = self.build()?;
+            Some(models) if learning => models,
+            _ => {
+                fresh = self.build(learning)?;
                 &fresh
             }
         };
@@ -388,8 +391,10 @@ impl Pair {
             .forward(&states.unsqueeze(0)?, encoder.word_embeddings())?
             .squeeze(0)?
             .to_dtype(DType::F32)?; // (N, V)
-        let generator_loss = loss::mlm(&guesses, &originals)?;
+        let generator_loss = ops::cross_entropy(&guesses, &originals)?;
+        let began = Instant::now();
         let samples = sampled(&guesses, key)?;
+        tracing::trace!(tokens = samples.len(), took = ?began.elapsed(), "sampled");
 
         let mut rest = samples.as_slice();
         let mut corrupted = Vec::with_capacity(rows);

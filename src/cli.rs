@@ -483,8 +483,10 @@ enum ModelCommand {
     /// Write a model in Hugging Face layout, so that transformers loads it
     #[command(after_help = "Examples:\n  \
         electroscope model export mini/\n  \
-        electroscope model export --packed --model DISCRIMINATOR --generator GENERATOR assets/builtin\n\n\
-        The second is how the built-in pair is replaced: build again after it.")]
+        electroscope model export --packed --model DISCRIMINATOR --generator GENERATOR assets/builtin\n  \
+        electroscope model export --packed-head sentiment --head FOLDER assets/heads\n\n\
+        The second is how the built-in pair is replaced, and the third how a head is put into the \
+        binary (assets/heads/README.md): build again after it.")]
     Export {
         /// The folder to make; the generator goes into `generator/` below it
         #[arg(value_name = "DIR")]
@@ -495,6 +497,9 @@ enum ModelCommand {
         /// Write the compact form that is carried in the binary
         #[arg(long, requires = "generator")]
         packed: bool,
+        /// Write the head that --head names in the compact form, to be carried under this name
+        #[arg(long, value_name = "NAME", conflicts_with_all = ["packed", "generator"])]
+        packed_head: Option<String>,
     },
 }
 

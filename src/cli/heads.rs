@@ -1,8 +1,8 @@
 //! From what `--head` says to a head that reads: names, folders, hub ids.
 //!
-//! Apart from [`super::common`], for the discriminator is carried in the program and heads are not:
-//! here there is a choice for each task, names for what lies on the hub, and much to say to who has
-//! none of it. What the three commands that read with a head do alike is here too.
+//! Apart from [`super::common`], for there is one discriminator and of heads there are many: here
+//! there is a choice for each task, names for what is built in and for what lies on the hub, and much
+//! to say to who has none of it. What the three commands that read with a head do alike is here too.
 
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -14,13 +14,13 @@ use super::common::{self, InForce, Progress, Source};
 use super::{Exit, Global, HeadArgs};
 use crate::analysis::{HeadChoice, HeadReader, HeadSource, HeadSummary, ReadError};
 use crate::model::hub::{self, CachedHead, HubSettings, ModelChoice};
-use crate::model::{self, HeadCheckpoint, HeadConfig, Task};
+use crate::model::{self, BUILTIN_PREFIX, BuiltinHead, Encoders, HeadCheckpoint, HeadConfig, Task};
 use crate::report::{self, FileError, HeadFormat, HeadPrinter, Looks};
 use crate::settings::{self, NamedHead};
 use crate::text::{Document, Span};
 
 /// What `--head` says, once it is known what is meant.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Resolved {
     /// As it was asked for.
     pub(super) asked: String,
@@ -29,18 +29,16 @@ pub(super) struct Resolved {
     pub(super) named: Option<NamedHead>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone)]
 enum Place {
+    Builtin(&'static BuiltinHead),
     Folder(PathBuf),
     Hub(String),
 }
 
-/// Finds out what `asked` means: a folder with a checkpoint, a name from the settings, a known name,
-/// any other folder, a hub id.
+/// Finds out what `asked` means: a head that is built in, a folder with a checkpoint, a name from the
+/// settings, a known name, any other folder, a hub id.
 pub(super) fn resolve(in_force: &InForce, asked: &str) -> anyhow::Result<Resolved> {
-    if asked == "builtin" || asked.starts_with("builtin:") {
-        bail!(no_builtin(asked));
-    }
     // A folder that holds no checkpoint does not take a name away, as one of data might.
     let named = match holds_checkpoint(Path::new(asked)) {
         true => None,
@@ -49,6 +47,10 @@ pub(super) fn resolve(in_force: &InForce, asked: &str) -> anyhow::Result<Resolve
     let named = named.map(|(_, head)| head);
     let model = named.as_ref().map_or(asked, |head| head.model.as_str());
     let place = match ModelChoice::parse(model) {
+        _ if model.starts_with(BUILTIN_PREFIX) => match BuiltinHead::find(model) {
+            Some(head) => Place::Builtin(head),
+            None => bail!(no_builtin(model)),
+        },
         Ok(ModelChoice::Folder(folder)) => Place::Folder(folder),
         Ok(ModelChoice::Hub(id)) => Place::Hub(id),
         Ok(ModelChoice::Builtin) => bail!(no_builtin(model)),
@@ -76,15 +78,30 @@ pub(super) fn resolve(in_force: &InForce, asked: &str) -> anyhow::Result<Resolve
     })
 }
 
+/// Why `asked` is no head that is built in.
 fn no_builtin(asked: &str) -> String {
-    let what = match asked.strip_prefix("builtin:") {
+    let what = match asked.strip_prefix(BUILTIN_PREFIX) {
         Some(_) => format!("there is no {asked}"),
         None => format!("{asked} is the discriminator, which doubts words and does nothing else"),
     };
+    let known = match built_in(None) {
+        None => "no head is built in this version".to_owned(),
+        Some(names) => format!("the heads that are built in are {names}"),
+    };
     format!(
-        "{what}: no head is built in this version; give --head a folder with a fine-tuned \
-         checkpoint in Hugging Face layout, a hub id, or a name of `electroscope model list`"
+        "{what}: {known}; give --head a folder with a fine-tuned checkpoint in Hugging Face layout, a \
+         hub id, or a name of `electroscope model list`"
     )
+}
+
+/// The names of the heads that are built in, for one task or for all.
+fn built_in(task: Option<Task>) -> Option<String> {
+    let fits = |head: &&BuiltinHead| task.is_none_or(|task| head.task == task);
+    let names: Vec<String> = (BuiltinHead::all().iter())
+        .filter(fits)
+        .map(BuiltinHead::id)
+        .collect();
+    (!names.is_empty()).then(|| names.join(", "))
 }
 
 /// The heads that have a name, those of the settings first.
@@ -128,24 +145,28 @@ pub(super) fn command(task: Task) -> &'static str {
 /// The names of heads for `task` that read one text at a time, for a message.
 fn names(in_force: &InForce, task: Task) -> anyhow::Result<String> {
     let heads = named_heads(in_force)?.filter(|(_, head)| head.task == task && !head.pairs);
-    let names: Vec<String> = heads.map(|(name, _)| name).collect();
+    let names: Vec<String> = (built_in(Some(task)).into_iter())
+        .chain(heads.map(|(name, _)| name))
+        .collect();
     Ok(names.join(", "))
 }
 
-/// The head for `task`: what `--head` or its variable says, else the settings.
+/// The head for `task`: what `--head` or its variable says, else the settings, else the one that is
+/// built in.
 fn chosen(global: &Global, in_force: &InForce, task: Task) -> anyhow::Result<String> {
     let chosen = global.head.as_ref();
     let chosen = chosen.or_else(|| in_force.file.heads.chosen.get(&task));
-    match chosen {
-        Some(head) => Ok(head.clone()),
-        None => Err(none_chosen(global, in_force, task)?),
+    match (chosen, BuiltinHead::usual(task)) {
+        (Some(head), _) => Ok(head.clone()),
+        (None, Some(head)) => Ok(head.id()),
+        (None, None) => Err(none_chosen(global, in_force, task)?),
     }
 }
 
 /// Nobody has said which head: lists those that there are.
 fn none_chosen(global: &Global, in_force: &InForce, task: Task) -> anyhow::Result<anyhow::Error> {
     let mut message = format!(
-        "no head is given to {} with, and none is built in this version; give one with --head, with \
+        "no head is given to {} with, and none for it is built in this version; give one with --head, with \
          ELECTROSCOPE_HEAD, or as `{}` under [heads] in the settings: a folder with a fine-tuned \
          checkpoint, a hub id, or one of these names",
         command(task),
@@ -197,14 +218,9 @@ pub(super) fn load_head(
 ) -> anyhow::Result<LoadedHead> {
     let resolved = resolve(in_force, &chosen(global, in_force, task)?)?;
     // Before anything is downloaded, if it can be known.
-    if let Some(named) = resolved.named.as_ref().filter(|named| named.task != task) {
-        bail!(wrong_task(
-            in_force,
-            &resolved.asked,
-            named.task,
-            &[],
-            task
-        )?);
+    let named = resolved.named.as_ref().map(|named| named.task);
+    if let Some(named) = named.filter(|named| *named != task) {
+        bail!(wrong_task(in_force, &resolved.asked, named, &[], task)?);
     }
     let revision = global.revision.as_deref();
     let (checkpoint, revision) = open(global, in_force, &resolved, revision)?;
@@ -214,7 +230,10 @@ pub(super) fn load_head(
         let labels = &checkpoint.config.labels;
         bail!(wrong_task(in_force, &resolved.asked, found, labels, task)?);
     }
-    let (reader, model, margin) = start(in_force, &resolved, checkpoint, revision, &mut notes)?;
+    let encoders = Encoders::default();
+    let (reader, model, margin) = start(
+        in_force, &resolved, checkpoint, revision, &encoders, &mut notes,
+    )?;
     notes.iter().for_each(|note| common::remark(global, note));
     Ok(LoadedHead {
         reader,
@@ -255,11 +274,12 @@ fn wrong_task(
 }
 
 /// Loads the head that `choice` means, as `--head` takes it, for the screen: each step is told, and
-/// so is how much of a file has come.
+/// so is how much of a file has come. An encoder that it shares with others is taken from `encoders`.
 pub(super) fn load_head_for_screen(
     global: &Global,
     in_force: &InForce,
     choice: &str,
+    encoders: &Encoders,
     step: &mut dyn FnMut(String),
 ) -> anyhow::Result<(HeadReader, HeadSummary)> {
     let mut notes = Vec::new();
@@ -284,7 +304,9 @@ pub(super) fn load_head_for_screen(
     step(format!("loading {choice}"));
     let HeadConfig { task, labels, .. } = &checkpoint.config;
     let (task, labels) = (*task, labels.clone());
-    let (reader, model, _) = start(in_force, &resolved, checkpoint, revision, &mut notes)?;
+    let (reader, model, _) = start(
+        in_force, &resolved, checkpoint, revision, encoders, &mut notes,
+    )?;
     let summary = HeadSummary {
         id: choice.to_owned(),
         revision: model.revision,
@@ -303,9 +325,24 @@ impl Resolved {
         typed.or_else(|| self.named.as_ref()?.revision.as_deref())
     }
 
+    /// The head, if it is built in.
+    pub(super) fn builtin(&self) -> Option<&'static BuiltinHead> {
+        match self.place {
+            Place::Builtin(head) => Some(head),
+            Place::Folder(_) | Place::Hub(_) => None,
+        }
+    }
+
+    /// What is known of it, in a line.
+    pub(super) fn about(&self) -> Option<&str> {
+        let named = self.named.as_ref().and_then(|named| named.about.as_deref());
+        named.or_else(|| Some(self.builtin()?.about))
+    }
+
     /// What it is called where it lies.
     pub(super) fn id(&self) -> String {
         match &self.place {
+            Place::Builtin(head) => head.id(),
             Place::Folder(folder) => folder.display().to_string(),
             Place::Hub(id) => id.clone(),
         }
@@ -370,6 +407,9 @@ fn open_with(
     settings: &HubSettings,
     fetch: Fetch<'_>,
 ) -> anyhow::Result<(HeadCheckpoint, Option<String>)> {
+    if let Place::Builtin(head) = resolved.place {
+        return Ok((head.open()?, None));
+    }
     let (folder, revision) = locate(in_force, resolved, revision, settings, fetch)?;
     let checkpoint = open_folder(&folder, resolved.named.as_ref(), fetch)?;
     Ok((checkpoint, revision))
@@ -383,6 +423,10 @@ fn locate(
     fetch: Fetch<'_>,
 ) -> anyhow::Result<(PathBuf, Option<String>)> {
     match &resolved.place {
+        Place::Builtin(head) => bail!(
+            "{} is carried in the program: there is nothing to download",
+            head.id()
+        ),
         Place::Folder(folder) => Ok((folder.clone(), None)),
         Place::Hub(id) => match fetch(id, resolved.revision(revision)) {
             Ok(fetched) => Ok((fetched.folder, Some(fetched.revision))),
@@ -475,12 +519,13 @@ fn at_hand(settings: &HubSettings, task: Option<Task>) -> String {
     let what = task.map_or(String::new(), |task| {
         format!(" that could {}", cannot(task))
     });
+    let built_in = match built_in(task) {
+        None => "no head is built in this version".to_owned(),
+        Some(names) => format!("built in: {names}"),
+    };
     match cached.is_empty() {
-        true => format!("no head is built in this version, and none{what} is cached"),
-        false => format!(
-            "no head is built in this version; cached heads{what}: {}",
-            cached.join(", ")
-        ),
+        true => format!("{built_in}, and none{what} is cached"),
+        false => format!("{built_in}; cached heads{what}: {}", cached.join(", ")),
     }
 }
 
@@ -490,9 +535,11 @@ fn start(
     resolved: &Resolved,
     checkpoint: HeadCheckpoint,
     revision: Option<String>,
+    encoders: &Encoders,
     notes: &mut Vec<String>,
 ) -> anyhow::Result<(HeadReader, report::Model, f32)> {
-    let (forward, note) = model::load_head(&checkpoint, &in_force.device, &in_force.precision)?;
+    let (device, precision) = (&in_force.device, &in_force.precision);
+    let (forward, note) = model::load_head_with(&checkpoint, device, precision, encoders)?;
     notes.extend(note);
     if resolved.named.as_ref().is_some_and(|named| named.pairs) {
         notes.push(format!(
@@ -525,6 +572,8 @@ pub(super) struct Listed {
     pub(super) class: Option<String>,
     /// Whether it is what the settings or a flag have chosen for its task.
     pub(super) is_chosen: bool,
+    /// The head itself, if it is built in.
+    pub(super) builtin: Option<&'static BuiltinHead>,
     /// Whether it was trained on pairs of texts, and so is of little use here.
     is_for_pairs: bool,
 }
@@ -558,6 +607,13 @@ pub(super) fn listed(global: &Global, in_force: &InForce) -> Vec<Listed> {
     };
     if let Some(typed) = &global.head {
         add(typed, by_name(typed), true, true);
+    }
+    for head in BuiltinHead::all() {
+        let usual = BuiltinHead::usual(head.task).is_some_and(|usual| usual.name == head.name);
+        let is_free = global.head.is_none() && !own.chosen.contains_key(&head.task);
+        let is_set = own.chosen.get(&head.task) == Some(&head.id());
+        let is_chosen = (is_free && usual) || (global.head.is_none() && is_set);
+        add(&head.id(), None, false, is_chosen);
     }
     for (task, name) in &own.chosen {
         // The settings know what it is for, whatever it is.
@@ -596,6 +652,27 @@ impl Listed {
         cached: &[CachedHead],
     ) -> Option<Listed> {
         let id = head.map_or(name, |head| head.model.as_str());
+        if let Some(builtin) = BuiltinHead::find(id) {
+            let about = head.and_then(|head| head.about.clone());
+            let choice = HeadChoice {
+                name: name.to_owned(),
+                task: builtin.task,
+                source: HeadSource::BuiltIn,
+                bytes: Some(builtin.bytes()),
+                about: about.unwrap_or_else(|| builtin.about.to_owned()),
+            };
+            let class = format!("Electra{}", builtin.task.class_suffix());
+            return Some(Listed {
+                choice,
+                id: builtin.id(),
+                folder: None,
+                revision: None,
+                class: Some(class),
+                is_chosen: false,
+                builtin: Some(builtin),
+                is_for_pairs: false,
+            });
+        }
         let (folder, bytes, revision, class) = match ModelChoice::parse(id) {
             Ok(ModelChoice::Folder(folder)) => {
                 let bytes = hub::bytes_in(&folder);
@@ -637,6 +714,7 @@ impl Listed {
             revision,
             class,
             is_chosen: false,
+            builtin: None,
             is_for_pairs: head.is_some_and(|head| head.pairs),
         })
     }
@@ -688,8 +766,16 @@ pub(super) fn after_help(task: Task, examples: &str) -> String {
             format!("  {name:widest$}  {about}\n")
         })
         .collect();
+    let built_in: String = (BuiltinHead::all().iter())
+        .filter(|head| head.task == task)
+        .map(|head| format!("  {}  {} ({})\n", head.id(), head.about, head.score))
+        .collect();
+    let built_in = match built_in.is_empty() {
+        true => String::new(),
+        false => format!("Heads that are built in:\n{built_in}\n"),
+    };
     format!(
-        "Examples:\n{examples}\n\n\
+        "Examples:\n{examples}\n\n{built_in}\
          Heads on the Hugging Face hub that --head knows by a name. It was out of reach when this was \
          made, so that none of them has been tried:\n{known}\n\
          Exit codes: 0 all was read, 2 something failed (the rest is still reported), 130 Ctrl-C."
@@ -811,9 +897,9 @@ mod tests {
         let (global, in_force) = in_force("", &[]);
         let folder = fixture("electra-tags");
         let mut steps = Vec::new();
-        let loaded = load_head_for_screen(&global, &in_force, &folder, &mut |step| {
-            steps.push(step);
-        });
+        let encoders = Encoders::default();
+        let mut step = |step| steps.push(step);
+        let loaded = load_head_for_screen(&global, &in_force, &folder, &encoders, &mut step);
         let (reader, summary) = loaded.unwrap();
         assert_eq!(
             steps,
@@ -840,7 +926,13 @@ mod tests {
     fn what_the_screen_cannot_load_is_told_as_in_a_command() {
         let (global, in_force) = in_force("", &[]);
         let load = |choice: &str| {
-            let loaded = load_head_for_screen(&global, &in_force, choice, &mut |_| {});
+            let loaded = load_head_for_screen(
+                &global,
+                &in_force,
+                choice,
+                &Encoders::default(),
+                &mut |_| {},
+            );
             format!("{:#}", loaded.err().unwrap())
         };
         assert!(load("builtin:ner").contains("no head is built in this version"));

@@ -8,7 +8,7 @@ use indicatif::DecimalBytes;
 use serde_json::json;
 
 use super::common::{self, InForce};
-use super::heads::{self, Listed};
+use super::heads::{self, Listed, Resolved};
 use super::{Exit, Global, ModelCommand};
 use crate::analysis::HeadChoice;
 use crate::model::hub::{self, ModelChoice};
@@ -16,7 +16,6 @@ use crate::model::parameters::{Head, parameters};
 use crate::model::{
     self, Adapter, Checkpoint, ElectraConfig, HeadCheckpoint, Problem, Task, Weights, packed,
 };
-use crate::settings::NamedHead;
 
 pub(super) fn run(global: &Global, command: ModelCommand) -> anyhow::Result<Exit> {
     let in_force = InForce::new(global)?;
@@ -27,8 +26,14 @@ pub(super) fn run(global: &Global, command: ModelCommand) -> anyhow::Result<Exit
         ModelCommand::Pull { id } => pull(global, &in_force, &id),
         ModelCommand::Export {
             out,
+            packed_head: Some(name),
+            ..
+        } => export_packed_head(global, &in_force, &name, &out),
+        ModelCommand::Export {
+            out,
             generator,
             packed: true,
+            ..
         } => {
             let generator = generator.context("--packed needs --generator")?;
             let (checkpoint, _) = common::checkpoint(global, &in_force)?;
@@ -44,8 +49,35 @@ pub(super) fn run(global: &Global, command: ModelCommand) -> anyhow::Result<Exit
             out,
             generator,
             packed: false,
+            ..
         } => export(global, &in_force, &out, generator.as_deref()),
     }
+}
+
+/// Writes the head that `--head` names into `out` as the binary carries it.
+fn export_packed_head(
+    global: &Global,
+    in_force: &InForce,
+    name: &str,
+    out: &Path,
+) -> anyhow::Result<Exit> {
+    let is_letter = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    anyhow::ensure!(
+        !name.is_empty() && name.chars().all(is_letter),
+        "{name:?} is no name for a built-in head; small letters, digits and hyphens are wanted"
+    );
+    let asked = global.head.as_deref();
+    let asked = asked.context("--packed-head needs --head, the folder of the head to be packed")?;
+    let head = heads::resolve(in_force, asked)?;
+    let (checkpoint, _) = heads::open(global, in_force, &head, global.revision.as_deref())?;
+    packed::pack_head(&checkpoint, name, out)?;
+    let text = format!(
+        "wrote {name}.json, {name}.safetensors and {name}.md into {}; a row in \
+         src/model/builtin_heads.rs and a new build put them into the binary",
+        out.display()
+    );
+    common::remark(global, &text);
+    Ok(Exit::Clean)
 }
 
 /// Writes the model in Hugging Face layout, and below it the generator: the one named, or for the
@@ -279,9 +311,10 @@ fn table(out: &mut dyn Write, lines: &[(bool, [String; 4])]) -> io::Result<()> {
     Ok(())
 }
 
-/// Where a head is: `cache`, `folder`, or `hub` for one that is not downloaded yet.
+/// Where a head is: `builtin`, `cache`, `folder`, or `hub` for one that is not downloaded yet.
 fn head_source(head: &Listed) -> &'static str {
     match (&head.folder, &head.revision) {
+        _ if head.builtin.is_some() => "builtin",
         (Some(_), Some(_)) => "cache",
         (Some(_), None) => "folder",
         (None, _) => "hub",
@@ -294,6 +327,7 @@ fn head_object(head: &Listed) -> serde_json::Value {
         "name": choice.name, "id": head.id, "task": choice.task, "source": head_source(head),
         "chosen": head.is_chosen, "path": head.folder, "revision": head.revision,
         "bytes": choice.bytes, "architecture": head.class, "about": choice.about,
+        "score": head.builtin.map(|head| head.score),
     })
 }
 
@@ -308,6 +342,7 @@ fn head_columns(head: &Listed) -> [String; 4] {
             format!("cached, commit {}", revision.get(..12).unwrap_or(revision))
         }
         "folder" => "a folder".to_owned(),
+        "builtin" => format!("built in, {}", head.builtin.map_or("", |head| head.score)),
         _ => "not downloaded yet".to_owned(),
     };
     let place = match head.id == *name {
@@ -364,8 +399,7 @@ fn info(
         let head = heads::resolve(in_force, id)?;
         let typed = global.revision.as_deref();
         let (checkpoint, revision) = heads::open(global, in_force, &head, typed)?;
-        let named = head.named.as_ref();
-        return head_info(global, in_force, id, &checkpoint, named, revision, as_json);
+        return head_info(global, in_force, id, &checkpoint, &head, revision, as_json);
     }
     let mut in_force = in_force.clone();
     if let Some(id) = id {
@@ -382,9 +416,8 @@ fn info(
     if let Some(folder) = folder.as_ref().filter(|folder| heads::is_head(folder)) {
         let id = &in_force.model;
         let head = heads::resolve(&in_force, id)?;
-        let named = head.named.as_ref();
-        let checkpoint = heads::open_in(global, &in_force, folder, named)?;
-        return head_info(global, &in_force, id, &checkpoint, named, revision, as_json);
+        let checkpoint = heads::open_in(global, &in_force, folder, head.named.as_ref())?;
+        return head_info(global, &in_force, id, &checkpoint, &head, revision, as_json);
     }
     let checkpoint = match &folder {
         None => Checkpoint::builtin()?,
@@ -400,7 +433,10 @@ fn info(
         None => model::BUILTIN_CARD.to_owned(),
     };
     let licence = licence(&card);
-    let files = files(checkpoint.folder.as_deref(), &checkpoint.weights)?;
+    let files = match &checkpoint.folder {
+        Some(folder) => files(folder, &checkpoint.weights)?,
+        None => carried_files(&model::builtin_files())?,
+    };
     let threshold = in_force.threshold(None, config.threshold);
     let mut out = io::stdout().lock();
     if as_json {
@@ -521,7 +557,7 @@ fn head_info(
     in_force: &InForce,
     id: &str,
     checkpoint: &HeadCheckpoint,
-    named: Option<&NamedHead>,
+    resolved: &Resolved,
     revision: Option<String>,
     as_json: bool,
 ) -> anyhow::Result<Exit> {
@@ -531,11 +567,21 @@ fn head_info(
     }
     let config = &checkpoint.config;
     let folder = checkpoint.folder.as_deref();
-    let card = folder.and_then(|folder| std::fs::read_to_string(folder.join("README.md")).ok());
-    let licence = licence(&card.unwrap_or_default());
-    let files = files(folder, &checkpoint.weights)?;
+    let (card, files) = match resolved.builtin() {
+        Some(head) => (head.card.to_owned(), carried_files(&head.files())?),
+        None => {
+            let folder = folder.unwrap_or(Path::new(""));
+            let card = std::fs::read_to_string(folder.join("README.md"));
+            (
+                card.unwrap_or_default(),
+                files(folder, &checkpoint.weights)?,
+            )
+        }
+    };
+    let licence = licence(&card);
     let adapter = checkpoint.adapter.as_ref();
-    let about = named.and_then(|named| named.about.as_deref());
+    let about = resolved.about();
+    let score = resolved.builtin().map(|head| head.score);
     let parameters = checkpoint.weights.parameters();
     let mut out = io::stdout().lock();
     if as_json {
@@ -557,6 +603,7 @@ fn head_info(
             "no_answer": config.can_refuse,
             "adapter": adapter.map(|Adapter { base, rank, .. }| json!({"base": base, "rank": rank})),
             "about": about,
+            "score": score,
             "device": forward.device(),
             "precision": forward.precision(),
             "parameters": parameters,
@@ -595,6 +642,9 @@ fn head_info(
     if let Some(about) = about {
         writeln!(out, "about       {}", crate::text::visible(about))?;
     }
+    if let Some(score) = score {
+        writeln!(out, "measured    {score}")?;
+    }
     if !config.labels.is_empty() {
         let labels = config.labels.join(", ");
         writeln!(out, "labels      {}", crate::text::visible(&labels))?;
@@ -611,17 +661,8 @@ fn head_info(
 }
 
 /// The files that a model is made of, with their sizes and SHA-256: those of its folder that were
-/// read, or those that the binary carries.
-fn files(folder: Option<&Path>, weights: &Weights) -> anyhow::Result<Vec<(String, u64, String)>> {
-    let Some(folder) = folder else {
-        let carried = model::builtin_files().into_iter();
-        return carried
-            .map(|(name, bytes)| {
-                let hash = hub::sha256_of(bytes)?;
-                Ok((name.to_owned(), bytes.len() as u64, hash))
-            })
-            .collect();
-    };
+/// read.
+fn files(folder: &Path, weights: &Weights) -> anyhow::Result<Vec<(String, u64, String)>> {
     let names = [
         "adapter_config.json",
         "config.json",
@@ -641,6 +682,17 @@ fn files(folder: Option<&Path>, weights: &Weights) -> anyhow::Result<Vec<(String
         }
     }
     Ok(files)
+}
+
+/// The same of files that the binary carries.
+fn carried_files<N: ToString>(
+    files: &[(N, &'static [u8])],
+) -> anyhow::Result<Vec<(String, u64, String)>> {
+    let describe = |(name, bytes): &(N, &'static [u8])| {
+        let hash = hub::sha256_of(*bytes)?;
+        Ok((name.to_string(), bytes.len() as u64, hash))
+    };
+    files.iter().map(describe).collect()
 }
 
 /// The licence that a model card's front matter names.

@@ -10,6 +10,7 @@ use ratatui::layout::Size;
 use super::common::{self, InForce};
 use super::{Exit, Global, LanguageChoice, ViewArgs, heads};
 use crate::analysis::{HeadChoice, HeadSummary, Task};
+use crate::model::{BuiltinHead, Encoders};
 use crate::settings::Paths;
 use crate::text::Language;
 use crate::ui;
@@ -40,6 +41,7 @@ pub(super) fn run(global: &Global, args: &ViewArgs) -> anyhow::Result<Exit> {
     let shelf = Shelf {
         global: global.clone(),
         in_force: in_force.clone(),
+        encoders: Encoders::default(),
     };
     let load = move |step: &mut dyn FnMut(String)| {
         let (loaded, note) =
@@ -99,6 +101,8 @@ fn opening(in_force: &InForce, args: &ViewArgs) -> anyhow::Result<Opening> {
 struct Shelf {
     global: Global,
     in_force: InForce,
+    /// The encoder that the built-in heads share: to change from one to another loads no second.
+    encoders: Encoders,
 }
 
 impl Loader for Shelf {
@@ -113,7 +117,7 @@ impl Loader for Shelf {
         step: &mut dyn FnMut(String),
     ) -> Result<(Box<dyn Reader>, HeadSummary), String> {
         let (reader, summary) =
-            heads::load_head_for_screen(&self.global, &self.in_force, choice, step)
+            heads::load_head_for_screen(&self.global, &self.in_force, choice, &self.encoders, step)
                 .map_err(|err| format!("{err:#}"))?;
         // The panel was chosen first: a head for another one would answer nothing there.
         if summary.task != task {
@@ -129,17 +133,18 @@ fn memory_file() -> PathBuf {
 }
 
 /// What was kept from the last run, nothing if that cannot be read, for it is no loss; heads that
-/// were never chosen on the screen are those of the settings.
+/// were never chosen on the screen are those of the settings, or the built-in ones.
 fn recall(in_force: &InForce) -> Memory {
     let text = std::fs::read_to_string(memory_file()).unwrap_or_default();
     let mut memory: Memory = toml::from_str(&text).unwrap_or_else(|err| {
         tracing::warn!(%err, "what was kept from the last run is not understood");
         Memory::default()
     });
-    for (task, head) in &in_force.file.heads.chosen {
-        let kept = memory.head_mut(*task);
+    for task in Task::ALL {
+        let kept = memory.head_mut(task);
         if kept.is_none() {
-            *kept = Some(head.clone());
+            let set = in_force.file.heads.chosen.get(&task).cloned();
+            *kept = set.or_else(|| Some(BuiltinHead::usual(task)?.id()));
         }
     }
     memory

@@ -186,13 +186,7 @@ pub fn write(
         "target_modules": targets,
         "modules_to_save": kept,
     });
-    let mut own = config.raw.clone();
-    if let (Some(sum), Some(fields)) = (base_sum(base), own.as_object_mut()) {
-        let ours = fields.entry("electroscope").or_insert_with(|| json!({}));
-        if let Some(ours) = ours.as_object_mut() {
-            ours.insert(BASE_SUM.to_owned(), sum.into());
-        }
-    }
+    let own = config_for(base, config);
     let pretty = |json: &Value| serde_json::to_string_pretty(json).unwrap_or_default();
     write_tokenizer(folder, tokenizer, config.max_positions)?;
     write_whole(&folder.join("config.json"), pretty(&own).as_bytes())?;
@@ -220,6 +214,18 @@ const BASE_SUM: &str = "base_crc32c";
 /// The checksum of the weights that `base` means, if that is the model in the binary.
 fn base_sum(base: &str) -> Option<String> {
     (base == "builtin").then(|| format!("{:08x}", crc32c::crc32c(builtin::discriminator_bytes())))
+}
+
+/// The configuration of a head, with what identifies the base that it stands on.
+pub(super) fn config_for(base: &str, config: &HeadConfig) -> Value {
+    let mut own = config.raw.clone();
+    if let (Some(sum), Some(fields)) = (base_sum(base), own.as_object_mut()) {
+        let ours = fields.entry("electroscope").or_insert_with(|| json!({}));
+        if let Some(ours) = ours.as_object_mut() {
+            ours.insert(BASE_SUM.to_owned(), sum.into());
+        }
+    }
+    own
 }
 
 /// What PEFT calls a task.
@@ -326,6 +332,50 @@ pub(super) fn open(folder: &Path, find: FindBase<'_>) -> Result<HeadCheckpoint, 
             weights: base.weights,
         }),
     })
+}
+
+/// Opens an adapter of the built-in model that the binary carries, `config` and `weights` being the
+/// contents of its files and `name` what they are called in errors.
+pub(super) fn carried(
+    name: &str,
+    config: &[u8],
+    weights: &'static [u8],
+) -> Result<HeadCheckpoint, Error> {
+    let path = PathBuf::from(format!("built-in {name}.json"));
+    let raw = serde_json::from_slice(config).map(Value::Object);
+    let raw = raw.map_err(|source| Error::ConfigSyntax {
+        path: path.clone(),
+        source,
+    })?;
+    let sum = raw.pointer(&format!("/electroscope/{BASE_SUM}"));
+    check_base(sum, "builtin", &path)?;
+    let weights = Weights::carried(&format!("built-in {name}.safetensors"), weights)?;
+    let base = builtin::discriminator()?;
+    let config = HeadConfig::read(raw, &path, &contents(&base.weights, &weights))?;
+    let rank = rank_of(&weights).ok_or_else(|| Error::Adapter {
+        path: weights.path().to_owned(),
+        what: "it holds no adapter".to_owned(),
+    })?;
+    check(&config, &weights, rank, None)?;
+    Ok(HeadCheckpoint {
+        folder: None,
+        config,
+        tokenizer: base.tokenizer,
+        weights,
+        adapter: Some(Adapter {
+            base: "builtin".to_owned(),
+            rank,
+            // Whatever it was, it is within B since the adapter was packed.
+            scale: 1.0,
+            weights: base.weights,
+        }),
+    })
+}
+
+/// The rank of the adapters in `weights`, by the first of them.
+fn rank_of(weights: &Weights) -> Option<usize> {
+    let is_a = |name: &&str| name.ends_with(ADAPTER[0]);
+    weights.shape(weights.names().find(is_a)?)?.first().copied()
 }
 
 /// That the built-in model is the one that an adapter was trained on, if it says so.
@@ -710,9 +760,53 @@ pub struct Encoders {
     builtin: Mutex<HashMap<String, HashMap<String, Tensor>>>,
 }
 
+/// A tensor that an adapter brings along.
+pub(super) struct Learnt {
+    /// Its name in ELECTRA's terms.
+    pub(super) name: String,
+    /// Its name in PEFT's files.
+    pub(super) theirs: String,
+    pub(super) shape: Vec<usize>,
+    /// Its numbers; those of a B have alpha / r in them.
+    pub(super) values: Vec<f32>,
+}
+
 impl Adapter {
-    /// The tensors of the model that it makes of its base, in ELECTRA's names: those in `weights`
-    /// where there are such, the rest of the base.
+    /// What it brings along: tensors of the model that stand in the place of its base's, and adapters.
+    pub(super) fn learnt(
+        &self,
+        config: &HeadConfig,
+        weights: &Weights,
+    ) -> Result<Vec<Learnt>, Error> {
+        let mut learnt = Vec::new();
+        let mut take = |name: String, shape: &[usize], scale: f32| {
+            let theirs = format!("{PREFIX}{}", config.family.tensor(&name));
+            if weights.shape(&theirs).is_none() {
+                return Ok(());
+            }
+            let mut values = weights.numbers(&theirs, shape)?.into_owned();
+            values.iter_mut().for_each(|value| *value *= scale);
+            let shape = shape.to_vec();
+            learnt.push(Learnt {
+                name,
+                theirs,
+                shape,
+                values,
+            });
+            Ok::<(), Error>(())
+        };
+        for parameter in config.parameters() {
+            if let Some((stem, outputs, inputs)) = linear(&parameter) {
+                let [a, b] = ADAPTER.map(|end| format!("{stem}.{end}"));
+                take(a, &[self.rank, inputs], 1.0)?;
+                take(b, &[outputs, self.rank], self.scale)?;
+            }
+            take(parameter.name, &parameter.shape, 1.0)?;
+        }
+        Ok(learnt)
+    }
+
+    /// The tensors of the model that it makes of its base, in ELECTRA's names.
     pub(super) fn tensors(
         &self,
         config: &HeadConfig,
@@ -720,27 +814,22 @@ impl Adapter {
         device: &Device,
         encoders: &Encoders,
     ) -> Result<HashMap<String, Tensor>, Error> {
-        let parameters = config.parameters();
-        let own = |name: &str| format!("{PREFIX}{}", config.family.tensor(name));
-        let (learnt, kept): (Vec<Parameter>, Vec<Parameter>) = (parameters.iter().cloned())
-            .partition(|parameter| weights.shape(&own(&parameter.name)).is_some());
+        let learnt = self.learnt(config, weights)?;
+        let own: BTreeSet<&str> = learnt.iter().map(|tensor| tensor.name.as_str()).collect();
+        let mut kept = config.parameters();
+        kept.retain(|parameter| !own.contains(parameter.name.as_str()));
         let mut tensors = match self.base == "builtin" {
             true => encoders.builtin(self, &kept, device)?,
             false => load_translated(&kept, config.family, &self.weights, device)?,
         };
-        for Parameter { name, shape } in learnt {
-            let tensor = weights.tensor(&own(&name), &shape, device)?;
-            tensors.insert(name, tensor);
-        }
-        for (stem, outputs, inputs) in parameters.iter().filter_map(linear) {
-            let [a, b] = ADAPTER.map(|end| format!("{stem}.{end}"));
-            if weights.shape(&own(&a)).is_none() {
-                continue;
-            }
-            let down = weights.tensor(&own(&a), &[self.rank, inputs], device)?;
-            let up = weights.tensor(&own(&b), &[outputs, self.rank], device)?;
-            tensors.insert(a, down);
-            tensors.insert(b, (up * f64::from(self.scale))?);
+        for Learnt {
+            name,
+            shape,
+            values,
+            ..
+        } in learnt
+        {
+            tensors.insert(name, Tensor::from_vec(values, shape, device)?);
         }
         Ok(tensors)
     }

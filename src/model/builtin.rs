@@ -9,17 +9,13 @@ use std::sync::Arc;
 use super::checkpoint::check_vocabulary;
 use super::plain::PlainGenerator;
 use super::weights::Weights;
-use super::{Checkpoint, ElectraConfig, Error, Tokenizer, VocabularyOptions};
+use super::{Aligned, Checkpoint, ElectraConfig, Error, Tokenizer, VocabularyOptions};
 
 /// The model card.
 pub const CARD: &str = include_str!("../../assets/builtin/README.md");
 
 /// Whose work the pair is made from, and under which licences: it goes wherever the pair goes.
 pub const NOTICE: &str = include_str!("../../assets/builtin/NOTICE");
-
-/// Puts bytes where the numbers in them are aligned.
-#[repr(C, align(64))]
-struct Aligned<T: ?Sized>(T);
 
 static DISCRIMINATOR: &Aligned<[u8]> = &Aligned(*include_bytes!(
     "../../assets/builtin/discriminator.safetensors"

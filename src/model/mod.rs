@@ -11,6 +11,7 @@
 
 pub mod adapter;
 mod builtin;
+mod builtin_heads;
 pub mod chance;
 mod checkpoint;
 pub mod config;
@@ -37,6 +38,7 @@ use std::sync::Arc;
 
 pub use adapter::{Adapter, Encoders};
 pub use builtin::{CARD as BUILTIN_CARD, NOTICE as BUILTIN_NOTICE, generator as builtin_generator};
+pub use builtin_heads::{BuiltinHead, PREFIX as BUILTIN_PREFIX};
 pub use checkpoint::{Checkpoint, export, write_tokenizer};
 pub use config::ElectraConfig;
 pub use error::Error;
@@ -46,6 +48,10 @@ pub use tokenizer::{Piece, Tokenizer, VocabularyOptions};
 pub use weights::{Quantised, Weights};
 
 pub use builtin::files as builtin_files;
+
+/// Puts bytes where the numbers in them are aligned.
+#[repr(C, align(64))]
+struct Aligned<T: ?Sized>(T);
 
 /// A discriminator that is ready to answer.
 pub trait Forward: Send + Sync {

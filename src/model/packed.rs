@@ -1,17 +1,20 @@
-//! The compact form in which the binary carries its discriminator and generator.
+//! The compact form in which the binary carries its discriminator, its generator and its heads.
 //!
 //! Matrices are kept in eight bits: row by row, value = number × scale, the scale being the row's
 //! largest magnitude over 127. Vectors stay in f32. The generator leaves out whatever is equal to
-//! the discriminator's, which is at least the word embeddings. Both are safetensors files.
+//! the discriminator's, which is at least the word embeddings. Of a head only the adapter is kept, so,
+//! and its own layers in half precision. All are safetensors files.
 
 use std::path::Path;
 
 use safetensors::Dtype;
 
+use super::adapter::{Learnt, config_for};
 use super::checkpoint::{Stored, write_tensors, write_whole};
+use super::layers::ADAPTER;
 use super::parameters::{Head, Parameter, parameters};
 use super::weights::{SCALE, Weights};
-use super::{Checkpoint, ElectraConfig, Error};
+use super::{Checkpoint, ElectraConfig, Error, HeadCheckpoint};
 
 /// Writes `discriminator` and the generator in `generator` (a folder in Hugging Face layout) into
 /// `folder` as the binary carries them.
@@ -64,30 +67,92 @@ pub fn pack(discriminator: &Checkpoint, generator: &Path, folder: &Path) -> Resu
     write_packed(&folder.join("generator.safetensors"), &different, &weights)
 }
 
+/// Writes `head`, which is to be an adapter of the built-in model, into `folder` as the binary
+/// carries it under `name`: its configuration, its weights, and its card.
+///
+/// # Errors
+///
+/// A head that stands on something else or has no README.md; a disk that is full.
+pub fn pack_head(head: &HeadCheckpoint, name: &str, folder: &Path) -> Result<(), Error> {
+    let from = head.folder.clone().unwrap_or_default();
+    let adapter = head.adapter.as_ref();
+    let adapter = adapter.filter(|adapter| adapter.base == "builtin");
+    let adapter = adapter.ok_or_else(|| Error::Adapter {
+        path: from.clone(),
+        what: "it is no adapter of the built-in model, and the binary carries no other, for they share \
+               one encoder; train it with --lora on --model builtin"
+            .to_owned(),
+    })?;
+    let card = from.join("README.md");
+    let card = std::fs::read(&card).map_err(|source| Error::Read { path: card, source })?;
+    let mut parts = Vec::new();
+    for Learnt {
+        name,
+        theirs,
+        shape,
+        values,
+    } in adapter.learnt(&head.config, &head.weights)?
+    {
+        match shape.as_slice() {
+            [_, _] if ADAPTER.iter().any(|end| name.ends_with(end)) => {
+                eight_bits(theirs, &shape, &values, &mut parts);
+            }
+            [_, _] => {
+                let halves = values.iter().map(|&value| half::f16::from_f32(value));
+                let bytes = halves.flat_map(half::f16::to_le_bytes).collect();
+                parts.push((theirs, Dtype::F16, shape, bytes));
+            }
+            _ => parts.push((theirs, Dtype::F32, shape, in_full(&values))),
+        }
+    }
+    let config = config_for("builtin", &head.config);
+    let config = serde_json::to_string_pretty(&config).unwrap_or_default() + "\n";
+    std::fs::create_dir_all(folder).map_err(|source| Error::Write {
+        path: folder.to_owned(),
+        source,
+    })?;
+    write_whole(&folder.join(format!("{name}.md")), &card)?;
+    write_whole(&folder.join(format!("{name}.json")), config.as_bytes())?;
+    write_parts(&folder.join(format!("{name}.safetensors")), &parts)
+}
+
+/// A tensor to be written: name, type, shape, bytes.
+type Part = (String, Dtype, Vec<usize>, Vec<u8>);
+
 fn write_packed(path: &Path, parameters: &[Parameter], weights: &Weights) -> Result<(), Error> {
-    let mut parts: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = Vec::new();
+    let mut parts = Vec::new();
     for Parameter { name, shape } in parameters {
         let values = weights.numbers(name, shape)?;
         match shape.as_slice() {
-            &[rows, columns] if columns > 1 => {
-                let (numbers, scales) = quantise(&values, columns);
-                let bytes = numbers.into_iter().map(|number| number as u8).collect();
-                parts.push((name.clone(), Dtype::I8, shape.clone(), bytes));
-                let bytes = scales
-                    .iter()
-                    .flat_map(|scale| scale.to_le_bytes())
-                    .collect();
-                parts.push((format!("{name}{SCALE}"), Dtype::F32, vec![rows], bytes));
-            }
-            _ => {
-                let bytes = values
-                    .iter()
-                    .flat_map(|value| value.to_le_bytes())
-                    .collect();
-                parts.push((name.clone(), Dtype::F32, shape.clone(), bytes));
-            }
+            &[_, columns] if columns > 1 => eight_bits(name.clone(), shape, &values, &mut parts),
+            _ => parts.push((name.clone(), Dtype::F32, shape.clone(), in_full(&values))),
         }
     }
+    write_parts(path, &parts)
+}
+
+fn in_full(values: &[f32]) -> Vec<u8> {
+    values
+        .iter()
+        .flat_map(|value| value.to_le_bytes())
+        .collect()
+}
+
+/// A matrix in eight bits, and its scales.
+fn eight_bits(name: String, shape: &[usize], values: &[f32], parts: &mut Vec<Part>) {
+    let (numbers, scales) = quantise(values, shape.last().copied().unwrap_or(1));
+    let bytes = numbers.into_iter().map(|number| number as u8).collect();
+    let rows = scales.len();
+    parts.push((
+        format!("{name}{SCALE}"),
+        Dtype::F32,
+        vec![rows],
+        in_full(&scales),
+    ));
+    parts.push((name, Dtype::I8, shape.to_vec(), bytes));
+}
+
+fn write_parts(path: &Path, parts: &[Part]) -> Result<(), Error> {
     let stored = parts
         .iter()
         .map(|(name, dtype, shape, bytes)| Stored {

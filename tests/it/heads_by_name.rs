@@ -388,6 +388,7 @@ fn the_list_has_the_heads_that_can_be_chosen() {
             "chosen": false, "path": format!("HERE/home/.cache/huggingface/hub/{inside}"), "revision": "0123456789abcdef0123456789abcdef01234567",
             "bytes": bytes, "architecture": "ElectraForSequenceClassification",
             "about": "whether a sentence speaks well or ill of something; film reviews (SST-2)",
+            "score": null,
         })
     );
     assert_eq!(of("mine")["source"], "folder");

@@ -243,16 +243,6 @@ enum Command {
     /// Defaults are those of ELECTRA's authors.
     #[command(subcommand, disable_help_subcommand = true)]
     Finetune(finetune::FinetuneCommand),
-    /// List, describe, download and export models
-    #[command(
-        subcommand,
-        disable_help_subcommand = true,
-        after_help = "Examples:\n  \
-            electroscope model list\n  \
-            electroscope model pull google/electra-small-discriminator\n  \
-            electroscope --model google/electra-small-discriminator notes.md"
-    )]
-    Model(ModelCommand),
     /// Pre-train a generator and a discriminator on running text
     ///
     /// ELECTRA's own objective: part of the tokens are masked, a small generator fills them in, and
@@ -264,6 +254,16 @@ enum Command {
     /// stream and may be larger than memory. A training can be interrupted at any time, and goes on
     /// with --resume to the very same result.
     Pretrain(pretrain::PretrainArgs),
+    /// List, describe, download and export models
+    #[command(
+        subcommand,
+        disable_help_subcommand = true,
+        after_help = "Examples:\n  \
+            electroscope model list\n  \
+            electroscope model pull google/electra-small-discriminator\n  \
+            electroscope --model google/electra-small-discriminator notes.md"
+    )]
+    Model(ModelCommand),
     /// Measure what a model is worth
     #[command(subcommand, disable_help_subcommand = true)]
     Evaluate(evaluate::EvaluateCommand),

@@ -183,11 +183,11 @@ struct TrainingArgs {
     #[arg(long, value_name = "FACTOR", value_parser = positive)]
     layer_decay: Option<f64>,
     /// Share of the steps in which the rate rises
-    #[arg(long, value_name = "SHARE", default_value = "0.1", value_parser = super::probability)]
-    warmup: f32,
+    #[arg(long, value_name = "SHARE", default_value = "0.1", value_parser = share)]
+    warmup: f64,
     /// Decoupled weight decay, of all but biases and layer norms
-    #[arg(long, value_name = "DECAY", default_value = "0.01", value_parser = super::probability)]
-    weight_decay: f32,
+    #[arg(long, value_name = "DECAY", default_value = "0.01", value_parser = share)]
+    weight_decay: f64,
     /// Tokens in a window, at most [default: 128; 512 for qa]
     #[arg(long, value_name = "TOKENS", value_parser = clap::value_parser!(u32).range(8..=65536))]
     max_length: Option<u32>,
@@ -206,6 +206,14 @@ struct TrainingArgs {
     /// What the data is and who may use it, for the card
     #[arg(long, value_name = "TEXT")]
     data_note: Option<String>,
+}
+
+/// Reads a number from 0 to 1.
+fn share(typed: &str) -> Result<f64, String> {
+    match typed.parse::<f64>() {
+        Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
+        _ => Err("it must be a number from 0 to 1".to_owned()),
+    }
 }
 
 /// Reads a number greater than 0.
@@ -522,8 +530,8 @@ fn train(
         batch_size: args.batch_size as usize,
         learning_rate: args.learning_rate.unwrap_or(usual.learning_rate),
         layer_decay,
-        warmup: f64::from(args.warmup),
-        weight_decay: f64::from(args.weight_decay),
+        warmup: args.warmup,
+        weight_decay: args.weight_decay,
         max_length: features::length(material.task(), wanted, base.config.max_position_embeddings)?,
         seed: args.seed,
         evaluate_every: args.evaluate_every,

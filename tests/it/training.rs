@@ -201,8 +201,9 @@ impl Fixture {
             let wanted = wanted[parameter.as_str()];
             assert_eq!(found.dims(), wanted.dims(), "{name} {case} {parameter}");
             let apart = norm(&(found - wanted).unwrap());
-            // That of a key's bias is nothing but rounding, since it shifts all scores alike.
-            let allowed = TOLERANCE * norm(wanted) + 1e-7 * all.sqrt();
+            // Those of a key's bias and of an answer's are nothing but rounding, since they shift all
+            // scores alike; what is rounded are sums of single precision, good for seven places.
+            let allowed = TOLERANCE * norm(wanted) + 1e-6 * all.sqrt();
             assert!(
                 apart <= allowed,
                 "{name} {case}: the gradient of {parameter} is {apart} away from one of norm {}",

@@ -17,7 +17,7 @@ use crate::model::{self, HeadForward, HeadInput, Logits};
 
 use super::metrics::Kind;
 
-pub use labels::matched;
+pub use labels::{matched, relabelled, retagged};
 pub use questions::{Answered, Refusals, questions};
 pub use spans::error_spans;
 pub use tags::{Tag, tagging};

@@ -95,7 +95,7 @@ impl Task {
     /// paper on ELECTRA.
     pub fn metrics(self) -> &'static [&'static str] {
         match self {
-            Task::Cola => &["mcc", "accuracy"],
+            Task::Cola => &["matthews", "accuracy"],
             Task::Stsb => &["spearman", "pearson"],
             Task::Mrpc | Task::Qqp => &["accuracy", "f1"],
             Task::Sst2 | Task::Rte | Task::Qnli | Task::Mnli | Task::Wnli => &["accuracy"],

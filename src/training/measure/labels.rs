@@ -1,6 +1,96 @@
 //! The labels of data against those of a head: the same things, seldom with the same numbers.
 
+use crate::model::Problem;
+
 use super::super::Error;
+use super::super::data::{Classified, Tagged};
+use super::super::example::Target;
+
+/// `data` with the labels and the numbers of a head, whose problem is `problem`, and what number the
+/// head has for label 1 of the data. Values stay what they are.
+///
+/// # Errors
+///
+/// As [`matched`]; and [`Error::Settings`] for data of another kind than the head gives.
+pub fn relabelled(
+    data: Classified,
+    problem: Problem,
+    of_head: &[String],
+) -> Result<(Classified, usize), Error> {
+    if data.problem != problem {
+        return Err(Error::Settings(format!(
+            "the head gives {}, but the data has {}",
+            kind(problem),
+            kind(data.problem)
+        )));
+    }
+    if problem == Problem::Regression {
+        return Ok((data, 1));
+    }
+    let numbers = matched(&data.labels, of_head)?;
+    let number = |label: usize| numbers.get(label).copied().unwrap_or(usize::MAX);
+    let mut data = data;
+    for text in &mut data.texts {
+        match &mut text.target {
+            Target::Label(label) => *label = number(*label),
+            Target::Labels(flags) => {
+                let mut of_head = vec![false; of_head.len()];
+                for (label, _) in flags.iter().enumerate().filter(|(_, applies)| **applies) {
+                    if let Some(applies) = of_head.get_mut(number(label)) {
+                        *applies = true;
+                    }
+                }
+                *flags = of_head;
+            }
+            Target::Value(_) | Target::Span { .. } | Target::Tags(_) => {}
+        }
+    }
+    data.labels = of_head.to_vec();
+    Ok((data, numbers.get(1).copied().unwrap_or(1)))
+}
+
+/// What a classifier gives, or data has.
+pub(super) fn kind(problem: Problem) -> &'static str {
+    match problem {
+        Problem::SingleLabel => "one label for each text",
+        Problem::MultiLabel => "labels of which several or none may apply",
+        Problem::Regression => "a value for each text",
+    }
+}
+
+/// `data` with the tags and the numbers of a head. Tags that no word has need not be known to it.
+///
+/// # Errors
+///
+/// As [`matched`].
+pub fn retagged(data: Tagged, of_head: &[String]) -> Result<Tagged, Error> {
+    let mut used = vec![false; data.labels.len()];
+    for &tag in data.sentences.iter().flat_map(|sentence| &sentence.tags) {
+        if let Some(used) = used.get_mut(tag) {
+            *used = true;
+        }
+    }
+    let numbers = match matched(&data.labels, of_head) {
+        Ok(numbers) => numbers.into_iter().map(Some).collect(),
+        Err(_) => {
+            let known = data.labels.iter().zip(&used).filter(|(_, used)| **used);
+            let known: Vec<String> = known.map(|(label, _)| label.clone()).collect();
+            let mut found = matched(&known, of_head)?.into_iter();
+            let number = |&used: &bool| if used { found.next() } else { None };
+            used.iter().map(number).collect::<Vec<Option<usize>>>()
+        }
+    };
+    let mut data = data;
+    for tag in data
+        .sentences
+        .iter_mut()
+        .flat_map(|sentence| &mut sentence.tags)
+    {
+        *tag = numbers.get(*tag).copied().flatten().unwrap_or(usize::MAX);
+    }
+    data.labels = of_head.to_vec();
+    Ok(data)
+}
 
 /// For each label of the data the number that the head has for it: by name, whatever the case, or by
 /// number where the head has no names but `LABEL_0` and so on.

@@ -12,6 +12,7 @@ use crate::model::{HeadForward, HeadInput, Logits, Piece, Tokenizer};
 
 use super::super::Error;
 use super::super::data::Questions;
+use super::super::features::windows;
 use super::super::metrics::{self, Verdict};
 use super::{Baseline, Measured, Scores, Watch, read_all};
 
@@ -198,7 +199,7 @@ struct Reads {
 }
 
 /// The windows in which a text is read for a question: one if it fits, else as many as it takes that
-/// share 128 tokens, or a third of what there is room for. Of a question that would take more than a
+/// share 128 tokens, or a third of `positions`. Of a question that would take more than a
 /// third of the window the beginning is read.
 fn laid_out(
     pieces: &[Piece],
@@ -225,23 +226,9 @@ fn laid_out(
             opening: opening.len(),
         }
     };
-    steps(pieces.len(), room).into_iter().map(reads).collect()
-}
-
-/// Stretches of at most `room` of `len` pieces, at least one, that follow each other in equal steps.
-fn steps(len: usize, room: usize) -> Vec<Range<usize>> {
-    let room = room.max(1);
-    let step = room - 128.min(room / 3);
-    let mut stretches = Vec::new();
-    let mut from = 0;
-    loop {
-        let to = (from + room).min(len);
-        stretches.push(from..to);
-        if to == len {
-            return stretches;
-        }
-        from += step;
-    }
+    // As in training, and as `ask` shares them.
+    let windows = windows(pieces.len(), room, (positions / 3).min(128));
+    windows.into_iter().map(reads).collect()
 }
 
 /// The best of what the windows of a question offer.
@@ -318,23 +305,4 @@ fn whole_words(pieces: &[Piece], first: usize, last: usize) -> Option<Range<usiz
     let end = last + 1 + after.take_while(|piece| piece.word == of_last).count();
     let is_short = end - start <= LONGEST_ANSWER;
     (is_short || of_first == of_last).then_some(start..end)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    proptest! {
-        #[test]
-        fn windows_show_all_of_a_text_and_share_enough(len in 0usize..2000, room in 0usize..500) {
-            let stretches = steps(len, room);
-            prop_assert_eq!(stretches[0].start, 0);
-            prop_assert_eq!(stretches[stretches.len() - 1].end, len);
-            prop_assert!(stretches.iter().all(|stretch| stretch.len() <= room.max(1)));
-            for pair in stretches.windows(2) {
-                prop_assert!(pair[1].start + 128.min(room / 3) == pair[0].end);
-            }
-        }
-    }
 }

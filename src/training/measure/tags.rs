@@ -11,6 +11,7 @@ use crate::model::{HeadForward, HeadInput, Piece, Tokenizer};
 
 use super::super::Error;
 use super::super::data::Tagged;
+use super::super::features::windows;
 use super::super::metrics::{self, Counts, Kind};
 use super::texts::most_frequent;
 use super::{Baseline, Measured, Scores, Watch, read_all};
@@ -243,32 +244,20 @@ pub(super) fn read_words<T: Clone>(
     Ok((parts.collect(), tokens))
 }
 
-/// Windows of at most `room` pieces on a text of `len`, and the pieces that each is asked about:
-/// those that it shows more around than its neighbours do.
+/// Windows of at most `room` pieces on a text of `len` that overlap by half, and the pieces that each
+/// is asked about: those that it shows more around than its neighbours do.
 fn halves(len: usize, room: usize) -> Vec<(Range<usize>, Range<usize>)> {
-    if len == 0 {
-        return Vec::new();
-    }
-    let step = (room / 2).max(1);
-    let mut starts = vec![0];
-    let mut from = 0;
-    while from + room < len {
-        // The last one ends with the text.
-        from = (from + step).min(len - room);
-        starts.push(from);
-    }
+    let windows = windows(len, room, room / 2);
     let mut asked = 0;
-    let mut windows = Vec::new();
-    for (at, &start) in starts.iter().enumerate() {
-        let end = (start + room).min(len);
-        // The middle of what is shared with the next.
-        let until = starts
-            .get(at + 1)
-            .map_or(len, |next| (next + end).div_ceil(2));
-        windows.push((start..end, asked..until));
+    let mut halves = Vec::new();
+    for (at, reads) in windows.iter().enumerate() {
+        // Two windows part in the middle of what they share.
+        let next = windows.get(at + 1);
+        let until = next.map_or(len, |next| next.start.midpoint(reads.end));
+        halves.push((reads.clone(), asked..until));
         asked = until;
     }
-    windows
+    halves
 }
 
 #[cfg(test)]

@@ -4,7 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::super::data::spans::MarkedText;
-use super::super::data::{GoldAnswer, Paragraph, Question, Questions, Tagged, TaggedSentence};
+use super::super::data::{
+    Classified, ClassifiedText, GoldAnswer, Paragraph, Question, Questions, Tagged, TaggedSentence,
+};
 use super::super::example::{Example, Target};
 use super::*;
 use crate::analysis::HeadReader;
@@ -352,9 +354,8 @@ fn a_classifier_that_agrees_with_the_data_is_right() {
         (Some(1.0), Some(1.0))
     );
     assert_eq!((scores.main, scores.value("f1")), ("matthews", None));
-    // What there is no value for cannot count.
-    let scores = classified(&head, &agreed, Some("spearman")).unwrap().scores;
-    assert_eq!(scores.main, "accuracy");
+    let err = classified(&head, &agreed, Some("f1")).unwrap_err();
+    assert!(err.to_string().contains("accuracy, macro_f1"), "{err}");
 }
 
 #[test]
@@ -457,4 +458,56 @@ fn labels_are_matched_by_name_or_where_there_is_none_by_number() {
     let err = match_up(&["no", "maybe"], &["no", "yes"]).unwrap_err();
     insta::assert_snapshot!(err);
     assert!(match_up(&["a", "b", "c"], &["LABEL_0", "LABEL_1"]).is_err());
+}
+
+#[test]
+fn data_takes_the_numbers_of_the_head() {
+    let texts = |targets: &[Target]| -> Vec<ClassifiedText> {
+        let text = |target: &Target| ClassifiedText {
+            text: "the boat".to_owned(),
+            pair: None,
+            target: target.clone(),
+        };
+        targets.iter().map(text).collect()
+    };
+    let data = Classified {
+        labels: names(&["no", "yes"]),
+        problem: Problem::SingleLabel,
+        texts: texts(&[Target::Label(0), Target::Label(1)]),
+    };
+    let of_head = names(&["Yes", "?", "No"]);
+    let (read, positive) = relabelled(data.clone(), Problem::SingleLabel, &of_head).unwrap();
+    assert_eq!(read.texts, texts(&[Target::Label(2), Target::Label(0)]));
+    assert_eq!((read.labels, positive), (of_head.clone(), 0));
+    let several = Classified {
+        problem: Problem::MultiLabel,
+        texts: texts(&[Target::Labels(vec![true, false])]),
+        ..data.clone()
+    };
+    let (read, _) = relabelled(several, Problem::MultiLabel, &of_head).unwrap();
+    assert_eq!(
+        read.texts,
+        texts(&[Target::Labels(vec![false, false, true])])
+    );
+    let err = relabelled(data, Problem::Regression, &of_head).unwrap_err();
+    assert!(err.to_string().contains("a value for each text"), "{err}");
+}
+
+#[test]
+fn tags_that_no_word_has_need_not_be_known_to_the_head() {
+    let tagged = |tags: &[usize]| Tagged {
+        labels: names(&["O", "B-SHIP", "I-SHIP"]),
+        sentences: vec![TaggedSentence {
+            words: names(&["the", "boat"]),
+            tags: tags.to_vec(),
+        }],
+    };
+    let of_head = names(&["b-ship", "O"]);
+    let read = retagged(tagged(&[0, 1]), &of_head).unwrap();
+    assert_eq!(
+        (read.labels.len(), &read.sentences[0].tags[..]),
+        (2, &[1, 0][..])
+    );
+    let err = retagged(tagged(&[0, 2]), &of_head).unwrap_err();
+    assert!(err.to_string().contains("\"I-SHIP\""), "{err}");
 }

@@ -6,6 +6,7 @@ use crate::model::{HeadForward, HeadInput, Problem};
 use super::super::Error;
 use super::super::example::{Example, Target};
 use super::super::metrics;
+use super::labels::kind;
 use super::{Baseline, Measured, Scores, Watch, read_all};
 
 /// How a classifier's answers are to be judged.
@@ -18,7 +19,7 @@ pub struct Judging<'a> {
     /// The label that F1 is about where there are two, by the head's number: GLUE's label 1.
     pub positive: usize,
     /// Which value counts, if it is not accuracy, F1 over all labels, or Spearman's correlation: one
-    /// of the names below. A name that there is no value for is passed over.
+    /// of the names that [`classification`] gives.
     pub main: Option<&'static str>,
 }
 
@@ -30,7 +31,8 @@ pub struct Judging<'a> {
 ///
 /// # Errors
 ///
-/// Those of the forward pass; [`Error::Settings`] for targets of another kind.
+/// Those of the forward pass; [`Error::Settings`] for targets of another kind, and if a value is to
+/// count that there is not.
 pub fn classification(
     forward: &dyn HeadForward,
     examples: &[&Example],
@@ -54,16 +56,19 @@ pub fn classification(
     };
     let Some((values, baseline, usual)) = judged else {
         return Err(Error::Settings(format!(
-            "the head gives {}, and the data has something else",
-            match judging.problem {
-                Problem::SingleLabel => "one label out of several",
-                Problem::MultiLabel => "labels that may all apply",
-                Problem::Regression => "a value",
-            }
+            "the head gives {}, but the data has something else",
+            kind(judging.problem)
         )));
     };
-    let is_known = |name: &&'static str| values.iter().any(|(known, _)| known == name);
-    let main = judging.main.filter(is_known).unwrap_or(usual);
+    let main = judging.main.unwrap_or(usual);
+    let known = names(judging);
+    if !known.contains(&main) {
+        return Err(Error::Settings(format!(
+            "what counts cannot be {main:?}; a head that gives {} has {}",
+            kind(judging.problem),
+            known.join(", ")
+        )));
+    }
     let scores = Scores {
         main,
         values,
@@ -74,6 +79,19 @@ pub fn classification(
         tokens,
     };
     Ok(Measured { scores, said })
+}
+
+/// The names of the values.
+fn names(judging: &Judging<'_>) -> Vec<&'static str> {
+    match judging.problem {
+        Problem::SingleLabel => {
+            let f1 = (judging.labels.len() == 2).then_some("f1");
+            let names = ["accuracy", "macro_f1", "matthews", "calibration_error"];
+            names.into_iter().chain(f1).collect()
+        }
+        Problem::MultiLabel => vec!["micro_f1", "macro_f1", "exact"],
+        Problem::Regression => vec!["pearson", "spearman", "mean_squared_error"],
+    }
 }
 
 /// Values, what they are without understanding, and which of them counts as a rule.

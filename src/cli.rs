@@ -265,7 +265,16 @@ enum Command {
     )]
     Model(ModelCommand),
     /// Measure what a model is worth
-    #[command(subcommand, disable_help_subcommand = true)]
+    #[command(
+        subcommand,
+        disable_help_subcommand = true,
+        after_help = "Examples:\n  \
+            electroscope evaluate rtd held-out.txt\n  \
+            electroscope evaluate classification --head my-cola/ --task cola glue/CoLA\n  \
+            electroscope evaluate qa --head squad2 dev-v2.0.json\n  \
+            electroscope evaluate tagging --head ner dev.conll\n\n\
+            Exit codes: 0 measured, 2 something failed, 130 Ctrl-C."
+    )]
     Evaluate(evaluate::EvaluateCommand),
     /// Print a completion script for a shell
     #[command(after_help = "Examples:\n  \

@@ -1,6 +1,8 @@
 //! `electroscope evaluate`: what models are worth, in numbers.
 
+mod heads;
 pub(super) mod rtd;
+mod table;
 mod worth;
 
 use clap::Subcommand;
@@ -9,6 +11,34 @@ use super::{Exit, Global};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum EvaluateCommand {
+    /// Measure a head that labels or rates texts, or pairs of texts
+    ///
+    /// Data is a task of GLUE (a folder of its files, of which the dev set is taken, or one file), or a
+    /// table with columns for the text and for what people said of it. Labels of the data are found
+    /// among those of the head by their names, whatever the case; where either has only LABEL_0 and so
+    /// on, by their numbers.
+    ///
+    /// Beside each number stands what one gets for saying the most frequent label of everything. All
+    /// are shares of one, except for the mean squared error.
+    Classification(heads::ClassificationArgs),
+    /// Measure a head that answers questions
+    ///
+    /// Data is JSON as SQuAD has it. What `ask` gives first is compared with the answers of people, as
+    /// SQuAD's script does it: `exact` is the share of answers that are the same but for articles,
+    /// punctuation and case, `f1` the mean overlap of their words. Where the head can say that there is
+    /// no answer, the threshold for that is looked for as well, and `best_f1` is what it gives.
+    Qa(heads::QaArgs),
+    /// Measure a head that labels words
+    ///
+    /// Data is columns as those of the CoNLL shared tasks, or CoNLL-U. Where the labels mark entities,
+    /// one is right if its words and its kind are (conlleval); a word has the label of its first piece.
+    /// Beside each number stands what one gets for labelling every word alike.
+    ///
+    /// With --spans data is JSON a line, `{"text": …, "spans": [[start, end], …]}` in characters: what
+    /// people marked in a text, such as errors. A word between blanks is marked if the head gives any
+    /// part of it a label other than O; F0.5 counts the precision of the marks twice as much as their
+    /// recall, and average precision says how well p orders the words.
+    Tagging(heads::TaggingArgs),
     /// Measure how well a discriminator finds replaced words
     ///
     /// A held-out text is spoilt on purpose in three ways: 15 in 100 tokens are drawn anew by a
@@ -23,6 +53,9 @@ pub(super) enum EvaluateCommand {
 
 pub(super) fn run(global: &Global, command: &EvaluateCommand) -> anyhow::Result<Exit> {
     match command {
+        EvaluateCommand::Classification(args) => heads::classification(global, args),
+        EvaluateCommand::Qa(args) => heads::qa(global, args),
+        EvaluateCommand::Tagging(args) => heads::tagging(global, args),
         EvaluateCommand::Rtd(args) => rtd::run(global, args),
     }
 }

@@ -14,7 +14,9 @@ use super::common::{self, InForce, Progress, Source};
 use super::{Exit, Global, HeadArgs};
 use crate::analysis::{HeadChoice, HeadReader, HeadSource, HeadSummary, ReadError};
 use crate::model::hub::{self, CachedHead, HubSettings, ModelChoice};
-use crate::model::{self, BUILTIN_PREFIX, BuiltinHead, Encoders, HeadCheckpoint, HeadConfig, Task};
+use crate::model::{
+    self, BUILTIN_PREFIX, BuiltinHead, Encoders, HeadCheckpoint, HeadConfig, HeadForward, Task,
+};
 use crate::report::{self, FileError, HeadFormat, HeadPrinter, Looks};
 use crate::settings::{self, NamedHead};
 use crate::text::{Document, Span};
@@ -210,27 +212,21 @@ pub(super) struct LoadedHead {
     pub(super) margin: f32,
 }
 
+/// A head that is ready to answer, for who reads with it in another way than documents are read.
+pub(super) struct BareHead {
+    pub(super) checkpoint: HeadCheckpoint,
+    pub(super) forward: Arc<dyn HeadForward>,
+    pub(super) model: report::Model,
+}
+
 /// Loads the head that is chosen for `task`; a download shows its progress on standard error.
 pub(super) fn load_head(
     global: &Global,
     in_force: &InForce,
     task: Task,
 ) -> anyhow::Result<LoadedHead> {
-    let resolved = resolve(in_force, &chosen(global, in_force, task)?)?;
-    // Before anything is downloaded, if it can be known.
-    let named = resolved.named.as_ref().map(|named| named.task);
-    if let Some(named) = named.filter(|named| *named != task) {
-        bail!(wrong_task(in_force, &resolved.asked, named, &[], task)?);
-    }
-    let revision = global.revision.as_deref();
-    let (checkpoint, revision) = open(global, in_force, &resolved, revision)?;
-    let mut notes = Vec::new();
-    let found = checkpoint.config.task;
-    if found != task {
-        let labels = &checkpoint.config.labels;
-        bail!(wrong_task(in_force, &resolved.asked, found, labels, task)?);
-    }
-    let encoders = Encoders::default();
+    let (resolved, checkpoint, revision) = open_chosen(global, in_force, task)?;
+    let (encoders, mut notes) = (Encoders::default(), Vec::new());
     let (reader, model, margin) = start(
         in_force, &resolved, checkpoint, revision, &encoders, &mut notes,
     )?;
@@ -240,6 +236,59 @@ pub(super) fn load_head(
         model,
         margin,
     })
+}
+
+/// The same, without a reader of documents.
+pub(super) fn load_bare(
+    global: &Global,
+    in_force: &InForce,
+    task: Task,
+) -> anyhow::Result<BareHead> {
+    let (resolved, checkpoint, revision) = open_chosen(global, in_force, task)?;
+    let (forward, note) = model::load_head(&checkpoint, &in_force.device, &in_force.precision)?;
+    note.iter().for_each(|note| common::remark(global, note));
+    let model = model_of(&resolved, revision, &*forward);
+    Ok(BareHead {
+        checkpoint,
+        forward,
+        model,
+    })
+}
+
+/// Opens the head that is chosen for `task`, and makes sure that it is one.
+fn open_chosen(
+    global: &Global,
+    in_force: &InForce,
+    task: Task,
+) -> anyhow::Result<(Resolved, HeadCheckpoint, Option<String>)> {
+    let resolved = resolve(in_force, &chosen(global, in_force, task)?)?;
+    // Before anything is downloaded, if it can be known.
+    let named = resolved.named.as_ref().map(|named| named.task);
+    if let Some(named) = named.filter(|named| *named != task) {
+        bail!(wrong_task(in_force, &resolved.asked, named, &[], task)?);
+    }
+    let revision = global.revision.as_deref();
+    let (checkpoint, revision) = open(global, in_force, &resolved, revision)?;
+    let found = checkpoint.config.task;
+    if found != task {
+        let labels = &checkpoint.config.labels;
+        bail!(wrong_task(in_force, &resolved.asked, found, labels, task)?);
+    }
+    Ok((resolved, checkpoint, revision))
+}
+
+/// What is told of a head that has been loaded.
+fn model_of(
+    resolved: &Resolved,
+    revision: Option<String>,
+    forward: &dyn HeadForward,
+) -> report::Model {
+    report::Model {
+        id: resolved.id(),
+        revision,
+        device: forward.device(),
+        precision: forward.precision(),
+    }
 }
 
 fn wrong_task(
@@ -547,12 +596,7 @@ fn start(
             resolved.asked
         ));
     }
-    let model = report::Model {
-        id: resolved.id(),
-        revision,
-        device: forward.device(),
-        precision: forward.precision(),
-    };
+    let model = model_of(resolved, revision, &*forward);
     let margin = checkpoint.config.no_answer_threshold.unwrap_or(0.0);
     let tokenizer = Arc::clone(&checkpoint.tokenizer);
     let reader = HeadReader::new(tokenizer, forward, &checkpoint.config);

@@ -7,6 +7,7 @@ mod ask;
 mod checkpoints;
 mod classify;
 mod cli;
+mod evaluate;
 mod evaluate_rtd;
 mod fast;
 mod finetune;

@@ -276,6 +276,8 @@ enum Command {
             Exit codes: 0 measured, 2 something failed, 130 Ctrl-C."
     )]
     Evaluate(evaluate::EvaluateCommand),
+    // The largest by far.
+    Pretrain(Box<pretrain::PretrainArgs>),
     /// Print a completion script for a shell
     #[command(after_help = "Examples:\n  \
         electroscope completions bash > ~/.local/share/bash-completion/completions/electroscope\n  \

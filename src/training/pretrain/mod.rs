@@ -141,7 +141,11 @@ impl Settings {
                     .to_owned(),
             );
         }
-        if self.steps == Some(0) || self.minutes.is_some_and(|minutes| !(minutes > 0.0)) {
+        if self.steps == Some(0)
+            || self
+                .minutes
+                .is_some_and(|minutes| minutes.is_nan() || minutes <= 0.0)
+        {
             return refuse("a training takes at least one step and more than no time".to_owned());
         }
         if self.batch_size == 0 {
@@ -603,8 +607,8 @@ struct Origin {
 enum OriginWeights {
     Chance,
     Checkpoints {
-        generator: Weights,
-        discriminator: Weights,
+        generator: Box<Weights>,
+        discriminator: Box<Weights>,
     },
 }
 
@@ -669,8 +673,8 @@ impl Origin {
                     discriminator: shape::for_training(&checkpoint.config, settings.dropout)?,
                     tokenizer: checkpoint.tokenizer,
                     weights: OriginWeights::Checkpoints {
-                        generator: weights,
-                        discriminator: checkpoint.weights,
+                        generator: Box::new(weights),
+                        discriminator: Box::new(checkpoint.weights),
                     },
                     notice: Some(model::BUILTIN_NOTICE.to_owned()),
                 })
@@ -713,8 +717,8 @@ impl Origin {
             discriminator: shape::for_training(&checkpoint.config, dropout)?,
             tokenizer: checkpoint.tokenizer,
             weights: OriginWeights::Checkpoints {
-                generator: Weights::open_generator_folder(&generator)?,
-                discriminator: checkpoint.weights,
+                generator: Box::new(Weights::open_generator_folder(&generator)?),
+                discriminator: Box::new(checkpoint.weights),
             },
             notice,
         })

@@ -253,17 +253,7 @@ enum Command {
     /// Text goes in as files, folders or patterns, plain or compressed with Zstandard; it is read as a
     /// stream and may be larger than memory. A training can be interrupted at any time, and goes on
     /// with --resume to the very same result.
-    Pretrain(pretrain::PretrainArgs),
-    /// List, describe, download and export models
-    #[command(
-        subcommand,
-        disable_help_subcommand = true,
-        after_help = "Examples:\n  \
-            electroscope model list\n  \
-            electroscope model pull google/electra-small-discriminator\n  \
-            electroscope --model google/electra-small-discriminator notes.md"
-    )]
-    Model(ModelCommand),
+    Pretrain(Box<pretrain::PretrainArgs>),
     /// Measure what a model is worth
     #[command(
         subcommand,
@@ -276,8 +266,17 @@ enum Command {
             Exit codes: 0 measured, 2 something failed, 130 Ctrl-C."
     )]
     Evaluate(evaluate::EvaluateCommand),
+    /// List, describe, download and export models
+    #[command(
+        subcommand,
+        disable_help_subcommand = true,
+        after_help = "Examples:\n  \
+            electroscope model list\n  \
+            electroscope model pull google/electra-small-discriminator\n  \
+            electroscope --model google/electra-small-discriminator notes.md"
+    )]
+    Model(ModelCommand),
     // The largest by far.
-    Pretrain(Box<pretrain::PretrainArgs>),
     /// Print a completion script for a shell
     #[command(after_help = "Examples:\n  \
         electroscope completions bash > ~/.local/share/bash-completion/completions/electroscope\n  \

@@ -8,9 +8,9 @@ use candle_core::{Device, Result, Tensor};
 use candle_nn::VarBuilder;
 use candle_transformers::models::with_tracing::Embedding;
 
-use super::config::{Activation, ElectraConfig};
+use super::config::ElectraConfig;
 use super::layers::{Dropout, LayerNorm, Linear, Pass};
-use super::ops::{self, Heads};
+use super::ops::{self, Block, Chances};
 
 /// A batch of windows of one length, the shorter ones padded.
 #[derive(Clone, Debug)]
@@ -176,13 +176,8 @@ impl Embeddings {
 
 #[derive(Clone, Debug)]
 struct Layer {
-    attention: Attention,
-    attention_output: Linear,
-    attention_norm: LayerNorm,
-    intermediate: Linear,
-    activation: Activation,
-    output: Linear,
-    output_norm: LayerNorm,
+    block: Block,
+    shares_dropout: Dropout,
     dropout: Dropout,
 }
 
@@ -193,61 +188,32 @@ impl Layer {
             config.intermediate_size,
             config.layer_norm_eps,
         );
+        let asked = |name| Linear::load(hidden, hidden, vb.pp("attention.self").pp(name));
+        let attended = vb.pp("attention.output");
         Ok(Layer {
-            attention: Attention::load(config, vb.pp("attention.self"))?,
-            attention_output: Linear::load(hidden, hidden, vb.pp("attention.output.dense"))?,
-            attention_norm: LayerNorm::load(hidden, eps, vb.pp("attention.output.LayerNorm"))?,
-            intermediate: Linear::load(hidden, inner, vb.pp("intermediate.dense"))?,
-            activation: config.hidden_act,
-            output: Linear::load(inner, hidden, vb.pp("output.dense"))?,
-            output_norm: LayerNorm::load(hidden, eps, vb.pp("output.LayerNorm"))?,
+            block: Block {
+                query: asked("query")?,
+                key: asked("key")?,
+                value: asked("value")?,
+                attention_output: Linear::load(hidden, hidden, attended.pp("dense"))?,
+                attention_norm: LayerNorm::load(hidden, eps, attended.pp("LayerNorm"))?,
+                intermediate: Linear::load(hidden, inner, vb.pp("intermediate.dense"))?,
+                activation: config.hidden_act,
+                output: Linear::load(inner, hidden, vb.pp("output.dense"))?,
+                output_norm: LayerNorm::load(hidden, eps, vb.pp("output.LayerNorm"))?,
+                heads: config.num_attention_heads,
+            },
+            shares_dropout: Dropout::new(config.attention_probs_dropout_prob),
             dropout: Dropout::new(config.hidden_dropout_prob),
         })
     }
 
     fn forward(&self, states: &Tensor, mask: Option<&Tensor>, pass: Pass<'_>) -> Result<Tensor> {
-        let context = self.attention.forward(states, mask, pass)?;
-        let attended = self.attention_output.forward(&context)?;
-        let attended = self.dropout.add(&attended, states, pass)?;
-        let attended = self.attention_norm.forward(&attended)?;
-        let inner = self
-            .activation
-            .forward(&self.intermediate.forward(&attended)?)?; // (B, T, I)
-        let output = self.output.forward(&inner)?;
-        let output = self.dropout.add(&output, &attended, pass)?;
-        self.output_norm.forward(&output)
-    }
-}
-
-#[derive(Clone, Debug)]
-struct Attention {
-    query: Linear,
-    key: Linear,
-    value: Linear,
-    heads: usize,
-    dropout: Dropout,
-}
-
-impl Attention {
-    fn load(config: &ElectraConfig, vb: VarBuilder<'_>) -> Result<Attention> {
-        let hidden = config.hidden_size;
-        Ok(Attention {
-            query: Linear::load(hidden, hidden, vb.pp("query"))?,
-            key: Linear::load(hidden, hidden, vb.pp("key"))?,
-            value: Linear::load(hidden, hidden, vb.pp("value"))?,
-            heads: config.num_attention_heads,
-            dropout: Dropout::new(config.attention_probs_dropout_prob),
-        })
-    }
-
-    fn forward(&self, states: &Tensor, mask: Option<&Tensor>, pass: Pass<'_>) -> Result<Tensor> {
-        let query = self.query.forward(states)?;
-        let key = self.key.forward(states)?;
-        let value = self.value.forward(states)?;
-        let heads = Heads {
-            heads: self.heads,
-            chance: self.dropout.chance(pass),
+        let chances = Chances {
+            shares: self.shares_dropout.chance(pass),
+            attended: self.dropout.chance(pass),
+            output: self.dropout.chance(pass),
         };
-        ops::attention(&query, &key, &value, mask, heads)
+        self.block.forward(states, mask, chances)
     }
 }

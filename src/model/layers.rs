@@ -147,6 +147,24 @@ impl Linear {
         })
     }
 
+    pub(super) fn weight(&self) -> &Tensor {
+        &self.weight
+    }
+
+    pub(super) fn bias(&self) -> &Tensor {
+        &self.bias
+    }
+
+    pub(super) fn adapter(&self) -> Option<(&Tensor, &Tensor)> {
+        self.adapter.as_ref().map(|(a, b)| (a, b))
+    }
+
+    /// All that can learn.
+    pub(super) fn tensors(&self) -> impl Iterator<Item = &Tensor> {
+        let adapter = self.adapter.iter().flat_map(|(a, b)| [a, b]);
+        [&self.weight, &self.bias].into_iter().chain(adapter)
+    }
+
     /// `(…, inputs)` to `(…, outputs)`.
     ///
     /// # Errors
@@ -182,6 +200,23 @@ impl LayerNorm {
         let weight = vb.get_with_hints(size, "weight", candle_nn::Init::Const(1.0))?;
         let bias = vb.get_with_hints(size, "bias", candle_nn::Init::Const(0.0))?;
         Ok(LayerNorm { weight, bias, eps })
+    }
+
+    pub(super) fn weight(&self) -> &Tensor {
+        &self.weight
+    }
+
+    pub(super) fn bias(&self) -> &Tensor {
+        &self.bias
+    }
+
+    pub(super) fn eps(&self) -> f64 {
+        self.eps
+    }
+
+    /// All that can learn.
+    pub(super) fn tensors(&self) -> impl Iterator<Item = &Tensor> {
+        [&self.weight, &self.bias].into_iter()
     }
 
     /// `(…, size)` to the same shape.

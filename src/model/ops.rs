@@ -7,12 +7,15 @@
 //! answers takes them too: where nothing is tracked, candle keeps nothing.
 //!
 //! Sums are taken in parts of fixed size, in a fixed order: how many threads there are changes when
-//! a result is there, not what it is. What the operations mean in the model is not known here.
+//! a result is there, not what it is. The largest of them, [`Block`], is a whole layer of the encoder;
+//! where weights come from and what the results mean is not known here.
 
 mod attention;
+mod block;
 mod cross_entropy;
 mod dropout;
 mod embedding;
+mod gate;
 mod gelu;
 mod lanes;
 mod linear;
@@ -22,6 +25,7 @@ mod product;
 use candle_core::{CpuStorage, DType, Layout, Result, Storage, Tensor};
 
 pub use attention::{Heads, attention};
+pub use block::{Block, Chances};
 pub use cross_entropy::cross_entropy;
 pub use dropout::{Chance, add_dropped, dropout};
 pub use embedding::embedding;

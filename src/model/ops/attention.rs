@@ -108,12 +108,12 @@ pub(super) struct Sizes {
 }
 
 impl Sizes {
-    fn hidden(self) -> usize {
+    pub(super) fn hidden(self) -> usize {
         self.heads * self.size
     }
 
     /// The shares of all heads of a window.
-    fn shares(self) -> usize {
+    pub(super) fn shares(self) -> usize {
         self.heads * self.tokens * self.tokens
     }
 

@@ -5,7 +5,7 @@ use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tenso
 use rayon::prelude::*;
 
 use super::super::chance::mixed;
-use super::lanes::with_vectors;
+use super::lanes::{add, with_vectors};
 use super::{PART, fits, floats, read, shaped};
 
 /// Which values of one tensor are dropped.
@@ -102,6 +102,27 @@ pub(super) fn forward(xs: &[f32], more: Option<&[f32]>, chance: Option<Chance>, 
                     }
                 }
                 (None, None) => to.copy_from_slice(xs),
+            },
+        );
+    });
+}
+
+/// Multiplies each number with its factor, and adds the number of `more` if there is one.
+pub(super) fn in_place(numbers: &mut [f32], more: Option<&[f32]>, chance: Option<Chance>) {
+    let parts = numbers.par_chunks_mut(PART).enumerate();
+    parts.for_each(|(part, numbers)| {
+        let first = part * PART;
+        with_vectors(
+            #[inline(always)]
+            || {
+                if let Some(chance) = chance {
+                    for (number, at) in numbers.iter_mut().zip(first as u64..) {
+                        *number *= chance.factor(at);
+                    }
+                }
+                if let Some(more) = more {
+                    add(numbers, more.get(first..).unwrap_or_default());
+                }
             },
         );
     });

@@ -11,6 +11,7 @@ mod engine;
 mod finding;
 mod head_choice;
 mod head_reader;
+mod mistakes;
 mod outline;
 mod passes;
 mod tokens;
@@ -22,6 +23,7 @@ pub use finding::{
 };
 pub use head_choice::{HeadChoice, HeadSource, HeadSummary, Task};
 pub use head_reader::{HeadReader, ReadError};
+pub use mistakes::Mistakes;
 pub use outline::Outline;
 pub use passes::Counts;
 pub use window::{Begins, Geometry, Milestone, Run, Window, plan};

@@ -12,7 +12,9 @@ use anyhow::{anyhow, bail};
 
 use super::common::{self, InForce, Progress, Source};
 use super::{Exit, Global, HeadArgs};
-use crate::analysis::{HeadChoice, HeadReader, HeadSource, HeadSummary, ReadError};
+use crate::analysis::{
+    Engine, HeadChoice, HeadReader, HeadSource, HeadSummary, Mistakes, ReadError,
+};
 use crate::model::hub::{self, CachedHead, HubSettings, ModelChoice};
 use crate::model::{
     self, BUILTIN_PREFIX, BuiltinHead, Encoders, HeadCheckpoint, HeadConfig, HeadForward, Task,
@@ -20,6 +22,7 @@ use crate::model::{
 use crate::report::{self, FileError, HeadFormat, HeadPrinter, Looks};
 use crate::settings::{self, NamedHead};
 use crate::text::{Document, Span};
+use crate::worker::inference::ModelSummary;
 
 /// What `--head` says, once it is known what is meant.
 #[derive(Clone)]
@@ -332,6 +335,94 @@ pub(super) fn load_head_for_screen(
     step: &mut dyn FnMut(String),
 ) -> anyhow::Result<(HeadReader, HeadSummary)> {
     let mut notes = Vec::new();
+    let (resolved, checkpoint, revision) =
+        open_for_screen(global, in_force, choice, &mut notes, step)?;
+    step(format!("loading {choice}"));
+    let HeadConfig { task, labels, .. } = &checkpoint.config;
+    let (task, labels) = (*task, labels.clone());
+    let (reader, model, _) = start(
+        in_force, &resolved, checkpoint, revision, encoders, &mut notes,
+    )?;
+    let summary = HeadSummary {
+        id: choice.to_owned(),
+        revision: model.revision,
+        device: model.device,
+        precision: model.precision,
+        task,
+        labels,
+        note: (!notes.is_empty()).then(|| notes.join("; ")),
+    };
+    Ok((reader, summary))
+}
+
+/// The head that the map can show errors with, by the name that `--head` takes: the settings' own
+/// that is called so, else the one that is built in.
+pub(super) fn errors(in_force: &InForce) -> anyhow::Result<Option<String>> {
+    const NAME: &str = "errors";
+    let named =
+        named_heads(in_force)?.any(|(name, head)| name == NAME && head.task == Task::Tagging);
+    let built_in = format!("{BUILTIN_PREFIX}{NAME}");
+    Ok(match named {
+        true => Some(NAME.to_owned()),
+        false => BuiltinHead::find(&built_in).map(BuiltinHead::id),
+    })
+}
+
+/// Loads a head that marks errors as a model that scores, for the screen; as
+/// [`load_head_for_screen`].
+pub(super) fn load_errors_for_screen(
+    global: &Global,
+    in_force: &InForce,
+    choice: &str,
+    encoders: &Encoders,
+    step: &mut dyn FnMut(String),
+) -> anyhow::Result<(Engine, ModelSummary)> {
+    /// The threshold of a head that brings none: more likely an error than not.
+    const EVEN: f32 = 0.5;
+    let mut notes = Vec::new();
+    let (_, checkpoint, _) = open_for_screen(global, in_force, choice, &mut notes, step)?;
+    step(format!("loading {choice}"));
+    let (device, precision) = (&in_force.device, &in_force.precision);
+    // Heads compute in f32, whatever the discriminator is to compute in.
+    let precision = if precision == "int8" {
+        "f32"
+    } else {
+        precision
+    };
+    let (forward, note) = model::load_head_with(&checkpoint, device, precision, encoders)?;
+    notes.extend(note);
+    let HeadCheckpoint {
+        config, tokenizer, ..
+    } = &checkpoint;
+    let summary = ModelSummary {
+        id: choice.to_owned(),
+        device: forward.device(),
+        precision: forward.precision(),
+        threshold: config.encoder.threshold.unwrap_or(EVEN),
+        false_alarms: config.encoder.false_alarms,
+        note: (!notes.is_empty()).then(|| notes.join("; ")),
+    };
+    let Some(mistakes) = Mistakes::new(tokenizer, forward, config) else {
+        bail!(
+            "{choice} {} as {}; to show errors, a head that tags words is needed, with `O` among its \
+             labels for those that are none",
+            does(config.task),
+            config.labels.join(", ")
+        );
+    };
+    let positions = config.max_positions;
+    let engine = Engine::new(Arc::clone(tokenizer), Arc::new(mistakes), positions);
+    Ok((engine, summary))
+}
+
+/// Opens the head that `choice` means, for the screen; the last value is the commit of a hub model.
+fn open_for_screen(
+    global: &Global,
+    in_force: &InForce,
+    choice: &str,
+    notes: &mut Vec<String>,
+    step: &mut dyn FnMut(String),
+) -> anyhow::Result<(Resolved, HeadCheckpoint, Option<String>)> {
     step(format!("opening {choice}"));
     let resolved = resolve(in_force, choice)?;
     // On the screen a revision belongs to the discriminator, unless that can have none.
@@ -350,22 +441,7 @@ pub(super) fn load_head_for_screen(
             Ok(fetched)
         },
     )?;
-    step(format!("loading {choice}"));
-    let HeadConfig { task, labels, .. } = &checkpoint.config;
-    let (task, labels) = (*task, labels.clone());
-    let (reader, model, _) = start(
-        in_force, &resolved, checkpoint, revision, encoders, &mut notes,
-    )?;
-    let summary = HeadSummary {
-        id: choice.to_owned(),
-        revision: model.revision,
-        device: model.device,
-        precision: model.precision,
-        task,
-        labels,
-        note: (!notes.is_empty()).then(|| notes.join("; ")),
-    };
-    Ok((reader, summary))
+    Ok((resolved, checkpoint, revision))
 }
 
 impl Resolved {

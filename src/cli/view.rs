@@ -17,7 +17,7 @@ use crate::ui;
 use crate::ui::Suppliers;
 use crate::ui::state::{Memory, Opening};
 use crate::worker::heads::{Loader, Reader};
-use crate::worker::inference::ModelSummary;
+use crate::worker::inference::{Lens, ModelSummary};
 
 pub(super) fn run(global: &Global, args: &ViewArgs) -> anyhow::Result<Exit> {
     anyhow::ensure!(
@@ -38,12 +38,21 @@ pub(super) fn run(global: &Global, args: &ViewArgs) -> anyhow::Result<Exit> {
 
     let threshold = in_force.threshold(args.threshold, None);
     tracing::debug!(threshold, ?opening, "opening the screen");
+    let encoders = Arc::new(Encoders::default());
     let shelf = Shelf {
         global: global.clone(),
         in_force: in_force.clone(),
-        encoders: Encoders::default(),
+        encoders: Arc::clone(&encoders),
     };
-    let load = move |step: &mut dyn FnMut(String)| {
+    let errors = heads::errors(&in_force)?;
+    let load = move |lens: Lens, step: &mut dyn FnMut(String)| {
+        if lens == Lens::Errors {
+            let name = errors
+                .as_deref()
+                .ok_or("there is no head that marks errors")?;
+            return heads::load_errors_for_screen(&global, &in_force, name, &encoders, step)
+                .map_err(|err| format!("{err:#}"));
+        }
         let (loaded, note) =
             common::load_for_screen(&global, &in_force, step).map_err(|err| format!("{err:#}"))?;
         let summary = ModelSummary {
@@ -84,6 +93,7 @@ fn opening(in_force: &InForce, args: &ViewArgs) -> anyhow::Result<Opening> {
         theme,
         size: Size::default(),
         memory: recall(in_force),
+        has_errors: heads::errors(in_force)?.is_some(),
     };
     for path in &args.paths {
         if path == Path::new("-") {
@@ -102,7 +112,7 @@ struct Shelf {
     global: Global,
     in_force: InForce,
     /// The encoder that the built-in heads share: to change from one to another loads no second.
-    encoders: Encoders,
+    encoders: Arc<Encoders>,
 }
 
 impl Loader for Shelf {

@@ -15,7 +15,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGTSTP};
 use crate::worker::files::Files;
 use crate::worker::finder::Finder;
 use crate::worker::heads::{Heads, Loader};
-use crate::worker::inference::{Inference, ModelSummary, Scorer};
+use crate::worker::inference::{Inference, Lens, ModelSummary, Scorer};
 use crate::worker::pipe;
 
 use super::editor;
@@ -36,7 +36,7 @@ const INPUT_POLL: Duration = Duration::from_millis(100);
 
 /// What the screen is given by those who know where models and settings are.
 pub struct Suppliers<L> {
-    /// Brings the model, on the model's own thread.
+    /// Brings the model that is asked what a lens says, on the model's own thread.
     pub model: L,
     /// Brings heads, on threads of their own.
     pub heads: Arc<dyn Loader>,
@@ -52,7 +52,7 @@ pub struct Suppliers<L> {
 pub fn run<S: Scorer + 'static>(
     mut opening: Opening,
     suppliers: Suppliers<
-        impl FnOnce(&mut dyn FnMut(String)) -> Result<(S, ModelSummary), String> + Send + 'static,
+        impl FnMut(Lens, &mut dyn FnMut(String)) -> Result<(S, ModelSummary), String> + Send + 'static,
     >,
 ) -> io::Result<u8> {
     let (sender, inbox) = mpsc::channel();
@@ -417,6 +417,7 @@ mod tests {
                 height: 8,
             },
             memory: Memory::default(),
+            has_errors: false,
         };
         let (mut state, _) = State::new(opening);
         let (sender, inbox) = mpsc::channel();

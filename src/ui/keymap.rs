@@ -50,6 +50,8 @@ pub enum Action {
     LowerThreshold,
     /// Back to the threshold of the model or the settings.
     ResetThreshold,
+    /// Asks of each word whether it is an error, or again whether it looks replaced.
+    SwitchLens,
     /// The panel after this one.
     NextPanel,
     /// The panel before this one.
@@ -217,6 +219,12 @@ pub const GROUPS: &[(&str, &[Binding])] = &[
                 "=",
                 "reset-threshold",
                 "back to the model's own",
+            ),
+            bind(
+                Action::SwitchLens,
+                "r",
+                "errors",
+                "show errors, or words that look replaced",
             ),
         ],
     ),

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::analysis::{HeadChoice, Task, UnitKind};
 use crate::text::{Document, Language};
-use crate::worker::inference::{DocumentId, Job, ModelSummary};
+use crate::worker::inference::{DocumentId, Job, Lens, ModelSummary};
 use ratatui::layout::Size;
 
 use super::findings::{HeadState, HeadWork, ReadyHead};
@@ -186,6 +186,8 @@ pub struct Opening {
     pub size: Size,
     /// What was kept from the last run.
     pub memory: Memory,
+    /// Whether there is a head that marks errors.
+    pub has_errors: bool,
 }
 
 /// Everything on the screen.
@@ -205,10 +207,18 @@ pub struct State {
     pub is_finding: bool,
     /// The model.
     pub model: Model,
+    /// What is asked of each word, and so which model that is.
+    pub lens: Lens,
+    /// Whether there is a model for the other lens.
+    pub has_errors: bool,
+    /// Whether another lens was asked for and its model is not there yet.
+    pub is_switching: bool,
     /// The threshold that was set by hand; it beats the model's own.
     pub threshold: Option<f32>,
     /// The one that was set when the program began.
     pub threshold_at_start: Option<f32>,
+    /// The same two for the lens that is not used.
+    pub(super) other_threshold: (Option<f32>, Option<f32>),
     /// The heads that are loaded or being loaded.
     pub heads: PerTask<HeadState>,
     /// The heads that could be, once that has been asked.
@@ -267,8 +277,12 @@ impl State {
             offered: Vec::new(),
             is_finding: false,
             model: Model::Loading("starting".into()),
+            lens: Lens::default(),
+            has_errors: opening.has_errors,
+            is_switching: false,
             threshold: opening.threshold,
             threshold_at_start: opening.threshold,
+            other_threshold: (None, None),
             heads: PerTask::default(),
             choices: None,
             memory: opening.memory,

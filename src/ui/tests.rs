@@ -1,6 +1,7 @@
 //! The screen driven by messages: what it asks for, and what it looks like.
 
 mod heads;
+mod lens;
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -72,6 +73,7 @@ impl Screen {
             theme,
             size: Size { width, height },
             memory: Memory::default(),
+            has_errors: false,
         };
         let (state, effects) = State::new(opening);
         Screen { state, effects }
@@ -774,6 +776,7 @@ fn a_folder_fills_the_list_and_an_empty_one_is_said() {
             height: 20,
         },
         memory: Memory::default(),
+        has_errors: false,
     };
     let found = |paths: &[&str], is_last| {
         Message::Found(

@@ -13,7 +13,7 @@ use ratatui::layout::{Position, Rect, Size};
 use crate::worker::files::{FileEvent, Watching};
 use crate::worker::finder::Found;
 use crate::worker::heads::HeadJob;
-use crate::worker::inference::{Job, Reply};
+use crate::worker::inference::{Job, Lens, Reply};
 
 use super::areas::Areas;
 use super::keymap::{self, Action, Key, Lookup};
@@ -21,6 +21,7 @@ use super::message::{Effect, Message, Purpose};
 use super::open::{Open, Work};
 use super::palette::{self, Command};
 use super::prompt::{Picker, Prompt};
+use super::readings::Readings;
 use super::search::Search;
 use super::state::{Model, Panel, Popup, State};
 use super::view;
@@ -50,7 +51,7 @@ pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
     match message {
         Message::Terminal(event) => terminal_event(state, event, &mut effects),
         Message::File(event) => file_event(state, event, &mut effects),
-        Message::Model(reply) => model_reply(state, reply),
+        Message::Model(reply) => model_reply(state, reply, &mut effects),
         Message::Head(reply) => heads::head_reply(state, reply),
         Message::Found(Purpose::Open, found) => documents_found(state, &found, &mut effects),
         Message::Found(Purpose::Offer, found) => documents_offered(state, found),
@@ -385,6 +386,7 @@ pub(super) fn act(state: &mut State, action: Action, effects: &mut Vec<Effect>) 
             let start = state.threshold_at_start;
             set_threshold(state, start);
         }
+        Action::SwitchLens => switch_lens(state, effects),
         Action::NextPanel => turn_panel(state, 1),
         Action::PreviousPanel => turn_panel(state, Panel::ALL.len() - 1),
         Action::HeatPanel => show_panel(state, Panel::Heat),
@@ -805,10 +807,68 @@ fn lose(state: &mut State, path: &Path, reason: &str) {
     }
 }
 
-fn model_reply(state: &mut State, reply: Reply) {
+/// Has the map show the other thing that it can.
+fn switch_lens(state: &mut State, effects: &mut Vec<Effect>) {
+    if !state.has_errors {
+        let text = "no head that marks errors is built in; the map shows words that look replaced";
+        return state.say(text);
+    }
+    match &state.model {
+        Model::Ready(_) => {}
+        Model::Loading(_) => return state.say("the model is not loaded yet"),
+        Model::Failed(_) => return state.say("there is no model to ask"),
+    }
+    let lens = match state.lens {
+        Lens::Replaced => Lens::Errors,
+        Lens::Errors => Lens::Replaced,
+    };
+    use_lens(state, lens, effects);
+}
+
+/// Asks of each word what `lens` says, and forgets what was said of the other.
+fn use_lens(state: &mut State, lens: Lens, effects: &mut Vec<Effect>) {
+    state.lens = lens;
+    state.is_switching = true;
+    state.model = Model::Loading("changing".into());
+    // Each has a threshold of its own, and so has what was set by hand.
+    std::mem::swap(&mut state.threshold, &mut state.other_threshold.0);
+    std::mem::swap(&mut state.threshold_at_start, &mut state.other_threshold.1);
+    state.list_top = None;
+    effects.push(Effect::Model(Job::Use(lens)));
+    let now = state.threshold();
+    for open in &mut state.documents {
+        open.readings = Readings::new(now);
+        if let Some(job) = State::score(open) {
+            open.work = Work::Waiting;
+            effects.push(job);
+        }
+    }
+}
+
+fn model_reply(state: &mut State, reply: Reply, effects: &mut Vec<Effect>) {
+    // Until the other model is there, whatever is said of a text is said by the one before.
+    let is_late = matches!(
+        reply,
+        Reply::Scored { .. } | Reply::Finished { .. } | Reply::Failed { .. }
+    );
+    if state.is_switching && is_late {
+        return;
+    }
     match reply {
         Reply::Loading(step) => state.model = Model::Loading(step),
         Reply::Loaded(summary) => {
+            let is_trouble = |notice: &super::state::Notice| notice.is_error;
+            if state.is_switching && !state.notice.as_ref().is_some_and(is_trouble) {
+                let shown = match state.lens {
+                    Lens::Replaced => "words that look replaced",
+                    Lens::Errors => "errors",
+                };
+                state.say(format!(
+                    "the map shows {shown}, as {} sees them",
+                    summary.id
+                ));
+            }
+            state.is_switching = false;
             if let Some(note) = &summary.note {
                 state.say(note.clone());
             }
@@ -817,6 +877,10 @@ fn model_reply(state: &mut State, reply: Reply) {
             for open in &mut state.documents {
                 open.readings.set_threshold(now);
             }
+        }
+        Reply::LoadFailed(reason) if state.is_switching && state.lens == Lens::Errors => {
+            use_lens(state, Lens::Replaced, effects);
+            state.complain(reason);
         }
         Reply::LoadFailed(reason) => state.model = Model::Failed(reason),
         Reply::Scored {

@@ -22,6 +22,24 @@ pub struct DocumentId(pub u32);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Generation(pub u64);
 
+/// What is asked of each word, and so which model answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Lens {
+    /// Whether it looks as if it had been put in the place of another: the discriminator.
+    #[default]
+    Replaced,
+    /// Whether it is an error: the head that marks errors.
+    Errors,
+}
+
+/// Of two things the one that is for `lens`.
+fn of<T>([replaced, errors]: &mut [T; 2], lens: Lens) -> &mut T {
+    match lens {
+        Lens::Replaced => replaced,
+        Lens::Errors => errors,
+    }
+}
+
 /// What the screen says about the model that was loaded.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ModelSummary {
@@ -63,6 +81,10 @@ pub enum Job {
         /// The document.
         id: DocumentId,
     },
+    /// From now on score with this model, which is loaded if it is not there yet; what was asked of
+    /// the other and is not done is dropped. Answered by [`Reply::Loaded`] or [`Reply::LoadFailed`];
+    /// after the second the model is the one it was.
+    Use(Lens),
 }
 
 /// An answer from the model's thread.
@@ -70,7 +92,7 @@ pub enum Job {
 pub enum Reply {
     /// Loading has reached this step (`reading config.json`, `downloading model.safetensors 41 %`).
     Loading(String),
-    /// The model is ready.
+    /// The model is ready; whatever comes after this is from it.
     Loaded(ModelSummary),
     /// The model cannot be had; the text says why and what to do.
     LoadFailed(String),
@@ -174,15 +196,17 @@ pub struct Inference {
 }
 
 impl Inference {
-    /// Starts the thread, which loads its model by `load` first; `load` may say how far it is.
-    /// Jobs that arrive in the meantime wait, the newest per document. `reply` is called on the
+    /// Starts the thread, which loads its model by `load` first, and another when that is asked for;
+    /// `load` may say how far it is. Jobs that arrive in the meantime wait, the newest per document. `reply` is called on the
     /// thread, so it must only enqueue.
     ///
     /// # Errors
     ///
     /// Those of starting a thread.
     pub fn spawn<S: Scorer>(
-        load: impl FnOnce(&mut dyn FnMut(String)) -> Result<(S, ModelSummary), String> + Send + 'static,
+        mut load: impl FnMut(Lens, &mut dyn FnMut(String)) -> Result<(S, ModelSummary), String>
+        + Send
+        + 'static,
         reply: impl Fn(Reply) + Send + 'static,
     ) -> std::io::Result<Inference> {
         let (jobs, inbox) = mpsc::channel();
@@ -194,17 +218,20 @@ impl Inference {
                 let arrived = Arc::clone(&arrived);
                 let loading = Arc::clone(&loading);
                 move || {
-                    let loaded = catch_unwind(AssertUnwindSafe(|| {
-                        load(&mut |step| reply(Reply::Loading(step)))
-                    }));
-                    loading.store(false, Ordering::Release);
-                    match loaded {
-                        Ok(Ok((scorer, summary))) => {
-                            reply(Reply::Loaded(summary));
-                            run(scorer, &inbox, &arrived, &reply);
+                    let mut bring = |lens| {
+                        loading.store(true, Ordering::Release);
+                        let loaded = catch_unwind(AssertUnwindSafe(|| {
+                            load(lens, &mut |step| reply(Reply::Loading(step)))
+                        }));
+                        loading.store(false, Ordering::Release);
+                        loaded.unwrap_or_else(|panic| Err(panic_message(&*panic)))
+                    };
+                    match bring(Lens::Replaced) {
+                        Ok(loaded) => {
+                            reply(Reply::Loaded(loaded.1.clone()));
+                            run(loaded, &mut bring, &inbox, &arrived, &reply);
                         }
-                        Ok(Err(reason)) => reply(Reply::LoadFailed(reason)),
-                        Err(panic) => reply(Reply::LoadFailed(panic_message(&*panic))),
+                        Err(reason) => reply(Reply::LoadFailed(reason)),
                     }
                 }
             })?;
@@ -255,11 +282,14 @@ struct Work<O> {
 }
 
 fn run<S: Scorer>(
-    mut scorer: S,
+    loaded: (S, ModelSummary),
+    bring: &mut dyn FnMut(Lens) -> Result<(S, ModelSummary), String>,
     inbox: &Receiver<Job>,
     arrived: &AtomicU64,
     reply: &dyn Fn(Reply),
 ) {
+    let mut scorers = [Some(loaded), None];
+    let mut lens = Lens::Replaced;
     let mut queue: Vec<Work<S::Outline>> = Vec::new();
     let mut focus: Option<(DocumentId, Span)> = None;
     // Jobs taken out of the inbox. A job is counted as arrived after it was put in, so it may be
@@ -301,6 +331,20 @@ fn run<S: Scorer>(
                 }
                 Job::Focus { id, span } => focus = Some((id, span)),
                 Job::Forget { id } => queue.retain(|work| work.id != id),
+                Job::Use(wanted) => {
+                    queue.clear();
+                    let scorer = of(&mut scorers, wanted);
+                    if scorer.is_none() {
+                        match bring(wanted) {
+                            Ok(loaded) => *scorer = Some(loaded),
+                            Err(reason) => reply(Reply::LoadFailed(reason)),
+                        }
+                    }
+                    if let Some((_, summary)) = scorer {
+                        lens = wanted;
+                        reply(Reply::Loaded(summary.clone()));
+                    }
+                }
             }
         }
         let focused = focus.and_then(|(id, _)| queue.iter().position(|work| work.id == id));
@@ -310,8 +354,12 @@ fn run<S: Scorer>(
         };
         let here = focus.filter(|(id, _)| *id == work.id).map(|(_, span)| span);
         let is_stale = || arrived.load(Ordering::Acquire) > taken;
+        // It is there, or the lens would be the other.
+        let Some((scorer, _)) = of(&mut scorers, lens) else {
+            return;
+        };
         let step = catch_unwind(AssertUnwindSafe(|| {
-            step(&mut scorer, work, here, &is_stale, reply)
+            step(scorer, work, here, &is_stale, reply)
         }));
         let (id, generation) = (work.id, work.generation);
         let finished = match step {
@@ -430,6 +478,7 @@ mod tests {
 
     /// Regions of ten bytes; before each it asks for a nod, and tells which it was asked for.
     struct Fake {
+        lens: Lens,
         asked: Sender<(String, usize)>,
         nod: Receiver<()>,
     }
@@ -456,9 +505,11 @@ mod tests {
             is_stale: &dyn Fn() -> bool,
             emit: &mut dyn FnMut(Reading),
         ) -> Result<Counts, String> {
-            self.asked
-                .send((document.text.to_string(), region))
-                .unwrap();
+            let text = match self.lens {
+                Lens::Replaced => document.text.to_string(),
+                Lens::Errors => format!("errors of {}", document.text),
+            };
+            self.asked.send((text, region)).unwrap();
             self.nod.recv().map_err(|_| "no more nods".to_owned())?;
             if document.text.contains("panic") {
                 panic!("as asked");
@@ -483,6 +534,7 @@ mod tests {
         // Drop order is significant: the worker waits for its thread, which may wait for a nod until
         // there is nobody left to give one.
         nod: Sender<()>,
+        errors_nod: Sender<()>,
         worker: Option<Inference>,
         asked: Receiver<(String, usize)>,
         replies: Receiver<Reply>,
@@ -495,6 +547,8 @@ mod tests {
         fn new() -> Bench {
             let (asked_in, asked) = mpsc::channel();
             let (nod, nod_out) = mpsc::channel();
+            let (errors_nod, errors_nod_out) = mpsc::channel();
+            let mut nods = [Some(nod_out), Some(errors_nod_out)];
             let (reply, replies) = mpsc::channel();
             let (load, load_out) = mpsc::channel();
             let summary = ModelSummary {
@@ -506,14 +560,22 @@ mod tests {
                 note: None,
             };
             let worker = Inference::spawn(
-                move |_| {
+                move |lens, _| {
                     load_out.recv().map_err(|_| "no model".to_owned())?;
+                    // There is one of each kind of model.
+                    let nod = of(&mut nods, lens).take().ok_or("none is left")?;
+                    let fake = Fake {
+                        asked: asked_in.clone(),
+                        nod,
+                        lens,
+                    };
+                    let id = format!("{lens:?}");
                     Ok((
-                        Fake {
-                            asked: asked_in,
-                            nod: nod_out,
+                        fake,
+                        ModelSummary {
+                            id,
+                            ..summary.clone()
                         },
-                        summary,
                     ))
                 },
                 move |message| drop(reply.send(message)),
@@ -522,6 +584,7 @@ mod tests {
                 worker: Some(worker.unwrap()),
                 asked,
                 nod,
+                errors_nod,
                 replies,
                 load,
             }
@@ -662,6 +725,47 @@ mod tests {
         }
         bench.score(1, 3, "fine");
         assert_eq!(bench.asked().0, "fine");
+    }
+
+    #[test]
+    fn another_model_is_loaded_when_it_is_asked_for_and_the_first_is_kept() {
+        let bench = Bench::loaded();
+        let look = |lens| bench.worker.as_ref().unwrap().submit(Job::Use(lens));
+        let loaded = || match bench.reply() {
+            Reply::Loaded(summary) => summary.id,
+            other => panic!("{other:?}"),
+        };
+        bench.score(1, 1, "a text of two regions");
+        assert_eq!(bench.asked().0, "a text of two regions");
+        look(Lens::Errors);
+        bench.score(1, 1, "text");
+        // What was in hand ends there, unsaid.
+        bench.nod.send(()).unwrap();
+        bench.load.send(()).unwrap();
+        assert_eq!(loaded(), "Errors");
+        assert_eq!(bench.asked().0, "errors of text");
+        bench.errors_nod.send(()).unwrap();
+        assert!(matches!(bench.reply(), Reply::Scored { .. }));
+        assert!(matches!(bench.reply(), Reply::Finished { .. }));
+        // Back to the first, which nobody loads a second time.
+        look(Lens::Replaced);
+        assert_eq!(loaded(), "Replaced");
+        bench.score(1, 1, "text");
+        assert_eq!(bench.asked().0, "text");
+    }
+
+    #[test]
+    fn where_the_other_model_cannot_be_had_the_first_goes_on() {
+        let mut bench = Bench::loaded();
+        drop(std::mem::replace(&mut bench.load, mpsc::channel().0));
+        bench
+            .worker
+            .as_ref()
+            .unwrap()
+            .submit(Job::Use(Lens::Errors));
+        assert_eq!(bench.reply(), Reply::LoadFailed("no model".into()));
+        bench.score(1, 1, "text");
+        assert_eq!(bench.asked().0, "text");
     }
 
     #[test]

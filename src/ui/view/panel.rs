@@ -15,6 +15,7 @@ use crate::ui::findings::items;
 use crate::ui::open::{Open, Work};
 use crate::ui::readings::Hot;
 use crate::ui::state::{Model, Panel, State};
+use crate::worker::inference::Lens;
 
 use super::pen::{Pen, cut, paragraph};
 
@@ -149,7 +150,10 @@ fn draw_heat(buffer: &mut Buffer, state: &State, area: Rect) {
     }
     if flagged == 0 && rows > 0 {
         let text = match open.work {
-            Work::Scored { .. } if open.readings.words() > 0 => "none: every word fits its place",
+            Work::Scored { .. } if open.readings.words() > 0 => match state.lens {
+                Lens::Replaced => "none: every word fits its place",
+                Lens::Errors => "none: no word looks like an error",
+            },
             _ => "",
         };
         Pen::new(buffer, area, offset).put(text, theme.faint());
@@ -257,7 +261,13 @@ fn draw_word(
 /// What p means, for people.
 fn in_words(state: &State, p: f32) -> String {
     let threshold = state.threshold();
-    let meaning = match heat::level(p, threshold) {
+    let level = heat::level(p, threshold);
+    let meaning = match level {
+        0 if state.lens == Lens::Errors => "No error, says the head.",
+        1 | 2 if state.lens == Lens::Errors => "Hardly an error, and not flagged.",
+        3 | 4 if state.lens == Lens::Errors => "Perhaps an error: look at it again.",
+        5 | 6 if state.lens == Lens::Errors => "Probably an error, of spelling, form or choice.",
+        _ if state.lens == Lens::Errors => "Almost certainly an error, says the head.",
         0 => "It fits its place.",
         1 | 2 => "A little unexpected here, not flagged.",
         3 | 4 => "Doubtful: another word may belong here.",

@@ -10,6 +10,7 @@ use unicode_width::UnicodeWidthStr;
 use crate::text::visible;
 use crate::ui::state::{Model, Popup, State};
 use crate::worker::files::Watching;
+use crate::worker::inference::Lens;
 
 use super::pen::{Pen, cut_front};
 
@@ -99,7 +100,14 @@ fn parts(state: &State) -> Vec<(String, Style)> {
         Some(share) if share > 0.0 => format!(" (1 in {:.0} clean words)", 1.0 / share),
         _ => String::new(),
     };
-    parts.push((format!("threshold {threshold:.2}{share}"), theme.faint()));
+    // Where the map can show one thing only, nobody asks which.
+    let lens = match state.lens {
+        _ if !state.has_errors => "",
+        Lens::Replaced => "replaced words, ",
+        Lens::Errors => "errors, ",
+    };
+    let text = format!("{lens}threshold {threshold:.2}{share}");
+    parts.push((text, theme.faint()));
     let watching = match &open.watching {
         _ if open.path == Path::new(crate::worker::pipe::NAME) => None,
         _ if open.lost.is_some() => None,

@@ -6,13 +6,13 @@
 
 pub use crate::model::Task;
 
-/// Where a head comes from.
+/// Where a head comes from; what is nearer to the reader comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum HeadSource {
-    /// The binary carries it.
-    BuiltIn,
     /// The settings name it.
     Configured,
+    /// The binary carries it.
+    BuiltIn,
     /// It lies in the cache of hub models.
     Cached,
     /// Its name is known, and it would have to be downloaded.

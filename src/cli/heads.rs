@@ -1055,7 +1055,7 @@ mod tests {
             );
             format!("{:#}", loaded.err().unwrap())
         };
-        assert!(load("builtin:ner").contains("no head is built in this version"));
+        assert!(load("builtin:ner").contains("there is no builtin:ner"));
         assert!(load("./nope").contains("there is no such folder"));
     }
 

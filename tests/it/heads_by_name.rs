@@ -4,8 +4,8 @@
 use std::fs;
 use std::path::Path;
 
-use electroscope::model::Task;
 use electroscope::model::hub::{self, HubSettings};
+use electroscope::model::{BuiltinHead, Task};
 use serde_json::Value;
 
 use crate::heads_at_work::{cache, copy, head, home, json, said};
@@ -68,16 +68,65 @@ fn without_a_head_there_is_a_list_of_those_that_there_are() {
 }
 
 #[test]
-fn no_head_is_built_in_and_it_is_said_so() {
+fn a_name_that_no_built_in_head_has_is_told_those_that_one_has() {
     let here = with_text();
-    let texts = ["builtin:sst2", "builtin"]
-        .map(|head| said(&here.run(&["classify", "a.md", "--head", head])));
-    insta::assert_snapshot!(texts.join("\n"));
-    let info = here.run(&["model", "info", "builtin:sst2"]);
-    assert!(
-        info.err.contains("no head is built in this version"),
-        "{info:?}"
-    );
+    let known = match BuiltinHead::all() {
+        [] => "no head is built in this version".to_owned(),
+        all => {
+            let names: Vec<String> = all.iter().map(BuiltinHead::id).collect();
+            format!("the heads that are built in are {}", names.join(", "))
+        }
+    };
+    for (arguments, what) in [
+        (
+            &["classify", "a.md", "--head", "builtin:nothing"][..],
+            "there is no builtin:nothing: ",
+        ),
+        (
+            &["classify", "a.md", "--head", "builtin"],
+            "builtin is the discriminator, which doubts words and does nothing else: ",
+        ),
+        (
+            &["model", "info", "builtin:nothing"],
+            "there is no builtin:nothing: ",
+        ),
+    ] {
+        let outcome = here.run(arguments);
+        assert_eq!(outcome.code, 2);
+        assert!(
+            outcome.err.contains(&format!("{what}{known}; give --head")),
+            "{outcome:?}"
+        );
+    }
+}
+
+#[test]
+fn heads_that_are_built_in_read_without_a_network_and_are_described() {
+    let here = with_text();
+    for head in BuiltinHead::all() {
+        let id = head.id();
+        let command = match head.task {
+            Task::Classification => vec!["classify"],
+            Task::QuestionAnswering => vec!["ask", "Who?"],
+            Task::Tagging => vec!["tag"],
+        };
+        let more = ["a.md", "--format", "json", "--offline", "--head", &id];
+        let read = here.run(&[&command[..], &more].concat());
+        assert_eq!(model(&read)["id"], id.as_str());
+        let info = json(&here.run(&["model", "info", &id, "--json"]).out);
+        assert_eq!(info["adapter"]["base"], "builtin");
+        assert_eq!(info["score"], head.score);
+        let usual = BuiltinHead::usual(head.task);
+        if usual.is_some_and(|usual| usual.name == head.name) {
+            let more = ["a.md", "--format", "json"];
+            let unasked = here.run(&[&command[..], &more].concat());
+            assert_eq!(model(&unasked)["id"], id.as_str());
+        }
+    }
+    let listed = json(&here.run(&["model", "list", "--json"]).out);
+    let carried = listed["heads"].as_array().unwrap().iter();
+    let carried = carried.filter(|head| head["source"] == "builtin").count();
+    assert_eq!(carried, BuiltinHead::all().len());
 }
 
 #[test]

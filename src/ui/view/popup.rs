@@ -75,6 +75,8 @@ pub(super) fn draw(buffer: &mut Buffer, state: &State, popup: &Popup) -> Option<
                     HeadSource::Known => "to download",
                 };
                 let size = match choice.bytes {
+                    // It is there whether it is used or not.
+                    _ if choice.source == HeadSource::BuiltIn => source.to_owned(),
                     Some(bytes) => format!("{source} {:.0} MB", bytes as f64 / 1e6),
                     None => source.to_owned(),
                 };

@@ -102,7 +102,7 @@ pub fn write(
     base: &str,
     tensors: &[(String, Tensor)],
 ) -> Result<(), Error> {
-    let path = folder.join("adapter_model.safetensors");
+    let path = folder.join(WEIGHTS[0]);
     let refuse = |what: String| Error::Adapter {
         path: path.clone(),
         what,
@@ -206,6 +206,9 @@ pub fn write(
 /// The file that says that a folder holds an adapter.
 pub(super) const CONFIG: &str = "adapter_config.json";
 
+/// Its weights, by preference.
+pub(super) const WEIGHTS: [&str; 2] = ["adapter_model.safetensors", "adapter_model.bin"];
+
 /// Where a head says, under `"electroscope"` in its `config.json`, which weights the built-in model
 /// had that it was trained on. A name alone would not tell: the next version of this program may
 /// carry another one.
@@ -276,7 +279,7 @@ pub type FindBase<'a> = &'a mut dyn FnMut(&str, Option<&str>) -> Result<PathBuf,
 /// Opens the adapter in `folder` and the checkpoint it stands on; `find` is asked for one on the hub.
 pub(super) fn open(folder: &Path, find: FindBase<'_>) -> Result<HeadCheckpoint, Error> {
     let about = Described::read(folder)?;
-    let weights = ["adapter_model.safetensors", "adapter_model.bin"]
+    let weights = WEIGHTS
         .map(|name| folder.join(name))
         .into_iter()
         .find(|path| path.is_file())

@@ -18,6 +18,7 @@ use serde::Deserialize;
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
+use super::adapter;
 use super::family::Family;
 use super::head::Task;
 
@@ -601,8 +602,9 @@ fn cached_snapshot(id: &str, revision: &str, settings: &HubSettings) -> Option<F
     is_commit(&commit).then_some(())?;
     let folder = settings.repo(id).pointer_path(&commit);
     let has = |names: &[&str]| names.iter().any(|name| folder.join(name).is_file());
-    let complete = has(&["config.json"]) && has(&TOKENIZERS) && has_weights(&folder);
-    complete.then_some(Fetched {
+    let whole = has(&["config.json"]) && has(&TOKENIZERS) && has_weights(&folder);
+    let adapter = has(&[adapter::CONFIG]) && has(&adapter::WEIGHTS);
+    (whole || adapter).then_some(Fetched {
         folder,
         revision: commit,
         note: None,
@@ -751,6 +753,21 @@ fn chosen<'a>(id: &str, listing: &'a Listing) -> Result<Vec<&'a RemoteFile>, Err
             found,
         }
     };
+    // An adapter brings what is its own, and whatever else of a checkpoint lies there; the rest is its
+    // base's.
+    if let (Some(about), None) = (find(adapter::CONFIG), first(&WEIGHTS)) {
+        let weights = first(&adapter::WEIGHTS)
+            .ok_or_else(|| missing("adapter_model.safetensors or adapter_model.bin"))?;
+        let others = [find("config.json"), first(&TOKENIZERS)]
+            .into_iter()
+            .flatten();
+        let extras = EXTRAS.iter().filter_map(|name| find(name));
+        return Ok([about, weights]
+            .into_iter()
+            .chain(others)
+            .chain(extras)
+            .collect());
+    }
     let mut files = vec![find("config.json").ok_or_else(|| missing("config.json"))?];
     files.push(first(&TOKENIZERS).ok_or_else(|| missing("tokenizer.json or vocab.txt"))?);
     files.extend(EXTRAS.iter().filter_map(|name| find(name)));

@@ -267,6 +267,41 @@ fn heads_of_other_families_come_from_the_hub_too() {
 }
 
 #[test]
+fn an_adapter_comes_from_the_hub_and_finds_its_base() {
+    let here = with_text();
+    let reference = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference");
+    let folder = reference.join("adapters/electra-tags");
+    let read = |file: &str| fs::read(folder.join(file)).unwrap();
+    let mut about: Value = serde_json::from_slice(&read("adapter_config.json")).unwrap();
+    about["base_model_name_or_path"] = reference.join("fixtures/projected").to_str().into();
+    let files = [
+        ("adapter_config.json", about.to_string().into_bytes()),
+        (
+            "adapter_model.safetensors",
+            read("adapter_model.safetensors"),
+        ),
+        ("optimizer.pt", b"nobody needs it".to_vec()),
+    ];
+    let files = files.map(|(name, bytes)| (name.to_owned(), bytes));
+    let hub = Hub::with(Repository {
+        id: "org/adapter".to_owned(),
+        commit: "89abcdef0123456789abcdef0123456789abcdef".to_owned(),
+        files: files.into_iter().collect(),
+    });
+    let command = ["tag", "--format", "json", "a.md", "--head"];
+    let there = run(&here, &hub, &[&command[..], &["org/adapter"]].concat());
+    let again = here.run(&[&command[..], &["org/adapter", "--offline"]].concat());
+    let at_hand = here.run(&[&command[..], &[folder.to_str().unwrap()]].concat());
+    let words = |outcome: &Outcome| {
+        assert_eq!(outcome.code, 0, "{outcome:?}");
+        json(&outcome.out)["documents"].take()
+    };
+    assert_eq!(words(&there), words(&at_hand));
+    assert_eq!(words(&again), words(&at_hand));
+    assert_eq!(hub.files().len(), 2);
+}
+
+#[test]
 fn a_name_of_ones_own_has_a_revision_and_a_typed_one_beats_it() {
     let here = with_text();
     let settings = "revision = \"of-the-discriminator\"\n[heads.mine]\nmodel = \"org/head\"\n\

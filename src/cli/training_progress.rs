@@ -17,7 +17,7 @@ use crate::training::watch::{EvaluationReport, StepReport, Watch};
 const BETWEEN_LINES: Duration = Duration::from_secs(15);
 
 /// Marks of the live line's curve.
-const CURVE: usize = 24;
+const CURVE: usize = 12;
 
 /// Draws a training on standard error, and stops it at Ctrl-C.
 pub(super) struct TrainingProgress<'a> {
@@ -52,7 +52,7 @@ impl<'a> TrainingProgress<'a> {
             ProgressDrawTarget::stderr()
         };
         let bar = ProgressBar::with_draw_target(Some(1000), target);
-        let style = ProgressStyle::with_template("{spinner} {bar:20} {percent:>3} %  {wide_msg}");
+        let style = ProgressStyle::with_template("{spinner} {bar:10} {percent:>3} %  {wide_msg}");
         if let Ok(style) = style {
             bar.set_style(style);
         }
@@ -115,22 +115,24 @@ impl Watch for TrainingProgress<'_> {
         self.losses.push(report.loss);
         self.pace.push(Instant::now(), report.tokens);
         let is_due = (self.last_line).is_none_or(|last| last.elapsed() >= BETWEEN_LINES);
-        if self.is_live() {
+        let is_live = self.is_live();
+        if is_live {
             self.bar
                 .set_position((report.done.clamp(0.0, 1.0) * 1000.0) as u64);
-            let parts = told(report, &self.losses, self.pace.tokens_per_second());
-            let left = self.left(report.done).map_or(String::new(), |left| {
-                format!("  {} left", HumanDuration(left))
-            });
-            self.bar
-                .set_message(format!("{parts}{left}  {}", self.losses.sparkline(CURVE)));
-        } else if is_due || report.done >= 1.0 {
-            self.last_line = Some(Instant::now());
-            let parts = told(report, &self.losses, self.pace.tokens_per_second());
-            let left = self.left(report.done).map_or(String::new(), |left| {
-                format!("  {} left", HumanDuration(left))
-            });
-            self.line(&format!("{:>5.1} %  {parts}{left}", report.done * 100.0));
+        }
+        if is_live || is_due || report.done >= 1.0 {
+            let told = Told {
+                report,
+                losses: &self.losses,
+                tokens_per_second: self.pace.tokens_per_second(),
+                left: self.left(report.done),
+            };
+            if is_live {
+                self.bar.set_message(told.live());
+            } else {
+                self.last_line = Some(Instant::now());
+                self.line(&told.plain());
+            }
         }
     }
 
@@ -155,27 +157,72 @@ impl Watch for TrainingProgress<'_> {
     }
 }
 
-/// What a line says of a step.
-fn told(report: &StepReport<'_>, losses: &Curve, tokens_per_second: Option<f64>) -> String {
-    let steps = match report.steps {
-        Some(steps) => format!("step {}/{steps}", report.step),
-        None => format!("step {}", report.step),
-    };
-    let parts: Vec<String> = (report.parts.iter())
-        .map(|(name, value)| format!("{name} {value:.3}"))
-        .collect();
-    let parts = match parts.is_empty() {
-        true => String::new(),
-        false => format!(" ({})", parts.join(", ")),
-    };
-    let pace = tokens_per_second.map_or(String::new(), |pace| {
-        format!("  {} tokens/s", grouped(pace.round() as u64))
-    });
-    let loss = losses.smooth.unwrap_or(report.loss);
-    format!(
-        "{steps}  loss {loss:.3}{parts}  rate {:.1e}{pace}",
-        report.rate
-    )
+/// What there is to be said of a step.
+struct Told<'a> {
+    report: &'a StepReport<'a>,
+    losses: &'a Curve,
+    tokens_per_second: Option<f64>,
+    left: Option<Duration>,
+}
+
+impl Told<'_> {
+    fn loss(&self) -> String {
+        let loss = self.losses.smooth.unwrap_or(self.report.loss);
+        format!("loss {loss:.3}")
+    }
+
+    fn step(&self) -> String {
+        match self.report.steps {
+            Some(steps) => format!("step {}/{steps}", self.report.step),
+            None => format!("step {}", self.report.step),
+        }
+    }
+
+    /// What the loss is made up of, with two blanks before it, or nothing.
+    fn parts(&self) -> String {
+        let parts: Vec<String> = (self.report.parts.iter())
+            .map(|(name, value)| format!("{name} {value:.3}"))
+            .collect();
+        match parts.is_empty() {
+            true => String::new(),
+            false => format!("  ({})", parts.join(", ")),
+        }
+    }
+
+    /// How fast it goes and how long it will, each with two blanks before it, as far as is known.
+    fn course(&self) -> String {
+        let pace = self.tokens_per_second.map(|pace| {
+            let pace = grouped(pace.round() as u64);
+            format!("  {pace} tokens/s")
+        });
+        let left = (self.left).map(|left| format!("  {} left", HumanDuration(left)));
+        format!("{}{}", pace.unwrap_or_default(), left.unwrap_or_default())
+    }
+
+    /// For the live line, which a narrow terminal cuts off: what is looked at most comes first.
+    fn live(&self) -> String {
+        let curve = self.losses.sparkline(CURVE);
+        let rate = self.report.rate;
+        format!(
+            "{} {curve}{}  {}  rate {rate:.1e}{}",
+            self.loss(),
+            self.course(),
+            self.step(),
+            self.parts()
+        )
+    }
+
+    /// For a line of a log.
+    fn plain(&self) -> String {
+        let (percent, rate) = (self.report.done * 100.0, self.report.rate);
+        format!(
+            "{percent:>5.1} %  {}  {}{}  rate {rate:.1e}{}",
+            self.step(),
+            self.loss(),
+            self.parts(),
+            self.course()
+        )
+    }
 }
 
 /// A number with a comma between its thousands.
@@ -286,9 +333,9 @@ mod tests {
         for step in 0..8 {
             curve.push(8.0 - f64::from(step));
         }
-        assert_eq!(curve.sparkline(24), "█▇▆▅▄▃▂▁");
+        assert_eq!(curve.sparkline(CURVE), "█▇▆▅▄▃▂▁");
         assert_eq!(curve.sparkline(2), "█▁");
-        assert_eq!(Curve::default().sparkline(24), "");
+        assert_eq!(Curve::default().sparkline(CURVE), "");
     }
 
     proptest! {
@@ -317,9 +364,25 @@ mod tests {
             rate: 2.5e-4,
             tokens: 2048,
         };
+        let mut losses = Curve::default();
+        losses.push(40.0);
+        losses.push(31.25);
+        let told = Told {
+            report: &report,
+            losses: &losses,
+            tokens_per_second: Some(3210.4),
+            left: Some(Duration::from_secs(600)),
+        };
         assert_eq!(
-            told(&report, &Curve::default(), Some(3210.4)),
-            "step 120/1000  loss 31.250 (generator 9.500, discriminator 0.435)  rate 2.5e-4  3,210 tokens/s"
+            told.plain(),
+            " 12.0 %  step 120/1000  loss 39.562  (generator 9.500, discriminator 0.435)  rate 2.5e-4  \
+             3,210 tokens/s  10 minutes left"
+        );
+        let live = told.live();
+        assert_eq!(
+            live,
+            "loss 39.562 █▁  3,210 tokens/s  10 minutes left  step 120/1000  rate 2.5e-4  \
+             (generator 9.500, discriminator 0.435)"
         );
     }
 

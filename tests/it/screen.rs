@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
+use electroscope::model::{BuiltinHead, Task};
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 
 /// How long something may take before it is taken for lost. The built-in model loads and answers in
@@ -315,7 +316,10 @@ fn heads_are_chosen_on_the_screen_answer_there_and_follow_the_editor() {
     let mut session = Session::start(folder.path(), &["minutes.txt"], &[]);
     session.wait_for("✓");
     session.press("4");
-    session.wait_for("No head is chosen");
+    session.wait_for(match BuiltinHead::usual(Task::Tagging) {
+        Some(head) => head.name,
+        None => "No head is chosen",
+    });
     session.press("m");
     session.wait_for("Heads that tag");
     session.press(&head("electra-tags"));

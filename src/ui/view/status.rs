@@ -100,10 +100,8 @@ fn parts(state: &State) -> Vec<(String, Style)> {
         Some(share) if share > 0.0 => format!(" (1 in {:.0} clean words)", 1.0 / share),
         _ => String::new(),
     };
-    // Where the map can show one thing only, nobody asks which.
     let lens = match state.lens {
-        _ if !state.has_errors => "",
-        Lens::Replaced => "replaced words, ",
+        Lens::Replaced => "",
         Lens::Errors => "errors, ",
     };
     let text = format!("{lens}threshold {threshold:.2}{share}");
@@ -116,5 +114,9 @@ fn parts(state: &State) -> Vec<(String, Style)> {
         None => None,
     };
     parts.extend(watching.map(|text| (text.to_owned(), theme.faint())));
+    // Where the map can show one thing only, nobody asks which.
+    if state.has_errors && state.lens == Lens::Replaced {
+        parts.push(("replaced words".to_owned(), theme.faint()));
+    }
     parts
 }

@@ -26,7 +26,6 @@ pub struct BuiltinHead {
 
 /// A row of the table: the name of the files in `assets/heads/`, and the fields of
 /// [`BuiltinHead`] that are no files.
-#[allow(unused_macros)] // Until there is a row.
 macro_rules! head {
     ($name:literal, $task:ident, $about:literal, $score:literal) => {{
         static WEIGHTS: &super::Aligned<[u8]> = &super::Aligned(*include_bytes!(concat!(
@@ -52,7 +51,26 @@ macro_rules! head {
 /// head!("sentiment", Classification, "whether a sentence speaks well or ill of something (SST-2)",
 ///       "accuracy 0.91 on SST-2"),
 /// ```
-static HEADS: &[BuiltinHead] = &[];
+static HEADS: &[BuiltinHead] = &[
+    head!(
+        "sentiment",
+        Classification,
+        "whether a text speaks well or ill; learnt from free text that word lists labelled",
+        "accuracy 0.719 on SST-2, where always \"positive\" has 0.509"
+    ),
+    head!(
+        "pos",
+        Tagging,
+        "parts of speech; learnt from the English Web Treebank",
+        "accuracy 0.962 on its dev set, where NOUN for every word has 0.167"
+    ),
+    head!(
+        "entities",
+        Tagging,
+        "names of persons, places, products and the like; learnt from WNUT-17",
+        "F1 0.531 on its dev set, where no name at all has 0"
+    ),
+];
 
 /// What stands before the name of a head that the binary carries.
 pub const PREFIX: &str = "builtin:";

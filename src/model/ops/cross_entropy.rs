@@ -47,7 +47,7 @@ struct CrossEntropy {
     targets: Vec<u32>,
     columns: usize,
     /// `log Σ exp` of each row, for the way back.
-    levels: Mutex<Vec<f32>>,
+    levels: Mutex<Vec<Level>>,
 }
 
 impl CustomOp1 for CrossEntropy {
@@ -58,10 +58,10 @@ impl CustomOp1 for CrossEntropy {
     fn cpu_fwd(&self, logits: &CpuStorage, at: &Layout) -> Result<(CpuStorage, Shape)> {
         let logits = floats(logits, at)?;
         let rows = logits.par_chunks(self.columns);
-        let levels: Vec<f32> = rows.clone().map(|row| Level(row).dispatch()).collect();
-        let of_row = |((row, &target), level): ((&[f32], &u32), &f32)| {
+        let levels: Vec<Level> = rows.clone().map(|row| LevelOf(row).dispatch()).collect();
+        let of_row = |((row, &target), level): ((&[f32], &u32), &Level)| {
             let logit = row.get(target as usize).copied().unwrap_or_default();
-            f64::from(level - logit)
+            f64::from(level.rest) - f64::from(logit - level.most)
         };
         let rows = logits.chunks(self.columns).zip(&self.targets).zip(&levels);
         let loss = rows.map(of_row).sum::<f64>() / self.targets.len() as f64;
@@ -95,14 +95,24 @@ impl CustomOp1 for CrossEntropy {
     }
 }
 
-/// `log Σ exp` of a row.
-struct Level<'a>(&'a [f32]);
+/// `log Σ exp` of a row as the sum of two numbers: as one, a row of large logits would lose what tells
+/// them apart.
+#[derive(Clone, Copy, Debug)]
+struct Level {
+    /// The largest logit.
+    most: f32,
+    /// `log Σ exp` of the row less that.
+    rest: f32,
+}
 
-impl SimdOp for Level<'_> {
-    type Output = f32;
+/// [`Level`] of a row.
+struct LevelOf<'a>(&'a [f32]);
+
+impl SimdOp for LevelOf<'_> {
+    type Output = Level;
 
     #[inline(always)]
-    fn eval<I: Isa>(self, isa: I) -> f32 {
+    fn eval<I: Isa>(self, isa: I) -> Level {
         let ops = isa.f32();
         let parts = self.0.chunks_exact(ops.len());
         let rest = parts.remainder();
@@ -119,14 +129,17 @@ impl SimdOp for Level<'_> {
             sum = ops.add(sum, Exp::apply(isa, power));
         }
         let sum: f32 = ops.sum(sum) + rest.iter().map(|x| (x - most).exp()).sum::<f32>();
-        most + sum.ln()
+        Level {
+            most,
+            rest: sum.ln(),
+        }
     }
 }
 
 /// `whole · exp(row - level)`.
 struct Shares<'a> {
     row: &'a [f32],
-    level: f32,
+    level: Level,
     whole: f32,
     to: &'a mut [f32],
 }
@@ -137,16 +150,17 @@ impl SimdOp for Shares<'_> {
     #[inline(always)]
     fn eval<I: Isa>(self, isa: I) {
         let ops = isa.f32();
-        let (level, whole) = (ops.splat(self.level), ops.splat(self.whole));
+        let Level { most, rest: level } = self.level;
+        let (middle, fall, whole) = (ops.splat(most), ops.splat(level), ops.splat(self.whole));
         let mut places = self.to.chunks_exact_mut(ops.len());
         let parts = self.row.chunks_exact(ops.len());
         let rest = parts.remainder();
         for (place, part) in (&mut places).zip(parts) {
-            let share = Exp::apply(isa, ops.sub(ops.load(part), level));
+            let share = Exp::apply(isa, ops.sub(ops.sub(ops.load(part), middle), fall));
             ops.store(ops.mul(share, whole), place);
         }
         for (place, x) in places.into_remainder().iter_mut().zip(rest) {
-            *place = (x - self.level).exp() * self.whole;
+            *place = (x - most - level).exp() * self.whole;
         }
     }
 }

@@ -199,7 +199,8 @@ impl Run<'_> {
                 if let Some(scores) = scores {
                     let worth = Worth::of(&scores);
                     let best = state.best.as_ref();
-                    let is_best = best.is_none_or(|best| worth.value > best.worth.value);
+                    // Of equals the later one: it has seen more.
+                    let is_best = best.is_none_or(|best| worth.value >= best.worth.value);
                     watch.evaluated(&EvaluationReport {
                         step: state.step,
                         values: &scores.values,

@@ -173,7 +173,7 @@ pub(super) fn open_generator(
 
 /// Downloads a hub model, or the head that a name stands for.
 fn pull(global: &Global, in_force: &InForce, id: &str) -> anyhow::Result<Exit> {
-    let folder = if heads::is_name(in_force, id)? {
+    let folder = if id.starts_with(model::BUILTIN_PREFIX) || heads::is_name(in_force, id)? {
         let head = heads::resolve(in_force, id)?;
         let (folder, revision) = heads::bring(global, in_force, &head)?;
         anyhow::ensure!(

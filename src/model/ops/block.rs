@@ -13,7 +13,7 @@ use super::super::layers::{LayerNorm, Linear};
 use super::attention::{Asked, Heads, Sizes};
 use super::dropout::{Chance, add_dropped};
 use super::gate::{Gradients, gate};
-use super::linear::column_sums;
+use super::linear::{column_sums, to_weight};
 use super::product::{Matrix, product, product_into};
 use super::{attention, dropout, fits, floats, gelu, norm, read, shaped};
 
@@ -232,7 +232,7 @@ fn back(
         product_into(rows, weight, 1.0, if more { 1.0 } else { 0.0 }, to)
     })?;
     if linear.weight().track_op() {
-        gradients.leave(linear.weight(), product(rows.transposed(), columns, None)?)?;
+        gradients.leave(linear.weight(), to_weight(ys, outputs, xs, inputs)?)?;
     }
     if linear.bias().track_op() {
         gradients.leave(linear.bias(), column_sums(ys, outputs))?;

@@ -10,6 +10,9 @@ use super::{fits, floats, read, shaped};
 /// Rows whose sum one thread takes.
 const ROWS: usize = 256;
 
+/// Rows that are turned into columns together: a line of the cache.
+const TILE: usize = 16;
+
 /// `(…, inputs)` to `(…, outputs)` by a weight `(outputs, inputs)` and, if there is one, a bias
 /// `(outputs)`. No gradient is computed for a weight that is not tracked.
 ///
@@ -70,6 +73,33 @@ pub(super) fn column_sums(numbers: &[f32], columns: usize) -> Vec<f32> {
     sums
 }
 
+/// The gradient of a weight, `ysᵀ · xs`, from rows of what came out and of what went in.
+///
+/// The left operand is read down its columns, which is slow where they are far apart, so the wider
+/// of the two is made the right one.
+pub(super) fn to_weight(ys: &[f32], outputs: usize, xs: &[f32], inputs: usize) -> Result<Vec<f32>> {
+    let (rows, columns) = (Matrix::new(ys, outputs), Matrix::new(xs, inputs));
+    if outputs <= inputs {
+        return product(rows.transposed(), columns, None);
+    }
+    let across = product(columns.transposed(), rows, None)?; // (inputs, outputs)
+    let mut to = vec![0.0; across.len()];
+    to.par_chunks_mut(TILE * inputs)
+        .enumerate()
+        .for_each(|(tile, to)| {
+            let first = tile * TILE;
+            let width = to.len() / inputs;
+            for (column, from) in across.chunks_exact(outputs).enumerate() {
+                let from = from.get(first..first + width).unwrap_or_default();
+                let places = to.iter_mut().skip(column).step_by(inputs);
+                for (place, number) in places.zip(from) {
+                    *place = *number;
+                }
+            }
+        });
+    Ok(to)
+}
+
 /// The shape of what comes out.
 fn to_outputs(xs: &Layout, weight: &Layout) -> Result<(Shape, usize)> {
     let (outputs, inputs) = weight.shape().dims2()?;
@@ -88,24 +118,22 @@ fn backward(
 ) -> Result<(Option<Tensor>, Option<Tensor>)> {
     let (outputs, inputs) = weight.dims2()?;
     read(gradient, |ys| {
-        let ys = Matrix::new(ys, outputs);
         let to_operand = if xs.track_op() {
             let numbers = read(weight, |weight| {
+                let ys = Matrix::new(ys, outputs);
                 product(ys, Matrix::new(weight, inputs), None)
             })?;
             Some(shaped(numbers, xs)?)
         } else {
             None
         };
-        let to_weight = if weight.track_op() {
-            let numbers = read(xs, |xs| {
-                product(ys.transposed(), Matrix::new(xs, inputs), None)
-            })?;
+        let to_parameter = if weight.track_op() {
+            let numbers = read(xs, |xs| to_weight(ys, outputs, xs, inputs))?;
             Some(shaped(numbers, weight)?)
         } else {
             None
         };
-        Ok((to_operand, to_weight))
+        Ok((to_operand, to_parameter))
     })
 }
 

@@ -73,7 +73,7 @@ pub(super) struct ClassificationArgs {
     #[command(flatten)]
     columns: TableArgs,
     /// Clean text to learn `acceptable` and `unacceptable` from, once errors of writing are put into
-    /// half of its sentences: files, folders, .zst; may be given several times
+    /// most of its sentences: files, folders, .zst; may be given several times
     #[arg(long, value_name = "TEXT", conflicts_with = "train")]
     slips: Vec<PathBuf>,
     #[command(flatten)]

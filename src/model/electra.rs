@@ -164,6 +164,9 @@ impl Embeddings {
 
     fn forward(&self, batch: &Batch, pass: Pass<'_>) -> Result<Tensor> {
         let (_, length) = batch.ids.dims2()?;
+        if length == 0 {
+            candle_core::bail!("a window without a token, for which there is nothing to say");
+        }
         let mut sum = ops::embedding(self.words.embeddings(), &batch.ids)?; // (B, T, E)
         if let Some(segments) = &self.segments {
             sum = (sum + ops::embedding(segments.embeddings(), &batch.segments)?)?; // (B, T, E)

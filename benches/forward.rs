@@ -8,6 +8,7 @@
 
 #![allow(
     missing_docs,
+    clippy::panic,
     clippy::unwrap_used,
     clippy::print_stdout,
     reason = "a program to be looked at, on models that it made itself"

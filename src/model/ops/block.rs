@@ -84,10 +84,10 @@ impl Block {
         chances: Chances,
     ) -> Result<Tensor> {
         let learns = self.tensors().iter().any(|tensor| tensor.track_op());
-        if learns || states.track_op() {
-            if let Some(states) = self.fused(states, mask, chances)? {
-                return Ok(states);
-            }
+        if (learns || states.track_op())
+            && let Some(states) = self.fused(states, mask, chances)?
+        {
+            return Ok(states);
         }
         self.composed(states, mask, chances)
     }

@@ -113,10 +113,8 @@ pub fn matched(of_data: &[String], of_head: &[String]) -> Result<Vec<usize>, Err
         let mut labels = labels.iter().enumerate();
         labels.all(|(at, label)| same(label, &format!("LABEL_{at}")))
     };
-    if is_unnamed(of_head) || is_unnamed(of_data) {
-        if of_data.len() <= of_head.len() {
-            return Ok((0..of_data.len()).collect());
-        }
+    if (is_unnamed(of_head) || is_unnamed(of_data)) && of_data.len() <= of_head.len() {
+        return Ok((0..of_data.len()).collect());
     }
     let unknown = of_data.iter().zip(&by_name);
     let unknown: Vec<&str> = unknown

@@ -172,6 +172,9 @@ impl Words {
     }
 }
 
+/// Of each text, of each of its words, what is said of the parts that the tokenizer has of it.
+type Parts<T> = Vec<Vec<Vec<T>>>;
+
 /// What `row` makes of the logits of each word's first piece, for every word that the tokenizer has
 /// within a word of a text; and how many tokens were read.
 ///
@@ -184,7 +187,7 @@ pub(super) fn read_words<T: Clone>(
     positions: usize,
     watch: &mut dyn Watch,
     row: impl Fn(&[f32]) -> T,
-) -> Result<(Vec<Vec<Vec<T>>>, usize), Error> {
+) -> Result<(Parts<T>, usize), Error> {
     let room = positions.saturating_sub(2).max(1);
     let (mut windows, mut places) = (Vec::new(), Vec::new());
     let mut pieces: Vec<Vec<Piece>> = Vec::with_capacity(texts.len());

@@ -402,7 +402,8 @@ fn a_training_goes_on_only_with_what_it_was_begun_with() {
             provenance: &Provenance::default(),
             device: &Device::Cpu,
         };
-        run.go(state, Duration::from_secs(3600), &mut StopAfter(2, 0))
+        let outcome = run.go(state, Duration::from_secs(3600), &mut StopAfter(2, 0));
+        outcome.map_err(|err| err.to_string())
     };
     run(&settings, None).unwrap();
     let state = Folder::resumed(&path).unwrap().1;
@@ -410,6 +411,6 @@ fn a_training_goes_on_only_with_what_it_was_begun_with() {
         seed: 2,
         ..settings
     };
-    let refusal = run(&other, Some(state)).unwrap_err().to_string();
+    let refusal = run(&other, Some(state)).unwrap_err();
     assert!(refusal.contains("seed 1, and it is 2 now"), "{refusal}");
 }

@@ -1,7 +1,7 @@
 //! The small operations of the encoder, in forms that gradients can pass.
 //!
 //! candle's fused `layer_norm` and `softmax_last_dim` have no backward: they cut the graph in
-//! silence. What is here is made of [`ops`](super::ops), which have one. candle's own dropout cannot
+//! silence. What is here is made of `ops`, which have one. candle's own dropout cannot
 //! be seeded on a CPU; ours is a function of seed, step and place, so that a training that was
 //! interrupted goes on as if it had not been.
 

@@ -288,7 +288,7 @@ fn touched(pieces: &[Piece], answer: &GoldAnswer) -> Option<Range<usize>> {
 ///
 /// A word of the data may be several to the tokenizer, such as `U.S.`. Since those are what gets a
 /// label when a head tags a text, each has its target at its first piece: the label of the word,
-/// with the letter that fits its place if the labels mark entities ([`Parts`]).
+/// with the letter that fits its place if the labels mark entities.
 pub fn tagging(data: &Tagged, tokenizer: &Tokenizer, length: usize) -> Features {
     let parts: Vec<Parts> = (0..data.labels.len())
         .map(|label| Parts::of(label, &data.labels))

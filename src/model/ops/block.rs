@@ -72,7 +72,7 @@ impl Block {
             .collect()
     }
 
-    /// `(B, T, H)` states through the layer; `mask` as in [`attention`](super::attention).
+    /// `(B, T, H)` states through the layer; `mask` as in `attention`.
     ///
     /// # Errors
     ///

@@ -1,6 +1,6 @@
 //! Fine-tuning: a head on an encoder, from labelled data to a checkpoint.
 //!
-//! [`run`] is the loop; `material` is what there is to learn for each task, `folder` what lies on the
+//! [`Run::go`] is the loop; `material` is what there is to learn for each task, `folder` what lies on the
 //! disk while it runs and when it is done, `card` the model card. Everything about a step follows from
 //! the settings and its number, so a run that was killed goes on as if it had not been.
 

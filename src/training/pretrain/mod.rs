@@ -1,12 +1,12 @@
 //! Pre-training: a generator fakes tokens, a discriminator finds them.
 //!
-//! The way of a step: [`corpus`] reads text and cuts it into windows by [`segments`], [`masking`]
-//! chooses what is to be guessed, both on a thread of their own in [`feed`]; [`pair`] lets the
+//! The way of a step: `corpus` reads text and cuts it into windows by `segments`, `masking`
+//! chooses what is to be guessed, both on a thread of their own in `feed`; `pair` lets the
 //! generator guess and sample and the discriminator look; the optimiser moves what they share and
-//! what each has. [`evaluation`] measures on text that is kept aside, [`saved`] keeps all that is
-//! needed to go on after an interruption, [`record`] writes the log and what comes out at the end.
+//! what each has. `evaluation` measures on text that is kept aside, `saved` keeps all that is
+//! needed to go on after an interruption, `record` writes the log and what comes out at the end.
 //!
-//! Everything that is done by chance is a function of the seed and of the step ([`chance`]): a
+//! Everything that is done by chance is a function of the seed and of the step (`chance`): a
 //! training that was interrupted and goes on makes the same numbers, bit for bit, as one that was
 //! not. One that is bounded by the clock is the exception, since its learning rate follows the clock.
 //!

@@ -1,6 +1,6 @@
 //! What a discriminator is worth at its own trade: finding words that were put in the place of others.
 //!
-//! A held-out text is [spoilt](corrupt) in one of three ways, the discriminator gives each token its
+//! A held-out text is spoilt in one of three ways, the discriminator gives each token its
 //! p, and p is compared with what was done. Which ways there are is said at [`Way`]. Everything but
 //! the time follows from the text, the seed and the models.
 

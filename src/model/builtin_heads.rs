@@ -65,6 +65,13 @@ static HEADS: &[BuiltinHead] = &[
         "Matthews' correlation 0.166 on CoLA, where chance has 0"
     ),
     head!(
+        "qa",
+        QuestionAnswering,
+        "where in a text the answer to a question stands, or that there is none; learnt from parts of \
+         SQuAD and from QAMR",
+        "F1 0.540 on a dev part of SQuAD, where no answer at all has 0.349"
+    ),
+    head!(
         "pos",
         Tagging,
         "parts of speech; learnt from the English Web Treebank",

@@ -5,8 +5,8 @@
 #     assets/heads/build.sh PROGRAM DATA CORPUS OUT [NAME...]
 #
 # PROGRAM is electroscope, built for release; DATA holds the data sets by the names below; CORPUS holds
-# free English text, a paragraph a line. OUT/NAME becomes the checkpoint of each. On two cores all of
-# them take about two hours; the same thread count gives the same numbers.
+# free English text, a paragraph a line. OUT/NAME becomes the checkpoint of each. On two busy cores all
+# of them took about an hour; the same thread count gives the same numbers.
 set -eu
 program=$1 data=$2 corpus=$3 out=$4
 shift 4

@@ -3,15 +3,18 @@
     python train.py [--ours PROGRAM] [--rounds N] [MODEL ...]
 
 With --ours, the measuring program that `cargo bench --bench train --no-run` built takes turns with
-PyTorch, and the ratio of each turn and their median are printed. It needs torch and transformers, and
-uses two threads unless OMP_NUM_THREADS says otherwise. PyTorch's best settings are used: eager
-attention (that of SDPA has a slower backward on a CPU), no waiting in a loop at barriers.
+PyTorch, and the ratio of each turn and their median are printed. Each turn is a process of its own:
+threads of PyTorch that wait in a loop would otherwise share the cores with what runs next. It needs
+torch and transformers, and uses two threads unless OMP_NUM_THREADS says otherwise. Threads do not wait
+in a loop unless OMP_WAIT_POLICY says so, and attention is eager unless --attention says otherwise:
+which of these is the fastest depends on the machine and on what else it does, so try them all.
 """
 
 import argparse
 import os
 import statistics
 import subprocess
+import sys
 import time
 
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
@@ -79,23 +82,32 @@ def measure(name, attention):
     return windows * tokens / statistics.median(times)
 
 
+def turn(*command):
+    answer = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    return float(answer.stdout)
+
+
 def main():
     arguments = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     arguments.add_argument("models", nargs="*", default=list(MODELS), metavar="MODEL")
     arguments.add_argument("--ours", metavar="PROGRAM")
     arguments.add_argument("--rounds", type=int, default=3)
     arguments.add_argument("--attention", default="eager", choices=["eager", "sdpa"])
+    arguments.add_argument("--once", action="store_true", help="print one model's tokens/s alone")
     arguments = arguments.parse_args()
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+    if arguments.once:
+        print(measure(arguments.models[0], arguments.attention))
+        return
     print("| model | PyTorch, tokens/s | ours, tokens/s | ours / PyTorch, each round | median |")
     print("|---|---|---|---|---|")
     for name in arguments.models:
         theirs, ours = [], []
         for _ in range(arguments.rounds):
-            theirs.append(measure(name, arguments.attention))
+            theirs.append(turn(sys.executable, os.path.abspath(__file__), "--once",
+                               "--attention", arguments.attention, name))
             if arguments.ours:
-                answer = subprocess.run([arguments.ours, name], check=True, capture_output=True)
-                ours.append(float(answer.stdout))
+                ours.append(turn(arguments.ours, name))
         ratios = [own / other for own, other in zip(ours, theirs)]
         print(f"| {name} | {statistics.median(theirs):.0f} "
               f"| {statistics.median(ours) if ours else float('nan'):.0f} "

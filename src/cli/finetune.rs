@@ -270,14 +270,10 @@ fn texts(
     let main = args.task.and_then(|task| task.metrics().first().copied());
     let mut material = texts_of(args, main, progress)?;
     // A task has dev sets of its own format, whatever is learnt from.
-    if let (Some(task), Material::Texts { dev, .. }) = (args.task, &mut material) {
-        for (at, path) in args.dev.iter().enumerate() {
-            let read = glue::read_dev(task, path)?;
-            match dev.as_mut().filter(|_| at > 0) {
-                Some(dev) => dev.texts.extend(read.texts),
-                None => *dev = Some(read),
-            }
-        }
+    if let (Some(task), Material::Texts { dev, .. }) = (args.task, &mut material)
+        && let Some(named) = joined(&args.dev, |path| glue::read_dev(task, path), add_texts)?
+    {
+        *dev = Some(named);
     }
     Ok((material, args.task.map(|task| task.epochs() as f64)))
 }
@@ -320,19 +316,15 @@ fn texts_of(
         }
         None => table::read(first, &columns)?,
     };
-    for path in more {
-        train
-            .texts
-            .extend(table::read_known(path, &columns, &train.labels)?.texts);
+    let labels = train.labels.clone();
+    let read = |path: &Path| table::read_known(path, &columns, &labels);
+    if let Some(more) = joined(more, read, add_texts)? {
+        add_texts(&mut train, more);
     }
-    let mut dev: Option<Classified> = None;
-    for path in args.dev.iter().filter(|_| args.task.is_none()) {
-        let read = table::read_known(path, &columns, &train.labels)?;
-        match &mut dev {
-            Some(dev) => dev.texts.extend(read.texts),
-            None => dev = Some(read),
-        }
-    }
+    let dev = match args.task {
+        Some(_) => None,
+        None => joined(&args.dev, read, add_texts)?,
+    };
     Ok(Material::Texts { train, dev, main })
 }
 
@@ -353,16 +345,8 @@ fn questions(args: &QaArgs) -> anyhow::Result<Material> {
         true => squad::Version::V1,
         false => squad::Version::V2,
     };
-    let read = |paths: &[PathBuf]| -> Result<Option<Questions>, Error> {
-        let mut all: Option<Questions> = None;
-        for path in paths {
-            let read = squad::read(path, version)?;
-            all.get_or_insert_default()
-                .paragraphs
-                .extend(read.paragraphs);
-        }
-        Ok(all)
-    };
+    let add = |all: &mut Questions, more: Questions| all.paragraphs.extend(more.paragraphs);
+    let read = |paths: &[PathBuf]| joined(paths, |path| squad::read(path, version), add);
     Ok(Material::Questions {
         train: read(&args.train)?.unwrap_or_default(),
         dev: read(&args.dev)?,
@@ -398,24 +382,42 @@ fn tags(args: &TaggingArgs, progress: &mut TrainingProgress<'_>) -> anyhow::Resu
         bail!("there is nothing to learn from; name a file with --train");
     };
     let mut train = columns::read(first, column)?;
-    for path in more {
-        train
-            .sentences
-            .extend(columns::read_known(path, column, &train.labels)?.sentences);
+    let labels = train.labels.clone();
+    let read = |path: &Path| columns::read_known(path, column, &labels);
+    if let Some(more) = joined(more, read, add_sentences)? {
+        add_sentences(&mut train, more);
     }
-    let mut dev: Option<Tagged> = None;
-    for path in &args.dev {
-        let read = columns::read_known(path, column, &train.labels)?;
-        match &mut dev {
-            Some(dev) => dev.sentences.extend(read.sentences),
-            None => dev = Some(read),
-        }
-    }
+    let dev = joined(&args.dev, read, add_sentences)?;
     Ok(Material::Tags {
         train,
         dev,
         main: None,
     })
+}
+
+/// What the files at `paths` hold together; none if there are none.
+fn joined<T>(
+    paths: &[PathBuf],
+    read: impl Fn(&Path) -> Result<T, Error>,
+    add: impl Fn(&mut T, T),
+) -> Result<Option<T>, Error> {
+    let mut all: Option<T> = None;
+    for path in paths {
+        let more = read(path)?;
+        match &mut all {
+            Some(all) => add(all, more),
+            None => all = Some(more),
+        }
+    }
+    Ok(all)
+}
+
+fn add_texts(all: &mut Classified, more: Classified) {
+    all.texts.extend(more.texts);
+}
+
+fn add_sentences(all: &mut Tagged, more: Tagged) {
+    all.sentences.extend(more.sentences);
 }
 
 /// Sentences with slips, to learn from and, if text is held out for that, to measure on.
@@ -455,7 +457,7 @@ fn slipped(
                 return Err(err.into());
             }
             match &mut all {
-                Some(all) => all.sentences.extend(tagged.sentences),
+                Some(all) => add_sentences(all, tagged),
                 None => all = Some(tagged),
             }
         }

@@ -6,6 +6,7 @@
 
 pub mod batches;
 pub mod data;
+mod disk;
 mod error;
 pub mod example;
 pub mod features;

@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use super::super::Error;
 use super::super::measure::Scores;
+use super::super::{Error, disk};
 use super::settings::Settings;
 use crate::model::Weights;
 
@@ -249,10 +249,10 @@ impl Folder {
     ) -> Result<(), Error> {
         let fresh = self.training().join("new");
         self.make(&fresh)?;
-        write(&fresh.join(WEIGHTS), learnt)?;
-        write(&fresh.join(MOMENTS), &moments.iter().cloned().collect())?;
+        disk::write_tensors(&fresh.join(WEIGHTS), learnt)?;
+        disk::write_tensors(&fresh.join(MOMENTS), &moments.iter().cloned().collect())?;
         let json = serde_json::to_vec_pretty(state).unwrap_or_default();
-        write_bytes(&fresh.join(STATE), &json)?;
+        disk::write(&fresh.join(STATE), &json)?;
         self.rename(
             &fresh,
             &self.training().join(format!("step-{}", state.step)),
@@ -295,7 +295,7 @@ impl Folder {
     ) -> Result<(), Error> {
         let fresh = self.training().join("new");
         self.make(&fresh)?;
-        write(&fresh.join(WEIGHTS), learnt)?;
+        disk::write_tensors(&fresh.join(WEIGHTS), learnt)?;
         self.rename(
             &fresh,
             &self.training().join(format!("best-{}", state.step)),
@@ -324,7 +324,7 @@ impl Folder {
     /// [`Error::Write`], [`Error::Model`].
     pub(super) fn hold(&self, learnt: &HashMap<String, Tensor>) -> Result<Weights, Error> {
         let path = self.training().join("whole.safetensors");
-        write(&path, learnt)?;
+        disk::write_tensors(&path, learnt)?;
         Ok(Weights::open(&path)?)
     }
 
@@ -380,31 +380,6 @@ impl Folder {
             source,
         })
     }
-}
-
-fn write(path: &Path, tensors: &HashMap<String, Tensor>) -> Result<(), Error> {
-    let failed = |source| Error::Write {
-        path: path.to_owned(),
-        source,
-    };
-    candle_core::safetensors::save(tensors, path)
-        .map_err(|err| failed(std::io::Error::other(err)))?;
-    // Before it gets its name, it has to be there.
-    std::fs::File::open(path)
-        .and_then(|file| file.sync_all())
-        .map_err(failed)
-}
-
-pub(super) fn write_bytes(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    use std::io::Write;
-    let written = std::fs::File::create(path).and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.sync_all()
-    });
-    written.map_err(|source| Error::Write {
-        path: path.to_owned(),
-        source,
-    })
 }
 
 fn read(path: &Path) -> Result<HashMap<String, Tensor>, Error> {

@@ -13,13 +13,13 @@ use std::time::{Duration, Instant};
 
 use candle_core::{Device, Tensor};
 
-use super::Error;
 use super::batches::batches;
 use super::example::Example;
 use super::learner::Learner;
 use super::optimizer::{AdamSettings, Optimizer};
 use super::schedule::Schedule;
 use super::watch::{EvaluationReport, StepReport, Watch};
+use super::{Error, disk};
 use crate::model::{self, Checkpoint, HeadConfig, adapter};
 
 pub use card::Provenance;
@@ -270,9 +270,9 @@ impl Run<'_> {
             .unwrap_or_default()
             .to_string_lossy();
         let card = card::card(&name, &config, provenance, state, learner.learning());
-        folder::write_bytes(&draft.join("README.md"), card.as_bytes())?;
+        disk::write(&draft.join("README.md"), card.as_bytes())?;
         if let Some(notice) = &provenance.notice {
-            folder::write_bytes(&draft.join("NOTICE"), notice.as_bytes())?;
+            disk::write(&draft.join("NOTICE"), notice.as_bytes())?;
         }
         folder.publish(&draft)?;
         Ok(Outcome::Finished(Finished {

@@ -5,6 +5,8 @@
 //! seed and from what the choice is about. So no choice depends on a thread or on what was done
 //! before an interruption, and nothing of chance need be saved.
 
+use crate::model::chance::mixed;
+
 /// A sequence of numbers that look like chance: SplitMix64 (Steele, Lea, Flood 2014).
 #[derive(Clone, Debug)]
 pub(super) struct Chance {
@@ -64,13 +66,6 @@ impl Chance {
 }
 
 const STEP: u64 = 0x9E37_79B9_7F4A_7C15;
-
-fn mixed(number: u64) -> u64 {
-    let mut z = number.wrapping_add(STEP);
-    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    z ^ (z >> 31)
-}
 
 #[cfg(test)]
 mod tests {

@@ -14,6 +14,7 @@ use super::pair::{Pair, SAMPLES, rows};
 use super::segments::Example;
 use crate::model::layers::Pass;
 use crate::training::Error;
+use crate::training::metrics::area_under_curve;
 
 /// Windows that are measured on at most: enough for two digits, few enough for a CPU.
 pub(super) const MOST_WINDOWS: usize = 256;
@@ -102,26 +103,6 @@ pub(super) fn evaluate(
         ("sampled_masked_lm_accuracy", share_of(sampled, masks)),
         ("masked_lm_loss", generator_loss / masks.max(1) as f64),
     ])
-}
-
-/// The chance that a case that is so has a higher value than one that is not, equals counting half;
-/// none where all are so, or none.
-fn area_under_curve(cases: &[(f64, bool)]) -> Option<f64> {
-    let mut cases = cases.to_vec();
-    cases.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
-    let so = cases.iter().filter(|(_, is_so)| *is_so).count();
-    let not = cases.len() - so;
-    if so == 0 || not == 0 {
-        return None;
-    }
-    let (mut below, mut sum) = (0usize, 0.0);
-    for equals in cases.chunk_by(|a, b| a.0 == b.0) {
-        let so_here = equals.iter().filter(|(_, is_so)| *is_so).count();
-        let not_here = equals.len() - so_here;
-        sum += so_here as f64 * (below as f64 + not_here as f64 / 2.0);
-        below += not_here;
-    }
-    Some(sum / (so as f64 * not as f64))
 }
 
 #[cfg(test)]

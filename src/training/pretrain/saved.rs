@@ -5,7 +5,6 @@
 //! that is a function of the seed and the step.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -15,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::Settings;
 use super::corpus::{Corpus, Position};
 use crate::model::Tokenizer;
-use crate::training::Error;
+use crate::training::{Error, disk};
 
 /// Of which kind what is saved is; what is of another cannot be gone on with.
 const FORMAT: u32 = 1;
@@ -115,15 +114,12 @@ pub(super) fn save(out: &Path, parts: &Parts<'_>) -> Result<PathBuf, Error> {
     std::fs::create_dir_all(&fresh).map_err(failed(&fresh))?;
     let json = serde_json::to_vec_pretty(parts.state)
         .map_err(|err| failed(&fresh)(std::io::Error::other(err)))?;
-    write(&fresh.join("state.json"), &json)?;
+    disk::write(&fresh.join("state.json"), &json)?;
     let tokenizer = parts.tokenizer.to_json()?;
-    write(&fresh.join("tokenizer.json"), tokenizer.as_bytes())?;
+    disk::write(&fresh.join("tokenizer.json"), tokenizer.as_bytes())?;
     for (name, tensors) in [("weights", &parts.weights), ("moments", &parts.moments)] {
         let path = fresh.join(format!("{name}.safetensors"));
-        candle_core::safetensors::save(tensors, &path)?;
-        File::open(&path)
-            .and_then(|file| file.sync_all())
-            .map_err(failed(&path))?;
+        disk::write_tensors(&path, tensors)?;
     }
     if folder.exists() {
         // A training that was stopped at once after going on: the same is there already.
@@ -134,20 +130,6 @@ pub(super) fn save(out: &Path, parts: &Parts<'_>) -> Result<PathBuf, Error> {
         std::fs::remove_dir_all(&old).map_err(failed(&old))?;
     }
     Ok(folder)
-}
-
-/// Writes a file whole and waits until it is on the disk.
-fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    use std::io::Write;
-    File::create(path)
-        .and_then(|mut file| {
-            file.write_all(bytes)?;
-            file.sync_all()
-        })
-        .map_err(|source| Error::Write {
-            path: path.to_owned(),
-            source,
-        })
 }
 
 /// What is saved below `out`, the last one last.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use candle_core::Device;
 use electroscope::model::{Checkpoint, Problem, Task};
-use electroscope::training::data::{Classified, ClassifiedText};
+use electroscope::training::data::{Classified, ClassifiedText, Questions};
 use electroscope::training::example::Target;
 use electroscope::training::finetune::{Folder, Material, Outcome, Provenance, Run, Settings};
 use electroscope::training::watch::{EvaluationReport, StepReport, Watch};
@@ -379,6 +379,28 @@ fn a_training_that_was_stopped_goes_on_as_if_it_had_not_been() {
         let bytes = |folder: &str| std::fs::read(path(folder).join(name)).unwrap();
         assert!(bytes("through") == bytes("halted"), "{lora:?}");
     }
+}
+
+#[test]
+fn data_of_which_no_token_is_left_is_an_error() {
+    let here = Sandbox::new();
+    let run = Run {
+        base: &Checkpoint::open(&base()).unwrap(),
+        material: &Material::Questions {
+            train: Questions::default(),
+            dev: None,
+        },
+        settings: &Settings::of(Task::QuestionAnswering, None),
+        folder: &Folder::fresh(&here.path().join("out")).unwrap(),
+        provenance: &Provenance::default(),
+        device: &Device::Cpu,
+    };
+    let never = Duration::from_secs(3600);
+    let refusal = run.go(None, never, &mut StopAfter(1, 0)).unwrap_err();
+    assert!(
+        refusal.to_string().contains("can be learnt from"),
+        "{refusal}"
+    );
 }
 
 #[test]

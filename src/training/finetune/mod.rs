@@ -119,6 +119,13 @@ impl Run<'_> {
         }
         let lengths = features.lengths();
         let examples = features.examples;
+        if examples.is_empty() {
+            return Err(Error::Settings(
+                "nothing in the data can be learnt from: no text, answer or word of it has a token in \
+                 this model's vocabulary"
+                    .to_owned(),
+            ));
+        }
         let plan = Plan {
             from: self.provenance.base.clone(),
             settings: settings.clone(),

@@ -4,13 +4,15 @@
 //! checkpoints, so that loading needs no renaming. The same modules serve inference and training:
 //! a [`Pass`] to learn drops values.
 
+use std::sync::Arc;
+
 use candle_core::{Device, Result, Tensor};
 use candle_nn::VarBuilder;
 use candle_transformers::models::with_tracing::Embedding;
 
 use super::config::ElectraConfig;
 use super::layers::{Dropout, LayerNorm, Linear, Pass};
-use super::ops::{self, Block, Chances};
+use super::ops::{self, Block, Chances, Spare};
 
 /// A batch of windows of one length, the shorter ones padded.
 #[derive(Clone, Debug)]
@@ -102,8 +104,9 @@ impl Electra {
                 vb.pp("embeddings_project"),
             )?)
         };
+        let spare = Arc::default();
         let layers = (0..config.num_hidden_layers)
-            .map(|layer| Layer::load(config, vb.pp("encoder.layer").pp(layer)))
+            .map(|layer| Layer::load(config, &spare, vb.pp("encoder.layer").pp(layer)))
             .collect::<Result<_>>()?;
         Ok(Electra {
             embeddings,
@@ -185,7 +188,7 @@ struct Layer {
 }
 
 impl Layer {
-    fn load(config: &ElectraConfig, vb: VarBuilder<'_>) -> Result<Layer> {
+    fn load(config: &ElectraConfig, spare: &Arc<Spare>, vb: VarBuilder<'_>) -> Result<Layer> {
         let (hidden, inner, eps) = (
             config.hidden_size,
             config.intermediate_size,
@@ -205,6 +208,7 @@ impl Layer {
                 output: Linear::load(inner, hidden, vb.pp("output.dense"))?,
                 output_norm: LayerNorm::load(hidden, eps, vb.pp("output.LayerNorm"))?,
                 heads: config.num_attention_heads,
+                spare: Arc::clone(spare),
             },
             shares_dropout: Dropout::new(config.attention_probs_dropout_prob),
             dropout: Dropout::new(config.hidden_dropout_prob),

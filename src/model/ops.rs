@@ -21,6 +21,7 @@ mod lanes;
 mod linear;
 mod norm;
 mod product;
+mod spare;
 
 use candle_core::{CpuStorage, DType, Layout, Result, Storage, Tensor};
 
@@ -32,6 +33,7 @@ pub use embedding::embedding;
 pub use gelu::gelu;
 pub use linear::linear;
 pub use norm::layer_norm;
+pub use spare::Spare;
 
 /// Numbers that one thread takes at a time where each is computed by itself.
 const PART: usize = 1 << 14;

@@ -4,7 +4,7 @@
 //! the operations of a layer that costs about as much as the arithmetic; within one operation
 //! gradients are written where they are wanted, and a product adds to what is already there.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use candle_core::{CpuStorage, CustomOp2, DType, Layout, Result, Shape, Tensor};
 
@@ -14,7 +14,8 @@ use super::attention::{Asked, Heads, Sizes};
 use super::dropout::{Chance, add_dropped};
 use super::gate::{Gradients, gate};
 use super::linear::{column_sums, to_weight};
-use super::product::{Matrix, product, product_into};
+use super::product::{Matrix, product, product_in, product_into};
+use super::spare::Spare;
 use super::{attention, dropout, fits, floats, gelu, norm, read, shaped};
 
 /// The parts of a layer.
@@ -40,6 +41,8 @@ pub struct Block {
     pub output_norm: LayerNorm,
     /// Attention heads.
     pub heads: usize,
+    /// Where a pass that learns takes its buffers from, and leaves them: one for all layers.
+    pub spare: Arc<Spare>,
 }
 
 /// What is dropped in a pass through a layer.
@@ -184,6 +187,26 @@ struct Kept {
     output: Applied,
 }
 
+impl Drop for Pass {
+    /// Where there was no way back, what was kept for it is left for others.
+    fn drop(&mut self) {
+        let kept = self.kept.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Some(kept) = kept.take() {
+            let (shares, rest) = (kept.shares, [kept.context, kept.normed, kept.active]);
+            let applied = [
+                kept.query,
+                kept.key,
+                kept.value,
+                kept.attended,
+                kept.wide,
+                kept.output,
+            ];
+            let applied = applied.into_iter().map(|applied| applied.ys);
+            self.block.spare.give(applied.chain(rest).chain([shares]));
+        }
+    }
+}
+
 /// What a linear layer gave.
 #[derive(Default)]
 struct Applied {
@@ -193,12 +216,13 @@ struct Applied {
 }
 
 /// A linear layer on rows.
-fn apply(linear: &Linear, xs: &[f32]) -> Result<Applied> {
+fn apply(linear: &Linear, xs: &[f32], spare: &Spare) -> Result<Applied> {
     let (_, inputs) = linear.weight().dims2()?;
     let xs = Matrix::new(xs, inputs);
     let mut ys = read(linear.weight(), |weight| {
         read(linear.bias(), |bias| {
-            product(xs, Matrix::new(weight, inputs).transposed(), Some(bias))
+            let weight = Matrix::new(weight, inputs).transposed();
+            product_in(spare.empty(xs.size(weight)), xs, weight, Some(bias))
         })
     })?;
     let mut low = Vec::new();
@@ -256,9 +280,8 @@ fn back(
 }
 
 impl LayerNorm {
-    /// Normalises rows.
-    fn on_rows(&self, xs: &[f32]) -> Result<Vec<f32>> {
-        let mut to = vec![0.0; xs.len()];
+    /// Normalises rows into `to`.
+    fn on_rows(&self, xs: &[f32], mut to: Vec<f32>) -> Result<Vec<f32>> {
         read(self.weight(), |weight| {
             read(self.bias(), |bias| {
                 norm::forward(xs, weight, bias, self.eps() as f32, &mut to);
@@ -291,12 +314,13 @@ impl Pass {
             chances,
             ..
         } = self;
-        let query = apply(&block.query, xs)?;
-        let key = apply(&block.key, xs)?;
-        let value = apply(&block.value, xs)?;
+        let spare = &block.spare;
+        let query = apply(&block.query, xs, spare)?;
+        let key = apply(&block.key, xs, spare)?;
+        let value = apply(&block.value, xs, spare)?;
         let windows = xs.len() / (sizes.tokens * sizes.hidden()).max(1);
-        let mut shares = vec![0.0; windows * sizes.shares()];
-        let mut context = vec![0.0; xs.len()];
+        let mut shares = spare.filled(windows * sizes.shares());
+        let mut context = spare.filled(xs.len());
         attention::forward(
             *sizes,
             Asked {
@@ -309,15 +333,15 @@ impl Pass {
             Some(&mut shares),
             &mut context,
         )?;
-        let mut attended = apply(&block.attention_output, &context)?;
+        let mut attended = apply(&block.attention_output, &context, spare)?;
         dropout::in_place(&mut attended.ys, Some(xs), chances.attended);
-        let normed = block.attention_norm.on_rows(&attended.ys)?;
-        let wide = apply(&block.intermediate, &normed)?;
-        let mut active = vec![0.0; wide.ys.len()];
+        let normed = (block.attention_norm).on_rows(&attended.ys, spare.filled(xs.len()))?;
+        let wide = apply(&block.intermediate, &normed, spare)?;
+        let mut active = spare.filled(wide.ys.len());
         gelu::forward(&wide.ys, &mut active);
-        let mut output = apply(&block.output, &active)?;
+        let mut output = apply(&block.output, &active, spare)?;
         dropout::in_place(&mut output.ys, Some(&normed), chances.output);
-        let ys = block.output_norm.on_rows(&output.ys)?;
+        let ys = (block.output_norm).on_rows(&output.ys, vec![0.0; xs.len()])?;
         let kept = Kept {
             query,
             key,
@@ -354,7 +378,8 @@ impl Pass {
             active,
             output,
         } = kept;
-        let mut to_sum = vec![0.0; xs.len()];
+        let spare = &block.spare;
+        let mut to_sum = spare.filled(xs.len());
         block
             .output_norm
             .back(&output.ys, ys, &mut to_sum, gradients)?;
@@ -362,7 +387,7 @@ impl Pass {
         let mut to_output = output.ys; // What was there is not wanted any more.
         to_output.copy_from_slice(&to_sum);
         dropout::in_place(&mut to_output, None, chances.output);
-        let mut to_active = vec![0.0; active.len()];
+        let mut to_active = spare.filled(active.len());
         let place = (to_active.as_mut_slice(), false);
         back(
             &block.output,
@@ -384,7 +409,7 @@ impl Pass {
             gradients,
         )?;
 
-        let mut to_states = normed;
+        let mut to_states = vec![0.0; xs.len()];
         block
             .attention_norm
             .back(&attended.ys, &to_sum, &mut to_states, gradients)?;
@@ -426,6 +451,10 @@ impl Pass {
             let place = (to_states.as_mut_slice(), true);
             back(linear, xs, low, ys, place, gradients)?;
         }
+        spare.give([
+            normed, query.ys, key.ys, value.ys, shares, wide.ys, to_query, to_key, to_value,
+            to_active, to_wide, to_context,
+        ]);
         Ok(to_states)
     }
 }
@@ -537,6 +566,7 @@ mod tests {
             output: linear("output", WIDE, HIDDEN),
             output_norm: norm("last"),
             heads: 3,
+            spare: Arc::default(),
         };
         (learning, block)
     }

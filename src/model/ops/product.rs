@@ -53,6 +53,11 @@ impl<'a> Matrix<'a> {
         }
     }
 
+    /// Numbers in the product with `other`.
+    pub(super) fn size(self, other: Matrix<'_>) -> usize {
+        self.shape[0] * other.shape[1]
+    }
+
     fn view(self) -> Result<NdTensorView<'a, f32, 2>> {
         NdTensorView::from_slice_with_strides(self.shape, self.numbers, self.steps)
             .map_err(Error::wrap)
@@ -61,9 +66,20 @@ impl<'a> Matrix<'a> {
 
 /// `a · b`, and `bias` added to every row.
 pub(super) fn product(a: Matrix<'_>, b: Matrix<'_>, bias: Option<&[f32]>) -> Result<Vec<f32>> {
-    let count = a.shape[0] * b.shape[1];
+    product_in(Vec::new(), a, b, bias)
+}
+
+/// The same in a buffer that is there, whatever is in it.
+pub(super) fn product_in(
+    mut to: Vec<f32>,
+    a: Matrix<'_>,
+    b: Matrix<'_>,
+    bias: Option<&[f32]>,
+) -> Result<Vec<f32>> {
+    let count = a.size(b);
     let (a, b) = (a.view()?, b.view()?);
-    let mut to = Vec::with_capacity(count);
+    to.clear();
+    to.reserve_exact(count);
     let failed = Cell::new(None);
     to.extend_init(|to| {
         let options = GemmUninitOptions {

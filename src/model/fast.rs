@@ -1,44 +1,42 @@
-//! The discriminator on the CPU, fused: packed weights, no padding, two parallel passes per layer.
+//! The discriminator on the CPU, fused: packed weights, no padding, one parallel pass per layer.
 //!
-//! Windows of all lengths stand one after the other as rows. Between two attentions everything
-//! concerns a row alone, so a block of rows goes through the output of one attention, the
-//! feed-forward layer and the queries, keys and values of the next without leaving the cache;
-//! attention goes by window and head. Every sum has one order whatever stands beside it, so the
-//! answer to a window is the same, bit by bit, in any batch and on any number of threads. It is held
-//! equal to [`super::plain`], which stays the measure and computes whatever runs on another device.
+//! Windows of all lengths stand one after the other, cut into panels of as many tokens as fit into one
+//! or two vectors. Between two attentions everything concerns a token alone, so a block of panels goes
+//! through attention, its output, the feed-forward layer and the queries, keys and values of the next
+//! layer without leaving the cache. Every sum has one order whatever stands beside it, so the answer
+//! to a window is the same, bit by bit, in any batch and on any number of threads. It is held equal to
+//! [`super::plain`], which stays the measure and computes whatever runs on another device.
 
+mod activation;
 mod attention;
+mod dot;
 mod eight;
 mod linear;
 mod norm;
 mod tile;
 
 use std::cell::RefCell;
+use std::ops::Range;
 use std::sync::Mutex;
 
 use rayon::prelude::*;
+use rten_simd::SimdOp;
 
 use super::config::Activation;
 use super::weights::{Quantised, Weights};
 use super::{Checkpoint, ElectraConfig, Error, Forward};
-use attention::{Head, Room};
+use attention::{Attend, Of};
 use linear::Linear;
 use norm::{Norm, dots};
 use tile::Sizes;
 
-/// The most rows in a block: what the widest layer makes of them still fits into the cache of a
-/// core, and the weights are read once for all of them.
-const BLOCK: usize = 48;
+/// The most tokens in a block: what the widest layer makes of them still fits into the cache of a core,
+/// and the weights are read once for all of them.
+const BLOCK: usize = 128;
 
-/// The fewest rows in a block, however many threads there are: each block reads all the weights.
-const SMALL_BLOCK: usize = 8;
-
-/// Blocks for each thread in one go through the layers; the rows of longer batches go through one
-/// part after the other, so that they stay in the cache too.
-const BLOCKS_PER_THREAD: usize = 8;
-
-/// The fewest queries that attention is split to.
-const FEW_QUERIES: usize = 64;
+/// Tokens for each thread in one go through the layers; longer batches go through one part after the
+/// other, so that what all layers make of them stays in the cache too.
+const TOKENS_PER_THREAD: usize = 512;
 
 /// What linear layers are computed in; all else is in f32.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,25 +89,24 @@ struct Layer {
     output_norm: Norm,
 }
 
-/// What goes from one parallel pass to the next.
+/// What goes from one parallel pass to the next, panel by panel.
 #[derive(Default)]
 struct Buffers {
-    /// H numbers a row.
+    /// H numbers of each token.
     states: Vec<f32>,
-    /// Query, key and value: 3H numbers a row.
-    asked: Vec<f32>,
-    /// What attention gives, window by window, in a window head by head, D numbers a row.
-    heeded: Vec<f32>,
+    /// Query, key and value: 3H numbers of each token, from the layer before and for the next.
+    asked: [Vec<f32>; 2],
     logits: Vec<f32>,
 }
 
 /// Room for one thread.
 #[derive(Default)]
 struct Bench {
-    linear: linear::Room,
+    eight: eight::Room,
+    row: Vec<f32>,
     narrow: Vec<f32>,
     wide: Vec<f32>,
-    room: Room,
+    scores: Vec<f32>,
 }
 
 thread_local! {
@@ -212,65 +209,60 @@ impl FastDiscriminator {
     }
 
     /// The logits of windows that go through the layers together, one after the other in `to`.
-    fn pass(
-        &self,
-        windows: &[&[u32]],
-        buffers: &mut Buffers,
-        to: &mut Vec<Vec<f32>>,
-    ) -> Result<(), Error> {
-        let rows: usize = windows.iter().map(|window| window.len()).sum();
-        if rows == 0 {
+    fn pass(&self, windows: &[&[u32]], buffers: &mut Buffers, to: &mut Vec<Vec<f32>>) {
+        let tokens: usize = windows.iter().map(|window| window.len()).sum();
+        if tokens == 0 {
             to.extend(windows.iter().map(|_| Vec::new()));
-            return Ok(());
+            return;
         }
+        let (columns, each) = self.panels(tokens);
+        let panels = tokens.div_ceil(columns);
         let Buffers {
             states,
-            asked,
-            heeded,
+            asked: [asked, next],
             logits,
         } = buffers;
-        states.resize(rows * self.hidden, 0.0);
-        asked.resize(rows * 3 * self.hidden, 0.0);
-        heeded.resize(rows * self.hidden, 0.0);
-        logits.resize(rows, 0.0);
+        let hidden = self.hidden * columns;
+        states.resize(panels * hidden, 0.0);
+        asked.resize(panels * 3 * hidden, 0.0);
+        next.resize(panels * 3 * hidden, 0.0);
+        logits.resize(panels * columns, 0.0);
 
-        // Of each row: its token, its place in the window, the window's first row and its length.
-        let mut first = 0;
-        let mut tokens = Vec::with_capacity(rows);
+        let mut places = Vec::with_capacity(tokens);
+        let mut ranges: Vec<Range<usize>> = Vec::with_capacity(windows.len());
         for window in windows {
-            for (place, &id) in window.iter().enumerate() {
-                tokens.push(Token {
-                    id: id as usize,
-                    place,
-                    first,
-                    length: window.len(),
-                });
+            let first = places.len();
+            places.extend(window.iter().map(|&id| id as usize).zip(0..));
+            if !window.is_empty() {
+                ranges.push(first..places.len());
             }
-            first += window.len();
         }
 
-        let block = block(rows);
-        let each = (block * self.hidden, block * 3 * self.hidden, block);
         states
-            .par_chunks_mut(each.0)
-            .zip(asked.par_chunks_mut(each.1))
-            .zip(tokens.par_chunks(each.2))
-            .try_for_each(|((states, asked), tokens)| self.embed(tokens, states, asked))?;
+            .par_chunks_mut(each * hidden)
+            .zip(asked.par_chunks_mut(each * 3 * hidden))
+            .zip(places.par_chunks(each * columns))
+            .for_each(|((states, asked), places)| self.embed(places, columns, states, asked));
         for (at, layer) in self.layers.iter().enumerate() {
-            self.attend(windows, asked, heeded);
-            let heeded = &*heeded;
             states
-                .par_chunks_mut(each.0)
-                .zip(asked.par_chunks_mut(each.1))
-                .zip(logits.par_chunks_mut(each.2))
-                .zip(tokens.par_chunks(each.2))
-                .try_for_each(|(((states, asked), logits), tokens)| {
+                .par_chunks_mut(each * hidden)
+                .zip(next.par_chunks_mut(each * 3 * hidden))
+                .zip(logits.par_chunks_mut(each * columns))
+                .enumerate()
+                .for_each(|(block, ((states, next), logits))| {
+                    let windows = Windows {
+                        asked: &*asked,
+                        ranges: &ranges,
+                        columns,
+                        first: block * each,
+                    };
                     let next = match self.layers.get(at + 1) {
-                        Some(next) => Next::Layer(next, asked),
+                        Some(layer) => Next::Layer(layer, next),
                         None => Next::Head(logits),
                     };
-                    self.feed(layer, tokens, heeded, states, next)
-                })?;
+                    self.feed(layer, windows, states, next);
+                });
+            std::mem::swap(asked, next);
         }
         let mut logits = logits.as_slice();
         for window in windows {
@@ -278,134 +270,160 @@ impl FastDiscriminator {
             to.push(own.to_vec());
             logits = rest;
         }
-        Ok(())
     }
 
-    /// Embeds a block of rows, and asks the first layer's questions.
-    fn embed(&self, tokens: &[Token], states: &mut [f32], asked: &mut [f32]) -> Result<(), Error> {
-        let (size, count) = (self.embedding_size, tokens.len());
+    /// Tokens in a panel, and panels in a block, such that no thread waits long for others.
+    fn panels(&self, tokens: usize) -> (usize, usize) {
+        let threads = rayon::current_num_threads();
+        let lanes = self.sizes.lanes;
+        // A panel of one vector is read with more loads for each product.
+        let time = |vectors: usize, percent: usize| {
+            let panels = tokens.div_ceil(vectors * lanes).div_ceil(threads);
+            panels * vectors * percent
+        };
+        let vectors = if time(1, 115) < time(2, 100) { 1 } else { 2 };
+        let panels = tokens.div_ceil(vectors * lanes);
+        let most = (BLOCK / (vectors * lanes)).max(1);
+        let blocks = panels.div_ceil(most).next_multiple_of(threads);
+        (vectors * lanes, panels.div_ceil(blocks).max(1))
+    }
+
+    /// Embeds tokens, each with its place in its window, and asks the first layer's questions.
+    fn embed(
+        &self,
+        places: &[(usize, usize)],
+        columns: usize,
+        states: &mut [f32],
+        asked: &mut [f32],
+    ) {
+        let size = self.embedding_size;
+        let count = states.len() / self.hidden;
         with_bench(|bench| {
             let Bench {
-                linear,
+                eight,
+                row,
                 narrow,
                 wide,
                 ..
             } = bench;
+            row.resize(size, 0.0);
+            narrow.clear();
             narrow.resize(count * size, 0.0);
+            wide.clear();
             wide.resize(count * size, 0.0);
-            let both = narrow
-                .chunks_exact_mut(size)
-                .zip(wide.chunks_exact_mut(size));
-            for (token, (word, place)) in tokens.iter().zip(both) {
-                self.words.read(token.id, word);
-                let at = token.place * size;
-                place.copy_from_slice(self.places.get(at..at + size).unwrap_or_default());
-            }
-            self.norm.add(narrow, wide);
-            match &self.project {
-                Some(project) => {
-                    project.forward(linear, narrow, count, None, states)?;
+            for (at, &(id, place)) in places.iter().enumerate() {
+                let first = at / columns * columns * size + at % columns;
+                self.words.read(id, row);
+                let from = self.places.get(place * size..(place + 1) * size);
+                for (to, from) in [
+                    (&mut *narrow, &**row),
+                    (&mut *wide, from.unwrap_or_default()),
+                ] {
+                    let to = to.iter_mut().skip(first).step_by(columns);
+                    for (to, &number) in to.zip(from) {
+                        *to = number;
+                    }
                 }
+            }
+            self.norm.add(narrow, wide, columns);
+            match &self.project {
+                Some(project) => project.forward(eight, narrow, columns, None, states),
                 None => states.copy_from_slice(narrow),
             }
-            match self.layers.first() {
-                Some(layer) => layer.attention.forward(linear, states, count, None, asked),
-                None => Ok(()),
+            if let Some(layer) = self.layers.first() {
+                layer.attention.forward(eight, states, columns, None, asked);
             }
-        })
-    }
-
-    /// Attention of all heads over all windows.
-    fn attend(&self, windows: &[&[u32]], asked: &[f32], heeded: &mut [f32]) {
-        let size = self.hidden / self.heads;
-        let stride = 3 * self.hidden;
-        let number = self.heads * windows.len();
-        // Every part packs the keys and values of its window, so there are no more than it takes to
-        // keep all threads busy.
-        let parts = (2 * rayon::current_num_threads()).div_ceil(number);
-        let mut tasks: Vec<(Head<'_>, &mut [f32])> = Vec::with_capacity(number * parts);
-        let (mut asked, mut heeded) = (asked, heeded);
-        for window in windows {
-            let (rows, rest) = asked.split_at(window.len() * stride);
-            asked = rest;
-            let (own, rest) = heeded.split_at_mut(window.len() * self.hidden);
-            heeded = rest;
-            if window.is_empty() {
-                continue;
-            }
-            let queries = (window.len().div_ceil(parts))
-                .max(FEW_QUERIES)
-                .next_multiple_of(self.sizes.columns);
-            for (head, own) in own.chunks_mut(window.len() * size).enumerate() {
-                for (part, own) in own.chunks_mut(queries * size).enumerate() {
-                    let head = Head {
-                        rows,
-                        stride,
-                        size,
-                        head,
-                        first: part * queries,
-                    };
-                    tasks.push((head, own));
-                }
-            }
-        }
-        let sizes = self.sizes;
-        tasks.into_par_iter().for_each(|(head, to)| {
-            with_bench(|bench| head.attend(&mut bench.room, sizes, to));
         });
     }
 
-    /// Takes a block of rows from what a layer's attention gives to what comes next.
-    fn feed(
-        &self,
-        layer: &Layer,
-        tokens: &[Token],
-        heeded: &[f32],
-        states: &mut [f32],
-        next: Next<'_>,
-    ) -> Result<(), Error> {
-        let (hidden, count) = (self.hidden, tokens.len());
+    /// Takes a block of panels through a layer to what comes next.
+    fn feed(&self, layer: &Layer, windows: Windows<'_>, states: &mut [f32], next: Next<'_>) {
+        let (hidden, columns) = (self.hidden, windows.columns);
+        let count = states.len() / hidden;
         with_bench(|bench| {
             let Bench {
-                linear,
+                eight,
                 narrow,
                 wide,
+                scores,
                 ..
             } = bench;
             narrow.resize(count * hidden, 0.0);
             wide.resize(count * hidden, 0.0);
-            let size = hidden / self.heads;
-            for (token, row) in tokens.iter().zip(wide.chunks_exact_mut(hidden)) {
-                for (head, to) in row.chunks_exact_mut(size).enumerate() {
-                    let at = token.first * hidden + (head * token.length + token.place) * size;
-                    to.copy_from_slice(heeded.get(at..at + size).unwrap_or_default());
-                }
-            }
+            self.attend(windows, scores, wide);
             layer
                 .attention_output
-                .forward(linear, wide, count, None, narrow)?;
-            layer.attention_norm.add(states, narrow);
+                .forward(eight, wide, columns, None, narrow);
+            layer.attention_norm.add(states, narrow, columns);
 
             let activation = Some(self.activation);
             wide.resize(count * layer.intermediate.outputs(), 0.0);
             layer
                 .intermediate
-                .forward(linear, states, count, activation, wide)?;
-            layer.output.forward(linear, wide, count, None, narrow)?;
-            layer.output_norm.add(states, narrow);
+                .forward(eight, states, columns, activation, wide);
+            layer.output.forward(eight, wide, columns, None, narrow);
+            layer.output_norm.add(states, narrow, columns);
 
             match next {
                 Next::Layer(next, asked) => {
-                    next.attention.forward(linear, states, count, None, asked)
+                    next.attention.forward(eight, states, columns, None, asked);
                 }
                 Next::Head(logits) => {
                     self.head
-                        .forward(linear, states, count, activation, narrow)?;
-                    dots(narrow, &self.prediction, self.prediction_bias, logits);
-                    Ok(())
+                        .forward(eight, states, columns, activation, narrow);
+                    let panels = narrow.chunks_exact(hidden * columns);
+                    for (panel, logits) in panels.zip(logits.chunks_exact_mut(columns)) {
+                        dots(panel, &self.prediction, self.prediction_bias, logits);
+                    }
                 }
             }
-        })
+        });
+    }
+
+    /// Attention of all heads for the panels of `to`.
+    fn attend(&self, windows: Windows<'_>, scores: &mut Vec<f32>, to: &mut [f32]) {
+        let Windows {
+            asked,
+            ranges,
+            columns,
+            first,
+        } = windows;
+        let size = self.hidden / self.heads;
+        let panel = self.hidden * columns;
+        let within = |panel: usize| {
+            let from = ranges.partition_point(|range| range.end <= panel * columns);
+            let of_panel = ranges.get(from..).unwrap_or_default().iter();
+            of_panel.take_while(move |range| range.start < (panel + 1) * columns)
+        };
+        for (at, to) in (first..).zip(to.chunks_exact_mut(panel)) {
+            if within(at).map(|range| range.end).last() < Some((at + 1) * columns) {
+                to.fill(0.0); // Lanes that no window has.
+            }
+        }
+        // Head by head, for their keys and values stay in the cache from panel to panel.
+        for head in 0..self.heads {
+            for (at, to) in (first..).zip(to.chunks_exact_mut(panel)) {
+                let range = head * size * columns..(head + 1) * size * columns;
+                let to = to.get_mut(range).unwrap_or_default();
+                for window in within(at) {
+                    let attend = Of {
+                        asked,
+                        hidden: self.hidden,
+                        size,
+                        head,
+                        panel: at,
+                        window: window.clone(),
+                        scores: &mut *scores,
+                        to: &mut *to,
+                    };
+                    if columns == self.sizes.lanes {
+                        Attend::<1>(attend).dispatch();
+                    } else {
+                        Attend::<2>(attend).dispatch();
+                    }
+                }
+            }
+        }
     }
 }
 
@@ -417,7 +435,7 @@ impl Forward for FastDiscriminator {
         let spare = self.spare.lock().ok().and_then(|mut spare| spare.pop());
         let mut buffers = spare.unwrap_or_default();
         let mut logits = Vec::with_capacity(windows.len());
-        let most = BLOCK * BLOCKS_PER_THREAD * rayon::current_num_threads();
+        let most = TOKENS_PER_THREAD * rayon::current_num_threads();
         let mut rest = windows;
         while !rest.is_empty() {
             let mut rows = 0;
@@ -427,7 +445,8 @@ impl Forward for FastDiscriminator {
                 !begun || rows <= most
             });
             let (now, later) = rest.split_at(fit.count());
-            self.pass(now, &mut buffers, &mut logits)?;
+            // In the pool, where one parallel pass after the other need not wake it up again.
+            rayon::scope(|_| self.pass(now, &mut buffers, &mut logits));
             rest = later;
         }
         if let Ok(mut spare) = self.spare.lock() {
@@ -448,28 +467,23 @@ impl Forward for FastDiscriminator {
     }
 }
 
-/// A row: a token in its window.
-#[derive(Clone, Copy, Debug)]
-struct Token {
-    id: usize,
-    place: usize,
-    /// The window's first row.
+/// What attention looks at.
+#[derive(Clone, Copy)]
+struct Windows<'a> {
+    /// Panels of queries, keys and values of all windows.
+    asked: &'a [f32],
+    /// The tokens of each window, one after the other.
+    ranges: &'a [Range<usize>],
+    /// Tokens in a panel.
+    columns: usize,
+    /// The first panel of the block.
     first: usize,
-    /// The window's rows.
-    length: usize,
 }
 
-/// Where a block of rows goes from a layer.
+/// Where a block of panels goes from a layer.
 enum Next<'a> {
     Layer(&'a Layer, &'a mut [f32]),
     Head(&'a mut [f32]),
-}
-
-/// How many rows of `rows` go into a block: as many as can be, if that leaves no thread idle.
-fn block(rows: usize) -> usize {
-    let threads = rayon::current_num_threads();
-    let blocks = rows.div_ceil(BLOCK).next_multiple_of(threads);
-    rows.div_ceil(blocks).max(SMALL_BLOCK)
 }
 
 /// Position plus segment of every place in a window.

@@ -1,47 +1,56 @@
-//! Linear layers in eight bits: weights with a scale per column, activations with a scale and a zero
-//! per row, made as they come.
+//! Linear layers in eight bits: weights with a scale per output, activations with a scale and a zero
+//! per token, made as they come.
 //!
-//! The products are [`rten_gemm`]'s, which uses the dot products of VNNI and of Arm where they are
-//! and exact sums elsewhere. Sums of whole numbers have no order to depend on, and a row's scale
-//! depends on the row alone.
+//! Sums of whole numbers have no order to depend on, and a token's scale depends on the token alone.
+//! Where a processor has no instruction for such sums (see [`super::dot`]), they are taken in single
+//! precision, in parts so short that every sum is a whole number that it can hold: the answer is the
+//! same, it only takes as long as in f32.
 
-use rten_gemm::{GemmExecutor, GemmInputA, GemmInputB, GemmOptions, PackedBMatrix};
-use rten_simd::ops::{BitOps, NumOps, ToFloat};
+use rten_simd::ops::{BitOps, FloatOps, IntOps, NumOps, ToFloat};
 use rten_simd::{Isa, SimdOp};
-use rten_tensor::NdTensorView;
-use rten_vecmath::{ExtendInit, MinMax, Quantize};
 
 use super::super::Error;
 use super::super::config::Activation;
 use super::super::weights::Weights;
-use super::linear::activate;
+use super::activation::activate;
+use super::dot::{BYTES, Dot, Part, Row, Tokens};
+use super::linear::NEAR;
+use super::tile::{Groups, Sizes, tile, with_rows, zeros};
 
 /// The largest magnitude of a weight.
 const MOST: f32 = 127.0;
 
+/// The largest activation.
+const LARGEST: f32 = 255.0;
+
+/// So many products of an activation and a weight sum up to less than 2²⁴, below which single precision
+/// holds every whole number.
+const EXACT: usize = (1 << 24) / (255 * 127);
+
 /// Linear layers in eight bits.
 pub(super) struct Eight {
-    weights: PackedBMatrix<i8>,
-    /// One per column.
-    scales: Vec<f32>,
-    /// What the weights of each column add up to: so much of every sum is due to each step that
-    /// zero lies above the least activation.
-    totals: Vec<i32>,
-    /// One per column.
-    bias: Vec<f32>,
-    /// The largest activation. Where pairs of products are summed in sixteen bits, activations keep
-    /// to seven, so that no sum can leave them.
-    largest: u8,
+    weights: Packed,
+    /// One per output.
+    rows: Vec<Row>,
+    inputs: usize,
+    sizes: Sizes,
+}
+
+/// Group after group of outputs, each depth first.
+enum Packed {
+    /// Four numbers at a time of each row.
+    Bytes(Dot, Vec<[i8; BYTES]>),
+    /// Whole numbers all the same.
+    Floats(Vec<f32>),
 }
 
 /// Room for the work of one thread.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct Room {
-    product: GemmExecutor<u8, i8, i32>,
-    rows: Vec<u8>,
+    bytes: Vec<[u8; BYTES]>,
+    floats: Vec<f32>,
     scales: Vec<f32>,
-    zeros: Vec<i32>,
-    sums: Vec<i32>,
+    zeros: Vec<f32>,
 }
 
 impl Eight {
@@ -54,156 +63,329 @@ impl Eight {
     ) -> Result<Eight, Error> {
         let all = outputs * names.len();
         let mut numbers: Vec<i8> = Vec::with_capacity(all * inputs);
-        let mut scales: Vec<f32> = Vec::with_capacity(all);
-        let mut bias: Vec<f32> = Vec::with_capacity(all);
+        let mut rows: Vec<Row> = Vec::with_capacity(all);
         for name in names {
             let (weight, shape) = (format!("{name}.weight"), [outputs, inputs]);
-            bias.extend_from_slice(&weights.numbers(&format!("{name}.bias"), &[outputs])?);
+            let bias = weights.numbers(&format!("{name}.bias"), &[outputs])?;
+            let row = |bias: &f32, scale: f32| Row {
+                scale,
+                total: 0.0,
+                bias: *bias,
+            };
             let eight = weights
                 .quantised(&weight)
                 .filter(|_| weights.shape(&weight) == Some(&shape));
             if let Some(eight) = eight {
                 numbers.extend_from_slice(eight.numbers);
-                scales.extend_from_slice(eight.scales);
+                let scales = eight.scales.iter();
+                rows.extend(
+                    bias.iter()
+                        .zip(scales)
+                        .map(|(bias, &scale)| row(bias, scale)),
+                );
                 continue;
             }
-            for row in weights.numbers(&weight, &shape)?.chunks_exact(inputs) {
-                let scale = row.iter().fold(0.0, |most: f32, x| most.max(x.abs())) / MOST;
+            let floats = weights.numbers(&weight, &shape)?;
+            for (floats, bias) in floats.chunks_exact(inputs).zip(&*bias) {
+                let scale = floats.iter().fold(0.0, |most: f32, x| most.max(x.abs())) / MOST;
                 let times = if scale > 0.0 { scale.recip() } else { 0.0 };
-                scales.push(scale);
+                rows.push(row(bias, scale));
                 // The conversion to whole numbers saturates, and takes what is no number as zero.
-                numbers.extend(row.iter().map(|x| (x * times).round() as i8));
+                numbers.extend(floats.iter().map(|x| (x * times).round() as i8));
             }
         }
-        let product = GemmExecutor::<u8, i8, i32>::new();
-        let matrix = NdTensorView::from_data([all, inputs], numbers.as_slice());
-        let totals = (numbers.chunks_exact(inputs))
-            .map(|row| row.iter().copied().map(i32::from).sum())
-            .collect();
-        Ok(Eight {
-            totals,
-            weights: product.prepack_b(matrix.transposed()),
-            largest: if product.may_saturate() { 127 } else { 255 },
-            scales,
-            bias,
-        })
+        let sizes = Sizes::here();
+        let dot = Dot::here(sizes.lanes);
+        Ok(Eight::pack(&numbers, rows, inputs, sizes, dot))
     }
 
-    /// Numbers in a row that comes out.
+    /// Packs weights that are whole numbers, row by row, for the instructions that there are.
+    fn pack(
+        numbers: &[i8],
+        mut rows: Vec<Row>,
+        inputs: usize,
+        sizes: Sizes,
+        dot: Option<Dot>,
+    ) -> Eight {
+        for (row, numbers) in rows.iter_mut().zip(numbers.chunks_exact(inputs)) {
+            let total: i32 = numbers.iter().copied().map(i32::from).sum();
+            row.total = total as f32 * row.scale;
+        }
+        let groups = Groups::new(rows.len(), sizes.rows);
+        let weights = match dot {
+            Some(dot) => {
+                let four = |row: &[i8]| -> Vec<[i8; BYTES]> {
+                    let four = |numbers: &[i8]| {
+                        std::array::from_fn(|at| numbers.get(at).copied().unwrap_or_default())
+                    };
+                    row.chunks(BYTES).map(four).collect()
+                };
+                Packed::Bytes(dot, depth_first(numbers, inputs, groups, four))
+            }
+            None => {
+                let floats = |row: &[i8]| row.iter().map(|&x| f32::from(x)).collect();
+                Packed::Floats(depth_first(numbers, inputs, groups, floats))
+            }
+        };
+        Eight {
+            weights,
+            rows,
+            inputs,
+            sizes,
+        }
+    }
+
+    /// Numbers of a token that come out.
     pub(super) fn outputs(&self) -> usize {
-        self.scales.len()
+        self.rows.len()
     }
 
     /// As [`super::linear::Linear::forward`].
     pub(super) fn forward(
         &self,
         room: &mut Room,
-        rows: &[f32],
-        count: usize,
+        xs: &[f32],
+        columns: usize,
         activation: Option<Activation>,
         to: &mut [f32],
-    ) -> Result<(), Error> {
-        let inputs = self.weights.rows();
+    ) {
+        let panels = xs.len() / (self.inputs * columns).max(1);
+        let deep = self.inputs.div_ceil(BYTES);
         let Room {
-            product,
-            rows: eights,
+            bytes,
+            floats,
             scales,
             zeros,
-            sums,
         } = room;
-        eights.clear();
-        eights.reserve(count * inputs);
-        scales.clear();
-        zeros.clear();
-        for row in rows.chunks_exact(inputs).take(count) {
-            let (scale, times, zero) = steps(row, self.largest);
-            scales.push(scale);
-            zeros.push(i32::from(zero));
-            eights.extend_init(|spare| {
-                let spare = spare.get_mut(..inputs).unwrap_or_default();
-                &*Quantize::new(row, spare, times, zero).dispatch()
-            });
+        scales.resize(panels * columns, 0.0);
+        zeros.resize(panels * columns, 0.0);
+        match &self.weights {
+            Packed::Bytes(..) => bytes.resize(panels * deep * columns, [0; BYTES]),
+            Packed::Floats(_) => floats.resize(panels * self.inputs * columns, 0.0),
         }
-        sums.resize(count * self.outputs(), 0);
-        let rows = NdTensorView::from_data([count, inputs], eights.as_slice());
-        product
-            .gemm(
-                sums,
-                GemmInputA::Unpacked(rows),
-                GemmInputB::Packed(&self.weights),
-                // The zeros are left to us: with one for each row, version 0.27.0 gives wrong sums
-                // for all but the first rows of a wide product.
-                GemmOptions::default(),
-            )
-            .map_err(|err| Error::Tensor(candle_core::Error::Msg(err.to_string())))?;
-        Unscale {
-            sums,
-            rows: scales,
-            zeros,
-            columns: &self.scales,
-            totals: &self.totals,
-            bias: &self.bias,
-            activation,
-            to,
+        for panel in 0..panels {
+            let range = |each: usize| panel * each * columns..(panel + 1) * each * columns;
+            Quantise {
+                xs: xs.get(range(self.inputs)).unwrap_or_default(),
+                columns,
+                scales: scales.get_mut(range(1)).unwrap_or_default(),
+                zeros: zeros.get_mut(range(1)).unwrap_or_default(),
+                to: match &self.weights {
+                    Packed::Bytes(..) => To::Bytes(bytes.get_mut(range(deep)).unwrap_or_default()),
+                    Packed::Floats(_) => {
+                        To::Floats(floats.get_mut(range(self.inputs)).unwrap_or_default())
+                    }
+                },
+            }
+            .dispatch();
         }
-        .dispatch();
-        Ok(())
+
+        let outputs = self.rows.len();
+        let groups = Groups::new(outputs, self.sizes.rows);
+        let step = (NEAR / (self.sizes.rows * self.inputs).max(1)).max(1);
+        for first in (0..groups.number()).step_by(step) {
+            let last = (first + step).min(groups.number());
+            for panel in 0..panels {
+                let range = |each: usize| panel * each * columns..(panel + 1) * each * columns;
+                let tokens = Tokens {
+                    scales: scales.get(range(1)).unwrap_or_default(),
+                    zeros: zeros.get(range(1)).unwrap_or_default(),
+                };
+                let to = to.get_mut(range(outputs)).unwrap_or_default();
+                for (start, count) in groups.between(first, last) {
+                    let to = to.get_mut(start * columns..(start + count) * columns);
+                    let (to, rows) = (to.unwrap_or_default(), self.rows.get(start..start + count));
+                    let rows = rows.unwrap_or_default();
+                    let own = |deep: usize| start * deep..(start + count) * deep;
+                    match &self.weights {
+                        Packed::Bytes(dot, weights) => dot.product(
+                            Part {
+                                weights: weights.get(own(deep)).unwrap_or_default(),
+                                panel: bytes.get(range(deep)).unwrap_or_default(),
+                                tokens,
+                                rows,
+                                to,
+                            },
+                            columns / self.sizes.lanes,
+                        ),
+                        Packed::Floats(weights) => {
+                            let whole = Whole {
+                                weights: weights.get(own(self.inputs)).unwrap_or_default(),
+                                panel: floats.get(range(self.inputs)).unwrap_or_default(),
+                                tokens,
+                                rows,
+                                to,
+                            };
+                            if columns == self.sizes.lanes {
+                                WholeProduct::<1>(whole).dispatch();
+                            } else {
+                                WholeProduct::<2>(whole).dispatch();
+                            }
+                        }
+                    }
+                }
+                let range = groups.start(first) * columns..groups.start(last) * columns;
+                activate(activation, to.get_mut(range).unwrap_or_default());
+            }
+        }
     }
 }
 
-/// How the numbers of a row become whole ones between 0 and `largest`: the size of a step, its
-/// reciprocal, and the step at which zero lies.
-fn steps(row: &[f32], largest: u8) -> (f32, f32, u8) {
-    let (low, high) = MinMax::new(row).dispatch();
-    let (low, high) = (low.min(0.0), high.max(0.0));
-    let scale = (high - low) / f32::from(largest);
-    let times = if scale > 0.0 { scale.recip() } else { 0.0 };
-    (scale, times, (-low * times).round() as u8)
+/// Rows of `inputs` numbers, each as `parts` takes it apart, group after group, each depth first.
+fn depth_first<T: Copy>(
+    numbers: &[i8],
+    inputs: usize,
+    groups: Groups,
+    parts: impl Fn(&[i8]) -> Vec<T>,
+) -> Vec<T> {
+    let mut all = Vec::new();
+    for (start, count) in groups.all() {
+        let rows = numbers.chunks_exact(inputs).skip(start).take(count);
+        let rows: Vec<Vec<T>> = rows.map(&parts).collect();
+        let depth = rows.first().map_or(0, Vec::len);
+        all.extend((0..depth).flat_map(|d| rows.iter().filter_map(move |row| row.get(d).copied())));
+    }
+    all
 }
 
-/// From sums of whole numbers to what they stand for, with bias and activation.
-struct Unscale<'a> {
-    sums: &'a [i32],
-    rows: &'a [f32],
-    zeros: &'a [i32],
-    columns: &'a [f32],
-    totals: &'a [i32],
-    bias: &'a [f32],
-    activation: Option<Activation>,
-    to: &'a mut [f32],
+/// Makes whole numbers of a panel, from 0 to the largest.
+struct Quantise<'a> {
+    xs: &'a [f32],
+    columns: usize,
+    /// The size of a step, token by token.
+    scales: &'a mut [f32],
+    /// The step at which zero lies, times the size of a step.
+    zeros: &'a mut [f32],
+    to: To<'a>,
 }
 
-impl SimdOp for Unscale<'_> {
+enum To<'a> {
+    Bytes(&'a mut [[u8; BYTES]]),
+    Floats(&'a mut [f32]),
+}
+
+impl SimdOp for Quantise<'_> {
     type Output = ();
 
     #[inline(always)]
     fn eval<I: Isa>(self, isa: I) {
+        let Quantise {
+            xs,
+            columns,
+            scales,
+            zeros,
+            mut to,
+        } = self;
         let (ops, whole) = (isa.f32(), isa.i32());
-        let (lanes, width) = (ops.len(), self.columns.len());
-        let rows = (self.sums.chunks_exact(width)).zip(self.rows.iter().zip(self.zeros));
-        for ((sums, (&scale, &zero)), to) in rows.zip(self.to.chunks_exact_mut(width)) {
-            let (scales, zeros) = (ops.splat(scale), whole.splat(zero));
-            let parts = (sums.chunks_exact(lanes))
-                .zip(self.totals.chunks_exact(lanes))
-                .zip(self.columns.chunks_exact(lanes))
-                .zip(self.bias.chunks_exact(lanes));
-            for ((((sums, totals), columns), bias), to) in parts.zip(to.chunks_exact_mut(lanes)) {
-                let above = whole.mul(zeros, whole.load(totals));
-                let sums = whole.to_float(whole.sub(whole.load(sums), above));
-                let scales = ops.mul(scales, ops.load(columns));
-                ops.store(ops.mul_add(sums, scales, ops.load(bias)), to);
+        let lanes = ops.len();
+        for at in (0..columns).step_by(lanes) {
+            let own = at..at + lanes;
+            let (Some(scales), Some(zeros)) =
+                (scales.get_mut(own.clone()), zeros.get_mut(own.clone()))
+            else {
+                return;
+            };
+            let (mut low, mut high) = (ops.zero(), ops.zero());
+            for row in xs.chunks_exact(columns) {
+                if let Some(row) = row.get(own.clone()) {
+                    let row = ops.load(row);
+                    low = ops.min(low, row);
+                    high = ops.max(high, row);
+                }
             }
-            let rest = width / lanes * lanes;
-            let ends = (sums
-                .iter()
-                .zip(self.totals)
-                .zip(self.columns)
-                .zip(self.bias))
-            .skip(rest);
-            for ((((&sum, total), column), bias), to) in ends.zip(to.iter_mut().skip(rest)) {
-                *to = (sum - zero * total) as f32 * (scale * column) + bias;
+            let scale = ops.mul(ops.sub(high, low), ops.splat(LARGEST.recip()));
+            // A token of zeros alone has steps of no size, and its numbers are zero in any.
+            let some = ops.max(scale, ops.splat(f32::MIN_POSITIVE));
+            let times = ops.div(ops.one(), some);
+            let zero = ops.round_ties_even(ops.mul(ops.neg(low), times));
+            ops.store(scale, scales);
+            ops.store(ops.mul(scale, zero), zeros);
+
+            match &mut to {
+                To::Floats(to) => {
+                    let rows = to.chunks_exact_mut(columns).zip(xs.chunks_exact(columns));
+                    for (to, xs) in rows {
+                        if let (Some(to), Some(xs)) = (to.get_mut(own.clone()), xs.get(own.clone()))
+                        {
+                            ops.store(whole.to_float(step(isa, xs, times, zero)), to);
+                        }
+                    }
+                }
+                To::Bytes(to) => {
+                    let rows = to.chunks_exact_mut(columns).zip(xs.chunks(BYTES * columns));
+                    for (to, xs) in rows {
+                        let mut four = [whole.zero(); BYTES];
+                        for (number, xs) in four.iter_mut().zip(xs.chunks_exact(columns)) {
+                            if let Some(xs) = xs.get(own.clone()) {
+                                *number = step(isa, xs, times, zero);
+                            }
+                        }
+                        let [a, b, c, d] = four;
+                        let ab = whole.or(a, whole.shift_left::<8>(b));
+                        let cd = whole.or(whole.shift_left::<16>(c), whole.shift_left::<24>(d));
+                        let words = to.get_mut(own.clone()).unwrap_or_default();
+                        let numbers = rten_simd::Simd::to_array(whole.or(ab, cd));
+                        for (word, number) in words.iter_mut().zip(numbers) {
+                            *word = number.to_le_bytes();
+                        }
+                    }
+                }
             }
-            activate(isa, self.activation, to);
+        }
+    }
+}
+
+/// A vector of numbers as whole ones.
+#[inline(always)]
+fn step<I: Isa>(isa: I, xs: &[f32], times: I::F32, zero: I::F32) -> I::I32 {
+    let ops = isa.f32();
+    let x = ops.mul_add(ops.load(xs), times, zero);
+    ops.to_int_round(ops.max(ops.min(x, ops.splat(LARGEST)), ops.zero()))
+}
+
+/// As [`Part`], in whole numbers that are floats.
+struct Whole<'a> {
+    weights: &'a [f32],
+    panel: &'a [f32],
+    tokens: Tokens<'a>,
+    rows: &'a [Row],
+    to: &'a mut [f32],
+}
+
+struct WholeProduct<'a, const V: usize>(Whole<'a>);
+
+impl<const V: usize> SimdOp for WholeProduct<'_, V> {
+    type Output = ();
+
+    #[inline(always)]
+    fn eval<I: Isa>(self, isa: I) {
+        let part = self.0;
+        with_rows!(part.rows.len(), isa: I, V, whole_tile(part));
+    }
+}
+
+#[inline(always)]
+fn whole_tile<I: Isa, const R: usize, const V: usize>(isa: I, part: Whole<'_>) {
+    let (ops, whole) = (isa.f32(), isa.i32());
+    let (lanes, columns) = (ops.len(), V * ops.len());
+    let mut sums = [[whole.zero(); V]; R];
+    let weights = part.weights.chunks(EXACT * R);
+    for (weights, panel) in weights.zip(part.panel.chunks(EXACT * columns)) {
+        let more = tile::<I, R, V>(isa, weights, R, panel, zeros(isa));
+        for r in 0..R {
+            for v in 0..V {
+                sums[r][v] = whole.add(sums[r][v], ops.to_int_round(more[r][v]));
+            }
+        }
+    }
+    let Tokens { scales, zeros } = part.tokens;
+    let rows = part.to.chunks_exact_mut(columns).zip(part.rows);
+    for ((to, row), sums) in rows.zip(sums) {
+        let tokens = scales.chunks_exact(lanes).zip(zeros.chunks_exact(lanes));
+        for ((place, sum), (scale, zero)) in to.chunks_exact_mut(lanes).zip(sums).zip(tokens) {
+            let sum = ops.mul(whole.to_float(sum), ops.load(scale));
+            let rest = ops.mul_add(ops.load(zero), ops.splat(-row.total), ops.splat(row.bias));
+            ops.store(ops.mul_add(sum, ops.splat(row.scale), rest), place);
         }
     }
 }
@@ -212,23 +394,85 @@ impl SimdOp for Unscale<'_> {
 mod tests {
     use super::*;
 
+    /// Numbers of no meaning, between -1 and 1.
+    fn numbers(count: usize, seed: usize) -> Vec<f32> {
+        let number = |at: usize| ((at + seed) * 7919 % 2003) as f32 / 1001.0 - 1.0;
+        (0..count).map(number).collect()
+    }
+
+    /// What a layer gives for one token, one product after the other.
+    fn one_by_one(weights: &[i8], rows: &[Row], token: &[f32]) -> Vec<f32> {
+        let low = token.iter().fold(0.0, |low: f32, &x| low.min(x));
+        let high = token.iter().fold(0.0, |high: f32, &x| high.max(x));
+        let scale = (high - low) * LARGEST.recip();
+        let times = 1.0 / scale.max(f32::MIN_POSITIVE);
+        let zero = (-low * times).round_ties_even();
+        let steps: Vec<i32> = (token.iter())
+            .map(|x| x.mul_add(times, zero).clamp(0.0, LARGEST).round_ties_even() as i32)
+            .collect();
+        let of_row = |(row, weights): (&Row, &[i8])| {
+            let sum: i32 = (steps.iter().zip(weights))
+                .map(|(x, &w)| x * i32::from(w))
+                .sum();
+            let total: i32 = weights.iter().copied().map(i32::from).sum();
+            let rest = (scale * zero).mul_add(-(total as f32 * row.scale), row.bias);
+            (sum as f32 * scale).mul_add(row.scale, rest)
+        };
+        (rows.iter().zip(weights.chunks_exact(token.len())))
+            .map(of_row)
+            .collect()
+    }
+
     #[test]
-    fn steps_reach_from_the_least_number_to_the_largest_and_hit_zero() {
-        for (row, largest) in [
-            (vec![-1.0, 0.5, 3.0], 255),
-            (vec![2.0, 4.0], 127),
-            (vec![-8.0, -2.0], 255),
-            (vec![0.0, 0.0], 255),
-        ] {
-            let (scale, times, zero) = steps(&row, largest);
-            for x in row.iter().copied().chain([0.0]) {
-                let step = (x * times).round_ties_even() + f32::from(zero);
-                assert!(
-                    (-0.5..=f32::from(largest) + 0.5).contains(&step),
-                    "{x}: {step}"
-                );
-                let back = (step.clamp(0.0, f32::from(largest)) - f32::from(zero)) * scale;
-                assert!((back - x).abs() <= scale * 0.76, "{x} became {back}");
+    fn whatever_instructions_there_are_the_sums_are_exact() {
+        let here = Sizes::here();
+        let with = |lanes, rows| (Sizes { lanes, rows }, Dot::here(lanes));
+        let mut kinds = vec![(here, None)];
+        kinds.extend(
+            [with(16, 12), with(8, 6)]
+                .into_iter()
+                .filter(|kind| kind.1.is_some()),
+        );
+        for (sizes, dot) in kinds {
+            for (inputs, outputs) in [(1, 1), (3, 5), (8, 12), (37, 25), (1030, 13)] {
+                for vectors in [1, 2] {
+                    let columns = vectors * sizes.lanes;
+                    if !columns.is_multiple_of(here.lanes) {
+                        continue;
+                    }
+                    let weights: Vec<i8> = (numbers(inputs * outputs, 1).iter())
+                        .map(|x| (x * MOST).round() as i8)
+                        .collect();
+                    let row = |(&scale, &bias): (&f32, &f32)| Row {
+                        scale: scale.abs() / MOST,
+                        total: 0.0,
+                        bias,
+                    };
+                    let rows: Vec<Row> = (numbers(outputs, 2).iter())
+                        .zip(&numbers(outputs, 3))
+                        .map(row)
+                        .collect();
+                    let mut tokens: Vec<Vec<f32>> = (0..2 * columns)
+                        .map(|at| numbers(inputs, 31 * at))
+                        .collect();
+                    tokens[1].fill(0.0);
+                    tokens[2].iter_mut().for_each(|x| *x = x.abs());
+                    let xs: Vec<f32> = (tokens.chunks(columns))
+                        .flat_map(|panel| {
+                            (0..inputs).flat_map(move |f| panel.iter().map(move |token| token[f]))
+                        })
+                        .collect();
+                    let mut got = vec![f32::NAN; 2 * columns * outputs];
+                    let layer = Eight::pack(&weights, rows.clone(), inputs, sizes, dot);
+                    layer.forward(&mut Room::default(), &xs, columns, None, &mut got);
+                    for (at, token) in tokens.iter().enumerate() {
+                        let panel = &got[at / columns * columns * outputs..];
+                        let got: Vec<f32> = (0..outputs)
+                            .map(|f| panel[f * columns + at % columns])
+                            .collect();
+                        assert_eq!(got, one_by_one(&weights, &rows, token), "{dot:?}, {inputs}");
+                    }
+                }
             }
         }
     }

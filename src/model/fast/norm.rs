@@ -1,12 +1,19 @@
-//! What is done along a row: layer normalisation, and the product of two rows.
+//! What is done along a token: layer normalisation, and the product with one row.
 //!
-//! Sums along a row are taken in as many parts as a vector has lanes, always in the same order.
+//! A token's numbers lie in one lane, so these are sums down the lanes. Each is taken in a few parts,
+//! always the same, for a processor adds several at once.
 
 use rten_simd::ops::{BitOps, NumOps};
 use rten_simd::{Isa, SimdOp};
 
 use super::super::Error;
 use super::super::weights::Weights;
+
+/// Sums that are taken beside each other.
+const PARTS: usize = 4;
+
+/// The most lanes that a vector has: those of AVX-512.
+const MOST_LANES: usize = 16;
 
 /// Layer normalisation with scale and shift.
 #[derive(Debug)]
@@ -36,21 +43,27 @@ impl Norm {
         })
     }
 
-    /// Adds `more` to `rows` and normalises every row of the sum, in place.
-    pub(super) fn add(&self, rows: &mut [f32], more: &[f32]) {
-        AddNorm {
-            norm: self,
-            rows,
-            more,
+    /// Adds panels `more` to `states` and normalises every token of the sum, in place.
+    pub(super) fn add(&self, states: &mut [f32], more: &[f32], columns: usize) {
+        let panel = self.weight.len() * columns;
+        for (states, more) in states.chunks_exact_mut(panel).zip(more.chunks_exact(panel)) {
+            AddNorm {
+                norm: self,
+                states,
+                more,
+                columns,
+            }
+            .dispatch();
         }
-        .dispatch();
     }
 }
 
+/// Of one panel.
 struct AddNorm<'a> {
     norm: &'a Norm,
-    rows: &'a mut [f32],
+    states: &'a mut [f32],
     more: &'a [f32],
+    columns: usize,
 }
 
 impl SimdOp for AddNorm<'_> {
@@ -58,59 +71,79 @@ impl SimdOp for AddNorm<'_> {
 
     #[inline(always)]
     fn eval<I: Isa>(self, isa: I) {
-        let Norm { weight, bias, eps } = self.norm;
-        let size = weight.len();
+        let AddNorm {
+            norm: Norm { weight, bias, eps },
+            states,
+            more,
+            columns,
+        } = self;
         let ops = isa.f32();
         let lanes = ops.len();
-        let whole = size / lanes * lanes;
-        for (row, more) in (self.rows.chunks_exact_mut(size)).zip(self.more.chunks_exact(size)) {
-            let (row, row_end) = row.split_at_mut(whole);
-            let (more, more_end) = more.split_at(whole);
+        let size = weight.len() as f32;
+        let part = PARTS * columns;
+        for at in (0..columns).step_by(lanes) {
+            let mut sums = [ops.zero(); PARTS];
+            for (states, more) in states.chunks_mut(part).zip(more.chunks(part)) {
+                let rows = (states.chunks_exact_mut(columns)).zip(more.chunks_exact(columns));
+                for ((state, more), sum) in rows.zip(&mut sums) {
+                    if let (Some(state), Some(more)) =
+                        (state.get_mut(at..at + lanes), more.get(at..at + lanes))
+                    {
+                        let both = ops.add(ops.load(state), ops.load(more));
+                        *sum = ops.add(*sum, both);
+                        ops.store(both, state);
+                    }
+                }
+            }
+            let mean = ops.mul(all(isa, sums), ops.splat(size.recip()));
 
-            let mut sum = ops.zero();
-            for (x, y) in row.chunks_exact_mut(lanes).zip(more.chunks_exact(lanes)) {
-                let both = ops.add(ops.load(x), ops.load(y));
-                sum = ops.add(sum, both);
-                ops.store(both, x);
+            let mut sums = [ops.zero(); PARTS];
+            for states in states.chunks(part) {
+                for (state, sum) in states.chunks_exact(columns).zip(&mut sums) {
+                    if let Some(state) = state.get(at..at + lanes) {
+                        let off = ops.sub(ops.load(state), mean);
+                        *sum = ops.mul_add(off, off, *sum);
+                    }
+                }
             }
-            let mut sum = ops.sum(sum);
-            for (x, y) in row_end.iter_mut().zip(more_end) {
-                *x += *y;
-                sum += *x;
+            let mut scales = [0.0; MOST_LANES];
+            let Some(scales) = scales.get_mut(..lanes) else {
+                return;
+            };
+            ops.store(all(isa, sums), scales);
+            for scale in scales.iter_mut() {
+                *scale = (*scale / size + eps).sqrt().recip();
             }
-            let mean = sum / size as f32;
+            let scale = ops.load(scales);
 
-            let middle = ops.splat(mean);
-            let mut squares = ops.zero();
-            for x in row.chunks_exact(lanes) {
-                let off = ops.sub(ops.load(x), middle);
-                squares = ops.mul_add(off, off, squares);
-            }
-            let mut squares = ops.sum(squares);
-            for x in &*row_end {
-                squares += (x - mean) * (x - mean);
-            }
-            let scale = (squares / size as f32 + eps).sqrt().recip();
-
-            let (weight, weight_end) = weight.split_at(whole);
-            let (bias, bias_end) = bias.split_at(whole);
-            let scales = ops.splat(scale);
-            let parts = weight.chunks_exact(lanes).zip(bias.chunks_exact(lanes));
-            for (x, (weight, bias)) in row.chunks_exact_mut(lanes).zip(parts) {
-                let normed = ops.mul(ops.sub(ops.load(x), middle), scales);
-                ops.store(ops.mul_add(normed, ops.load(weight), ops.load(bias)), x);
-            }
-            for (x, (weight, bias)) in row_end.iter_mut().zip(weight_end.iter().zip(bias_end)) {
-                *x = (*x - mean) * scale * weight + bias;
+            let rows = states
+                .chunks_exact_mut(columns)
+                .zip(weight.iter().zip(bias));
+            for (state, (&weight, &bias)) in rows {
+                if let Some(state) = state.get_mut(at..at + lanes) {
+                    let normed = ops.mul(ops.sub(ops.load(state), mean), scale);
+                    ops.store(
+                        ops.mul_add(normed, ops.splat(weight), ops.splat(bias)),
+                        state,
+                    );
+                }
             }
         }
     }
 }
 
-/// The product of every row of `rows` with `with`, plus `bias`, into `to`.
-pub(super) fn dots(rows: &[f32], with: &[f32], bias: f32, to: &mut [f32]) {
+/// The sum of all parts.
+#[inline(always)]
+fn all<I: Isa>(isa: I, parts: [I::F32; PARTS]) -> I::F32 {
+    let ops = isa.f32();
+    let [a, b, c, d] = parts;
+    ops.add(ops.add(a, b), ops.add(c, d))
+}
+
+/// The product of every token of a panel with `with`, plus `bias`, into `to`.
+pub(super) fn dots(panel: &[f32], with: &[f32], bias: f32, to: &mut [f32]) {
     Dots {
-        rows,
+        panel,
         with,
         bias,
         to,
@@ -119,7 +152,7 @@ pub(super) fn dots(rows: &[f32], with: &[f32], bias: f32, to: &mut [f32]) {
 }
 
 struct Dots<'a> {
-    rows: &'a [f32],
+    panel: &'a [f32],
     with: &'a [f32],
     bias: f32,
     to: &'a mut [f32],
@@ -131,69 +164,73 @@ impl SimdOp for Dots<'_> {
     #[inline(always)]
     fn eval<I: Isa>(self, isa: I) {
         let ops = isa.f32();
-        let lanes = ops.len();
-        for (row, to) in self.rows.chunks_exact(self.with.len()).zip(self.to) {
-            let (x, y) = (row.chunks_exact(lanes), self.with.chunks_exact(lanes));
-            let rest: f32 = (x.remainder().iter().zip(y.remainder()))
-                .map(|(x, y)| x * y)
-                .sum();
-            let mut sum = ops.zero();
-            for (x, y) in x.zip(y) {
-                sum = ops.mul_add(ops.load(x), ops.load(y), sum);
+        let (lanes, columns) = (ops.len(), self.to.len());
+        for (to, at) in self.to.chunks_exact_mut(lanes).zip((0..).step_by(lanes)) {
+            let mut sum = ops.splat(self.bias);
+            for (row, &with) in self.panel.chunks_exact(columns).zip(self.with) {
+                if let Some(row) = row.get(at..at + lanes) {
+                    sum = ops.mul_add(ops.load(row), ops.splat(with), sum);
+                }
             }
-            *to = ops.sum(sum) + rest + self.bias;
+            ops.store(sum, to);
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::tile::Sizes;
     use super::*;
 
+    fn number(at: usize) -> f32 {
+        ((at * 7919 % 1000) as f32 - 500.0) / 100.0
+    }
+
     #[test]
-    fn rows_of_any_width_are_normalised_as_in_double_precision() {
-        for size in [1, 2, 3, 7, 8, 15, 16, 17, 32, 33, 100] {
-            let number = |at: usize| ((at * 7919 % 1000) as f32 - 500.0) / 100.0;
+    fn tokens_of_any_width_are_normalised_as_in_double_precision() {
+        for (size, vectors) in [(1, 1), (2, 2), (3, 1), (7, 2), (8, 1), (33, 2), (100, 1)] {
+            let columns = vectors * Sizes::here().lanes;
             let norm = Norm {
                 weight: (0..size).map(|at| number(at + 3)).collect(),
                 bias: (0..size).map(|at| number(at + 5)).collect(),
                 eps: 1e-5,
             };
-            let mut rows: Vec<f32> = (0..2 * size).map(number).collect();
-            let more: Vec<f32> = (0..2 * size).map(|at| number(at + 11)).collect();
-            let sums: Vec<f64> = (rows.iter().zip(&more))
-                .map(|(&x, &y)| f64::from(x) + f64::from(y))
-                .collect();
-            norm.add(&mut rows, &more);
-            for (row, sums) in rows.chunks(size).zip(sums.chunks(size)) {
+            let count = 2 * size * columns;
+            let before: Vec<f32> = (0..count).map(number).collect();
+            let more: Vec<f32> = (0..count).map(|at| number(at + 11)).collect();
+            let mut states = before.clone();
+            norm.add(&mut states, &more, columns);
+            for token in 0..2 * columns {
+                let at = |f: usize| (token / columns * size + f) * columns + token % columns;
+                let sums: Vec<f64> = (0..size)
+                    .map(|f| f64::from(before[at(f)]) + f64::from(more[at(f)]))
+                    .collect();
                 let mean = sums.iter().sum::<f64>() / size as f64;
                 let variance = sums.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / size as f64;
-                for (at, (x, sum)) in row.iter().zip(sums).enumerate() {
+                for (f, sum) in sums.iter().enumerate() {
                     let wanted = (sum - mean) / (variance + 1e-5).sqrt()
-                        * f64::from(norm.weight[at])
-                        + f64::from(norm.bias[at]);
-                    assert!(
-                        (f64::from(*x) - wanted).abs() < 1e-4,
-                        "{size}: {x} {wanted}"
-                    );
+                        * f64::from(norm.weight[f])
+                        + f64::from(norm.bias[f]);
+                    let got = f64::from(states[at(f)]);
+                    assert!((got - wanted).abs() < 1e-4, "{size}: {got} {wanted}");
                 }
             }
         }
     }
 
     #[test]
-    fn products_of_rows_take_every_number() {
-        for size in [1, 5, 16, 19, 64, 65] {
+    fn products_with_a_row_take_every_number_of_a_token() {
+        let columns = 2 * Sizes::here().lanes;
+        for size in [1, 5, 16, 19] {
             let with: Vec<f32> = (0..size).map(|at| at as f32).collect();
-            let mut to = [0.0; 2];
-            dots(
-                &[vec![1.0; size], vec![2.0; size]].concat(),
-                &with,
-                0.5,
-                &mut to,
-            );
+            let panel: Vec<f32> = (0..size * columns)
+                .map(|at| (at % columns) as f32)
+                .collect();
+            let mut to = vec![f32::NAN; columns];
+            dots(&panel, &with, 0.5, &mut to);
             let sum = (size * (size - 1) / 2) as f32;
-            assert_eq!(to, [sum + 0.5, 2.0 * sum + 0.5]);
+            let wanted: Vec<f32> = (0..columns).map(|token| sum * token as f32 + 0.5).collect();
+            assert_eq!(to, wanted);
         }
     }
 }

@@ -1,19 +1,19 @@
-//! The innermost product: a few rows times two vectors of columns, all sums kept in registers.
+//! The innermost product: a few rows times a panel of tokens, all sums kept in registers.
 //!
-//! Everything above it calls it with its operands laid out in panels, so that it reads both from
-//! front to back. It is written once, over [`rten_simd`]'s portable vectors, which choose AVX-512,
-//! AVX2, NEON or plain arithmetic when the program runs. A sum over the depth is always taken from
-//! front to back in one chain, so it does not depend on how many rows are computed beside it: this
-//! is what makes the answer to a window independent of its batch, bit by bit.
+//! Everywhere in this room a panel holds some tokens side by side in the lanes of vectors, and their
+//! numbers one after the other: number `f * columns + t` of a panel is number `f` of token `t`. What
+//! a product gives has the layout that the next one reads, sums along a token are sums down the lanes,
+//! and nothing is ever transposed.
+//!
+//! It is written once, over [`rten_simd`]'s portable vectors, which choose AVX-512, AVX2, NEON or plain
+//! arithmetic when the program runs. A sum over the depth is always taken from front to back in one
+//! chain, so it does not depend on what is computed beside it: this is what makes the answer to a
+//! window independent of its batch, bit by bit.
 
 use std::mem::size_of;
 
-use rten_simd::Isa;
-use rten_simd::SimdOp;
 use rten_simd::ops::{BitOps, NumOps};
-
-/// Vectors in a panel of columns.
-pub(super) const VECTORS: usize = 2;
+use rten_simd::{Isa, SimdOp};
 
 /// The most rows that [`tile`] is made for.
 const MOST_ROWS: usize = 12;
@@ -32,8 +32,8 @@ pub(super) fn rows_at_once<I: Isa>() -> usize {
 /// How the arithmetic of this machine wants its operands laid out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Sizes {
-    /// Columns in a panel.
-    pub(super) columns: usize,
+    /// Tokens in a vector.
+    pub(super) lanes: usize,
     /// The most rows in a group.
     pub(super) rows: usize,
 }
@@ -47,7 +47,7 @@ impl Sizes {
             #[inline(always)]
             fn eval<I: Isa>(self, isa: I) -> Sizes {
                 Sizes {
-                    columns: VECTORS * isa.f32().len(),
+                    lanes: isa.f32().len(),
                     rows: rows_at_once::<I>(),
                 }
             }
@@ -56,59 +56,97 @@ impl Sizes {
     }
 }
 
-/// The vectors of one row of a panel. Two loads, and no closure around them: one that is compiled
-/// apart from its caller would not know the caller's instructions, and every load would be a call.
+/// The sums of `R` rows and `V` vectors of tokens.
+pub(super) type Sums<I, const R: usize, const V: usize> = [[<I as Isa>::F32; V]; R];
+
+/// Sums that nothing was added to yet.
 #[inline(always)]
-pub(super) fn vectors<I: Isa>(isa: I, from: &[f32]) -> [I::F32; VECTORS] {
-    let ops = isa.f32();
-    let (first, second) = from.split_at(ops.len());
-    [ops.load(first), ops.load(second)]
+pub(super) fn zeros<I: Isa, const R: usize, const V: usize>(isa: I) -> Sums<I, R, V> {
+    [[isa.f32().zero(); V]; R]
 }
 
-/// `ROWS` rows times one panel of columns. The rows come depth first: number `d * step + r` of
-/// `rows` is number `d` of row `r`. The panel likewise: its number `d * columns + c`.
+/// The vectors of one number of a panel. No closure around the loads: one that is compiled apart from
+/// its caller would not know the caller's instructions, and every load would be a call.
 #[inline(always)]
-pub(super) fn tile<I: Isa, const ROWS: usize>(
+fn vectors<I: Isa, const V: usize>(isa: I, from: &[f32]) -> [I::F32; V] {
+    let ops = isa.f32();
+    let mut vectors = [ops.zero(); V];
+    for (vector, from) in vectors.iter_mut().zip(from.chunks_exact(ops.len())) {
+        *vector = ops.load(from);
+    }
+    vectors
+}
+
+/// Adds `R` rows times a panel to `sums`. The rows come depth first: number `d * step + r` of `rows` is
+/// number `d` of row `r`.
+#[inline(always)]
+pub(super) fn tile<I: Isa, const R: usize, const V: usize>(
     isa: I,
     rows: &[f32],
     step: usize,
     panel: &[f32],
-) -> [[I::F32; VECTORS]; ROWS] {
+    mut sums: Sums<I, R, V>,
+) -> Sums<I, R, V> {
     let ops = isa.f32();
-    let mut sums = [[ops.zero(); VECTORS]; ROWS];
-    let columns = panel.chunks_exact(VECTORS * ops.len());
+    let columns = panel.chunks_exact(V * ops.len());
     for (row, columns) in rows.chunks(step).zip(columns) {
-        let Some(row) = row.first_chunk::<ROWS>() else {
+        let Some(row) = row.first_chunk::<R>() else {
             break;
         };
-        let columns = vectors(isa, columns);
-        for r in 0..ROWS {
+        let columns = vectors::<I, V>(isa, columns);
+        for r in 0..R {
             let number = ops.splat(row[r]);
-            for c in 0..VECTORS {
-                sums[r][c] = ops.mul_add(number, columns[c], sums[r][c]);
+            for v in 0..V {
+                sums[r][v] = ops.mul_add(number, columns[v], sums[r][v]);
             }
         }
     }
     sums
 }
 
-/// Calls `$run::<I, R>($arguments)` with `R` the number of `$rows`, from 1 to the most there can be.
+/// As [`tile`], but the rows lie as in a panel: number `r * columns + d` of `rows` is number `d` of row
+/// `r`.
+#[inline(always)]
+pub(super) fn across<I: Isa, const R: usize, const V: usize>(
+    isa: I,
+    rows: &[f32],
+    panel: &[f32],
+    mut sums: Sums<I, R, V>,
+) -> Sums<I, R, V> {
+    let ops = isa.f32();
+    let width = V * ops.len();
+    for (d, columns) in panel.chunks_exact(width).enumerate() {
+        let Some(row) = rows.get(d..d + (R - 1) * width + 1) else {
+            break;
+        };
+        let columns = vectors::<I, V>(isa, columns);
+        for r in 0..R {
+            let number = ops.splat(row[r * width]);
+            for v in 0..V {
+                sums[r][v] = ops.mul_add(number, columns[v], sums[r][v]);
+            }
+        }
+    }
+    sums
+}
+
+/// Calls `$run::<I, R, V>($arguments)` with `R` the number of `$rows`, from 1 to the most there can be.
 macro_rules! with_rows {
-    ($rows:expr, $isa:ident: $Isa:ident, $run:ident($($argument:expr),*)) => {
+    ($rows:expr, $isa:ident: $Isa:ident, $V:ident, $run:ident($($argument:expr),*)) => {
         match $rows {
-            1 => $run::<$Isa, 1>($isa, $($argument),*),
-            2 => $run::<$Isa, 2>($isa, $($argument),*),
-            3 => $run::<$Isa, 3>($isa, $($argument),*),
-            4 => $run::<$Isa, 4>($isa, $($argument),*),
-            5 => $run::<$Isa, 5>($isa, $($argument),*),
-            6 => $run::<$Isa, 6>($isa, $($argument),*),
+            1 => $run::<$Isa, 1, $V>($isa, $($argument),*),
+            2 => $run::<$Isa, 2, $V>($isa, $($argument),*),
+            3 => $run::<$Isa, 3, $V>($isa, $($argument),*),
+            4 => $run::<$Isa, 4, $V>($isa, $($argument),*),
+            5 => $run::<$Isa, 5, $V>($isa, $($argument),*),
+            6 => $run::<$Isa, 6, $V>($isa, $($argument),*),
             rows if $crate::model::fast::tile::rows_at_once::<$Isa>() > 6 => match rows {
-                7 => $run::<$Isa, 7>($isa, $($argument),*),
-                8 => $run::<$Isa, 8>($isa, $($argument),*),
-                9 => $run::<$Isa, 9>($isa, $($argument),*),
-                10 => $run::<$Isa, 10>($isa, $($argument),*),
-                11 => $run::<$Isa, 11>($isa, $($argument),*),
-                12 => $run::<$Isa, 12>($isa, $($argument),*),
+                7 => $run::<$Isa, 7, $V>($isa, $($argument),*),
+                8 => $run::<$Isa, 8, $V>($isa, $($argument),*),
+                9 => $run::<$Isa, 9, $V>($isa, $($argument),*),
+                10 => $run::<$Isa, 10, $V>($isa, $($argument),*),
+                11 => $run::<$Isa, 11, $V>($isa, $($argument),*),
+                12 => $run::<$Isa, 12, $V>($isa, $($argument),*),
                 _ => {}
             },
             _ => {}
@@ -117,17 +155,42 @@ macro_rules! with_rows {
 }
 pub(super) use with_rows;
 
-/// Cuts `count` rows into the fewest groups of at most `most`, as equal as can be: first row and
-/// number of rows of each.
-pub(super) fn groups(count: usize, most: usize) -> impl Iterator<Item = (usize, usize)> {
-    let number = count.div_ceil(most.max(1)).max(1);
-    let (each, more) = (count / number, count % number);
-    (0..number)
-        .map(move |group| {
-            let start = group * each + group.min(more);
-            (start, each + usize::from(group < more))
-        })
-        .filter(|&(_, rows)| rows > 0)
+/// `count` rows cut into the fewest groups of at most `most`, as equal as can be.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Groups {
+    count: usize,
+    number: usize,
+}
+
+impl Groups {
+    pub(super) fn new(count: usize, most: usize) -> Groups {
+        Groups {
+            count,
+            number: count.div_ceil(most.max(1)),
+        }
+    }
+
+    /// How many groups.
+    pub(super) fn number(self) -> usize {
+        self.number
+    }
+
+    /// The first row of group `at`; the number of rows for the group after the last.
+    pub(super) fn start(self, at: usize) -> usize {
+        let number = self.number.max(1);
+        at * (self.count / number) + at.min(self.count % number)
+    }
+
+    /// The first row and the number of rows of each group from `from` to before `to`.
+    pub(super) fn between(self, from: usize, to: usize) -> impl Iterator<Item = (usize, usize)> {
+        (from..to.min(self.number))
+            .map(move |at| (self.start(at), self.start(at + 1) - self.start(at)))
+    }
+
+    /// The first row and the number of rows of each group.
+    pub(super) fn all(self) -> impl Iterator<Item = (usize, usize)> {
+        self.between(0, self.number)
+    }
 }
 
 #[cfg(test)]
@@ -140,7 +203,7 @@ mod tests {
             for count in 0..100 {
                 let mut next = 0;
                 let mut sizes = Vec::new();
-                for (start, rows) in groups(count, most) {
+                for (start, rows) in Groups::new(count, most).all() {
                     assert_eq!(start, next);
                     next += rows;
                     sizes.push(rows);

@@ -9,6 +9,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -334,16 +335,19 @@ pub(super) fn batches(
         }
         let mut chunk = to_skip;
         loop {
+            let began = Instant::now();
             let documents = pass.chunk()?;
             if documents.is_empty() {
                 break;
             }
+            let read = began.elapsed();
             // The first chunk is waited for; the others are made beside the work that goes on.
             let is_waited_for = chunk == to_skip;
             let examples = cutter.windows(&documents, epoch, chunk, is_waited_for);
             drop(documents);
             any |= !examples.is_empty();
             let count = examples.len().div_ceil(size.max(1));
+            tracing::debug!(epoch, chunk, batches = count, ?read, took = ?began.elapsed(), "cut");
             let mut rest = examples.into_iter();
             for batch in 0..count {
                 let here = rest.len().div_ceil(count - batch);

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use super::chance::Chance;
 use super::corpus::{Corpus, Cutter, Position, batches};
@@ -111,7 +112,9 @@ fn feed(feeding: &Feeding, from: Position, first: u64, ready: &SyncSender<Result
     } = feeding;
     let mut step = first;
     let end = batches(corpus, cutter, *batch_size, from, |batch| {
+        let began = Instant::now();
         let masked = masked(&batch.examples, *share, cutter, &[step]);
+        tracing::debug!(step, took = ?began.elapsed(), "masked");
         step += 1;
         let fed = Fed {
             examples: batch.examples,

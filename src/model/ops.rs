@@ -43,6 +43,22 @@ fn fits(tensor: &Tensor) -> bool {
     tensor.device().is_cpu() && tensor.dtype() == DType::F32 && tensor.is_contiguous()
 }
 
+/// Whether numbers are of half precision. Norms, softmax and tables compute in f32 then: a long sum, such
+/// as that of a table's gradients, would stand still where its parts are a few hundred times smaller than
+/// itself.
+fn is_half(tensor: &Tensor) -> bool {
+    matches!(tensor.dtype(), DType::BF16 | DType::F16)
+}
+
+/// `a · b` by candle. On the CPU it has no product of bf16: there it is one of f32, rounded.
+fn matmul(a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    if a.dtype() == DType::BF16 && a.device().is_cpu() {
+        let product = a.to_dtype(DType::F32)?.matmul(&b.to_dtype(DType::F32)?)?;
+        return product.to_dtype(DType::BF16);
+    }
+    a.matmul(b)
+}
+
 /// The numbers of an operand.
 fn floats<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
     let numbers = storage.as_slice::<f32>()?;
@@ -71,7 +87,7 @@ fn shaped(numbers: Vec<f32>, like: &Tensor) -> Result<Tensor> {
 mod tests {
     //! What the tests of the operations share.
 
-    use candle_core::{Device, Result, Tensor, Var};
+    use candle_core::{DType, Device, Result, Tensor, Var};
 
     /// Numbers that look like chance, between -2 and 2.
     pub(super) fn numbers(count: usize, seed: u64) -> Vec<f32> {
@@ -112,6 +128,27 @@ mod tests {
             });
             close(got, want, &format!("the gradient of input {at}"));
         }
+    }
+
+    #[test]
+    fn sums_of_gradients_do_not_stand_still_in_half_precision() -> Result<()> {
+        const ROWS: usize = 3000;
+        let half = |shape: &[usize], seed| -> Result<Var> {
+            Var::from_tensor(&variable(shape, seed).to_dtype(DType::BF16)?)
+        };
+        let (table, weight, bias) = (half(&[2, 4], 1)?, half(&[4], 2)?, half(&[4], 3)?);
+        let ids = Tensor::zeros(ROWS, DType::U32, &Device::Cpu)?;
+        let rows = super::embedding(&table, &ids)?;
+        let normed = super::layer_norm(&rows, &weight, &bias, 1e-12)?;
+        assert_eq!((rows.dtype(), normed.dtype()), (DType::BF16, DType::BF16));
+        for (results, summed) in [(rows, &table), (normed, &bias)] {
+            let gradients = results.to_dtype(DType::F32)?.sum_all()?.backward()?;
+            let gradient = gradients.get(summed.as_tensor()).unwrap();
+            let first = gradient.to_dtype(DType::F32)?.flatten_all()?.get(0)?;
+            let (sum, wanted) = (first.to_scalar::<f32>()?, ROWS as f32);
+            assert!((sum - wanted).abs() < 0.01 * wanted, "{sum} of {wanted}");
+        }
+        Ok(())
     }
 
     /// Checks that two tensors are the same but for rounding.

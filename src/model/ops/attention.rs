@@ -14,7 +14,7 @@ use rten_vecmath::Softmax;
 use super::dropout::Chance;
 use super::lanes::{sum_of_pairs, with_vectors};
 use super::product::{Matrix, product_into};
-use super::{fits, floats, read, shaped};
+use super::{fits, floats, is_half, matmul, read, shaped};
 
 /// How attention is divided, and which of its shares are dropped.
 #[derive(Clone, Copy, Debug)]
@@ -80,9 +80,13 @@ pub fn attention(
             .contiguous()
     };
     let (query, key, value) = (by_head(query)?, by_head(key)?, by_head(value)?);
-    let scores = (query.matmul(&key.t()?)? / (size as f64).sqrt())?; // (B, heads, T, T)
+    let scores = (matmul(&query, &key.t()?)? / (size as f64).sqrt())?; // (B, heads, T, T)
+    let scores = match is_half(&scores) {
+        true => scores.to_dtype(DType::F32)?,
+        false => scores,
+    };
     let scores = match mask {
-        Some(mask) => scores.broadcast_add(mask)?,
+        Some(mask) => scores.broadcast_add(&mask.to_dtype(scores.dtype())?)?,
         None => scores,
     };
     let mut shares = candle_nn::ops::softmax(&scores, D::Minus1)?;
@@ -90,8 +94,7 @@ pub fn attention(
         shares = super::dropout(&shares, chance)?;
     }
     // (B, heads, T, D) -> (B, T, H)
-    shares
-        .matmul(&value)?
+    matmul(&shares.to_dtype(value.dtype())?, &value)?
         .transpose(1, 2)?
         .reshape((windows, tokens, hidden))
 }

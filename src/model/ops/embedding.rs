@@ -4,7 +4,7 @@ use candle_core::{CpuStorage, CustomOp1, DType, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
 use super::lanes::add;
-use super::{fits, floats, read, shaped};
+use super::{fits, floats, is_half, read, shaped};
 
 /// Rows of the table's gradient that one thread takes at a time.
 const ROWS: usize = 512;
@@ -18,6 +18,9 @@ pub fn embedding(table: &Tensor, ids: &Tensor) -> Result<Tensor> {
     let (count, size) = table.dims2()?;
     let mut shape = ids.dims().to_vec();
     shape.push(size);
+    if is_half(table) {
+        return embedding(&table.to_dtype(DType::F32)?, ids)?.to_dtype(table.dtype());
+    }
     if !fits(table) || ids.dtype() != DType::U32 || !ids.device().is_cpu() {
         let rows = table.index_select(&ids.flatten_all()?.contiguous()?, 0)?;
         return rows.reshape(shape);

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use super::lanes::{add, with_vectors};
 use super::product::{Matrix, product};
-use super::{fits, floats, read, shaped};
+use super::{fits, floats, matmul, read, shaped};
 
 /// Rows whose sum one thread takes.
 const ROWS: usize = 256;
@@ -37,7 +37,7 @@ pub fn linear(xs: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Ten
     }
     let mut dims = xs.dims().to_vec();
     let rows = xs.flatten_to(xs.rank().saturating_sub(2))?; // (rows, inputs)
-    let mut ys = rows.matmul(&weight.t()?)?; // (rows, outputs)
+    let mut ys = matmul(&rows, &weight.t()?)?; // (rows, outputs)
     if let Some(bias) = bias {
         ys = ys.broadcast_add(bias)?;
     }

@@ -3,11 +3,11 @@
 //! Mean and deviation of a row are computed again on the way back: that reads the row once more,
 //! which it has to do anyhow.
 
-use candle_core::{CpuStorage, CustomOp3, D, Layout, Result, Shape, Tensor};
+use candle_core::{CpuStorage, CustomOp3, D, DType, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
 use super::lanes::{add, sum, sum_of_pairs, with_vectors};
-use super::{fits, floats, read, shaped};
+use super::{fits, floats, is_half, read, shaped};
 
 /// Rows that one thread takes at a time.
 const ROWS: usize = 64;
@@ -29,6 +29,10 @@ pub fn layer_norm(xs: &Tensor, weight: &Tensor, bias: &Tensor, eps: f64) -> Resu
     let fitting = xs.contiguous()?;
     if fits(&fitting) && fits(weight) && fits(bias) {
         return fitting.apply_op3(weight, bias, Norm { eps: eps as f32 });
+    }
+    if is_half(xs) {
+        let [wide, weight, bias] = [xs, weight, bias].map(|tensor| tensor.to_dtype(DType::F32));
+        return layer_norm(&wide?, &weight?, &bias?, eps)?.to_dtype(xs.dtype());
     }
     let centred = xs.broadcast_sub(&xs.mean_keepdim(D::Minus1)?)?;
     let variance = centred.sqr()?.mean_keepdim(D::Minus1)?;

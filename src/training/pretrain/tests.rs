@@ -94,6 +94,12 @@ const CPU: Machine = Machine {
     arithmetic: Arithmetic::F32,
 };
 
+/// What a GPU computes in, on the CPU.
+const HALF: Machine = Machine {
+    device: Device::Cpu,
+    arithmetic: Arithmetic::Bf16,
+};
+
 /// Keeps what it is told, and stops a training after so many steps.
 #[derive(Default)]
 struct Notes {
@@ -314,6 +320,61 @@ fn only_what_is_masked_is_guessed_and_a_right_guess_is_no_fake() {
     let tokens: usize = examples.iter().map(|example| example.ids.len()).sum();
     let counted = reading.is_token.iter().filter(|&&is| is == 1).count();
     assert_eq!(counted, tokens);
+}
+
+#[test]
+fn in_bf16_the_gradients_are_those_of_f32_but_for_rounding() {
+    let place = Place::new();
+    let read = |machine: &Machine, out| {
+        let training = Training::begin(place.settings(out, 1), machine, &mut Unwatched).unwrap();
+        let examples = &training.held_out;
+        let masked = feed::masked(examples, training.share, &training.cutter, &[0]);
+        let drops = Drops::new(1, 0);
+        let reading = (training.pair).read(examples, &masked, &[1], Pass::Train(&drops));
+        let reading = reading.unwrap();
+        let gradients = reading.loss().unwrap().backward().unwrap();
+        let gradients: Vec<(String, Vec<f32>)> = (training.pair.trainable().into_iter())
+            .map(|(name, var)| {
+                let gradient = gradients.get(var.as_tensor()).unwrap();
+                let gradient = gradient.flatten_all().unwrap().to_vec1::<f32>();
+                (name, gradient.unwrap())
+            })
+            .collect();
+        (reading.samples, gradients)
+    };
+    let (samples, whole) = read(&CPU, "whole");
+    let (of_half, half) = read(&HALF, "half");
+    // Others would be another lesson.
+    assert_eq!(samples, of_half);
+    let product =
+        |a: &[f32], b: &[f32]| -> f64 { (a.iter().zip(b)).map(|(a, b)| f64::from(a * b)).sum() };
+    for ((name, whole), (_, half)) in whole.iter().zip(&half) {
+        // Softmax does not see what is added to all keys, so that what is left here is rounding alone.
+        if name.ends_with("key.bias") {
+            continue;
+        }
+        let lengths = (product(whole, whole) / product(half, half)).sqrt();
+        let norms = (product(whole, whole) * product(half, half)).sqrt();
+        let alike = product(whole, half) / norms;
+        assert!(
+            alike > 0.999 && (lengths - 1.0).abs() < 0.05,
+            "{name}: {alike} {lengths}"
+        );
+    }
+}
+
+#[test]
+fn in_bf16_a_training_goes_as_in_f32() {
+    let place = Place::new();
+    let losses = |machine: &Machine, out| {
+        let mut notes = Notes::default();
+        pretrain(place.settings(out, 30), machine, &mut notes).unwrap();
+        notes.losses
+    };
+    let (whole, half) = (losses(&CPU, "whole"), losses(&HALF, "half"));
+    let mean = |losses: &[f64]| losses.iter().sum::<f64>() / losses.len() as f64;
+    let apart = (mean(&whole[20..]) - mean(&half[20..])).abs();
+    assert!(apart < 0.05 * mean(&whole), "{whole:?} {half:?}");
 }
 
 #[test]

@@ -37,10 +37,9 @@ impl Chance {
 
     /// All the factors of a tensor like `like`.
     fn mask(self, like: &Tensor) -> Result<Tensor> {
-        let factors = (0..like.elem_count() as u64).map(|at| self.factor(at));
-        Tensor::from_iter(factors, like.device())?
-            .reshape(like.shape())?
-            .to_dtype(like.dtype())
+        let places = (0..like.elem_count() as u64).into_par_iter();
+        let factors: Vec<f32> = places.map(|at| self.factor(at)).collect();
+        Tensor::from_vec(factors, like.shape(), like.device())?.to_dtype(like.dtype())
     }
 }
 

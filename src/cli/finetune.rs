@@ -514,6 +514,11 @@ fn train(
     let Some(out) = &args.out else {
         bail!("name a folder for the checkpoint with --out");
     };
+    // What the settings file says of precision is meant for reading.
+    let precision = global.precision.as_deref().unwrap_or("auto");
+    if !matches!(precision, "auto" | "f32") {
+        bail!("cannot fine-tune in {precision:?}; it must be auto or f32");
+    }
     let from = InForce {
         model: args.from.clone(),
         ..in_force.clone()

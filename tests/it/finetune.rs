@@ -272,6 +272,7 @@ fn what_cannot_be_learnt_from_is_refused_before_anything_is_made() {
         &["qa", "--train", "squad.json", "--max-length", "4096"],
         &["qa", "--train", "squad.json", "--resume"],
         &["qa", "--train", "squad.json", "--from", "nowhere/"],
+        &["qa", "--train", "squad.json", "--precision", "int8"],
     ]
     .iter()
     .map(|arguments| {

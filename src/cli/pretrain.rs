@@ -84,6 +84,7 @@ const SIZES: [&str; 10] = [
         electroscope pretrain --preset mini --minutes 60 --vocab-size 8000 --out mini/ corpus/\n  \
         electroscope pretrain --steps 100000 --eval dev.txt --out small/ 'books/**/*.txt' wiki.txt.zst\n  \
         electroscope pretrain --from builtin --freeze-embeddings --minutes 30 --out mine/ notes/\n  \
+        electroscope pretrain --precision bf16 --steps 100000 --out small/ books/    on an NVIDIA GPU\n  \
         electroscope pretrain --resume small/          go on after Ctrl-C or a power cut\n  \
         electroscope --model small/discriminator notes.md\n\n\
         Exit codes: 0 it is done, 2 something failed, 130 Ctrl-C: it has saved, and goes on with --resume.")]

@@ -23,6 +23,10 @@ enum Which {
 }
 
 /// A group of outputs of a layer, for one panel.
+#[cfg_attr(
+    not(target_arch = "x86_64"),
+    expect(dead_code, reason = "there are no instructions to read it")
+)]
 pub(super) struct Part<'a> {
     /// Depth first: four weights of each of the group's rows, then the next four.
     pub(super) weights: &'a [[i8; BYTES]],

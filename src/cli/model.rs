@@ -452,6 +452,7 @@ fn info(
             "architecture": architecture(&config.raw),
             "device": forward.device(),
             "precision": forward.precision(),
+            "path": forward.path(),
             "parameters": checkpoint.weights.parameters(),
             "threshold": threshold,
             "false_alarms": config.false_alarms,
@@ -480,9 +481,10 @@ fn info(
     }
     writeln!(
         out,
-        "runs on     {} in {}",
+        "runs on     {} in {} ({})",
         forward.device(),
-        forward.precision()
+        forward.precision(),
+        forward.path()
     )?;
     write_shape(&mut out, checkpoint.weights.parameters(), config)?;
     let why = match (config.threshold, config.false_alarms) {

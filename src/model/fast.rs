@@ -9,6 +9,7 @@
 
 mod activation;
 mod attention;
+mod choice;
 mod dot;
 mod eight;
 mod linear;
@@ -26,6 +27,7 @@ use super::config::Activation;
 use super::weights::{Quantised, Weights};
 use super::{Checkpoint, ElectraConfig, Error, Forward};
 use attention::{Attend, Of};
+use dot::Dot;
 use linear::Linear;
 use norm::{Norm, dots};
 use tile::Sizes;
@@ -187,6 +189,17 @@ impl FastDiscriminator {
             arithmetic,
             spare: Mutex::default(),
         })
+    }
+
+    /// The arithmetic that is the fastest on this machine for `checkpoint`, found out by trying; eight
+    /// bits only where its weights are carried in eight bits. What that changes was measured for such
+    /// checkpoints, and for others it is not known.
+    ///
+    /// # Errors
+    ///
+    /// As [`FastDiscriminator::load`].
+    pub fn quickest(checkpoint: &Checkpoint) -> Result<Arithmetic, Error> {
+        choice::quickest(&checkpoint.config, &checkpoint.weights)
     }
 
     /// What there is no answer to: a token that is not in the vocabulary, a window that is too long.
@@ -464,6 +477,21 @@ impl Forward for FastDiscriminator {
             Arithmetic::F32 => "f32".to_owned(),
             Arithmetic::Int8 => "int8".to_owned(),
         }
+    }
+
+    fn path(&self) -> String {
+        let by = match self.arithmetic {
+            Arithmetic::F32 => tile::instructions().to_owned(),
+            Arithmetic::Int8 => match Dot::here(self.sizes.lanes) {
+                Some(dot) => dot.instructions().to_owned(),
+                None => format!("whole numbers in f32, {}", tile::instructions()),
+            },
+        };
+        let threads = match rayon::current_num_threads() {
+            1 => "1 thread".to_owned(),
+            threads => format!("{threads} threads"),
+        };
+        format!("fused, {by}, {threads}")
     }
 }
 

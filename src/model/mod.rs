@@ -36,6 +36,8 @@ mod weights;
 use std::path::Path;
 use std::sync::Arc;
 
+use candle_core::DType;
+
 pub use adapter::{Adapter, Encoders};
 pub use builtin::{CARD as BUILTIN_CARD, NOTICE as BUILTIN_NOTICE, generator as builtin_generator};
 pub use builtin_heads::{BuiltinHead, PREFIX as BUILTIN_PREFIX};
@@ -67,12 +69,18 @@ pub trait Forward: Send + Sync {
     /// Where it computes: `cpu`, `cuda:0`.
     fn device(&self) -> String;
 
-    /// What it computes in: `f32`, `int8`.
+    /// What it computes in: `f32`, `int8`, `bf16`.
     fn precision(&self) -> String;
+
+    /// By what it computes, in words: which of the ways that lead to the same numbers.
+    fn path(&self) -> String {
+        "candle's operations".to_owned()
+    }
 }
 
 /// Loads the discriminator of `checkpoint` onto the device that `device` names (see
-/// [`device::choose`]), to compute in `precision` (`auto`, `f32`, and on the CPU `int8`). The second
+/// [`device::choose`]), to compute in `precision`: `f32`, on the CPU `int8`, on a GPU `bf16`, or `auto`,
+/// which is f32 on a GPU and what [`fast::FastDiscriminator::quickest`] finds on the CPU. The second
 /// value is a remark for the user, if there is one.
 ///
 /// # Errors
@@ -83,26 +91,38 @@ pub fn load(
     device: &str,
     precision: &str,
 ) -> Result<(Arc<dyn Forward>, Option<String>), Error> {
-    let arithmetic = match precision {
-        "auto" | "f32" => fast::Arithmetic::F32,
-        "int8" => fast::Arithmetic::Int8,
-        _ => {
-            return Err(Error::Precision {
-                wanted: format!("{precision:?}"),
-                why: "it must be auto, f32 or int8".to_owned(),
-            });
-        }
+    use fast::{Arithmetic, FastDiscriminator};
+    use plain::PlainDiscriminator;
+
+    let refuse = |why: &str| Error::Precision {
+        wanted: format!("{precision:?}"),
+        why: why.to_owned(),
     };
+    if !matches!(precision, "auto" | "f32" | "int8" | "bf16") {
+        return Err(refuse("it must be auto, f32 or int8, or on a GPU bf16"));
+    }
     let (device, remark) = device::choose(device)?;
-    let forward: Arc<dyn Forward> = if device.is_cpu() {
-        Arc::new(fast::FastDiscriminator::load(checkpoint, arithmetic)?)
-    } else if arithmetic == fast::Arithmetic::Int8 {
-        return Err(Error::Precision {
-            wanted: format!("{precision:?}"),
-            why: "the GPU computes in f32 only; use auto or f32, or the CPU".to_owned(),
-        });
-    } else {
-        Arc::new(plain::PlainDiscriminator::load(checkpoint, &device)?)
+    let fast = |arithmetic| FastDiscriminator::load(checkpoint, arithmetic);
+    let forward: Arc<dyn Forward> = match (device.is_cpu(), precision) {
+        (true, "auto") => Arc::new(fast(FastDiscriminator::quickest(checkpoint)?)?),
+        (true, "int8") => Arc::new(fast(Arithmetic::Int8)?),
+        (true, "bf16") => {
+            return Err(refuse(
+                "only a GPU computes in it; use auto, f32 or int8, or a GPU",
+            ));
+        }
+        (true, _) => Arc::new(fast(Arithmetic::F32)?),
+        (false, "int8") => {
+            return Err(refuse(
+                "the GPU computes in f32 or bf16; use auto, f32 or bf16, or the CPU",
+            ));
+        }
+        (false, "bf16") => Arc::new(PlainDiscriminator::load_in(
+            checkpoint,
+            &device,
+            DType::BF16,
+        )?),
+        (false, _) => Arc::new(PlainDiscriminator::load(checkpoint, &device)?),
     };
     Ok((forward, remark))
 }

@@ -12,21 +12,40 @@ use super::parameters::{Head, load, parameters};
 use super::weights::Weights;
 use super::{Checkpoint, ElectraConfig, Error, Forward, device};
 
-/// An ELECTRA discriminator in f32.
+/// Tokens that a GPU reads at once, padding included: what fills a large one, and needs less than a
+/// gigabyte of its memory.
+const AT_ONCE: usize = 32 * 1024;
+
+/// An ELECTRA discriminator by candle's operations.
 pub struct PlainDiscriminator {
     electra: Electra,
     head: Discriminator,
     pad_id: u32,
     device: Device,
+    dtype: DType,
 }
 
 impl PlainDiscriminator {
-    /// Loads the discriminator of `checkpoint` onto `device`.
+    /// Loads the discriminator of `checkpoint` onto `device`, to compute in f32.
     ///
     /// # Errors
     ///
     /// A tensor that is missing, misshapen or of a type that is no weight.
     pub fn load(checkpoint: &Checkpoint, device: &Device) -> Result<PlainDiscriminator, Error> {
+        PlainDiscriminator::load_in(checkpoint, device, DType::F32)
+    }
+
+    /// The same, to compute in `dtype`: f32, or bf16, in which sums along a token are in f32 all the
+    /// same.
+    ///
+    /// # Errors
+    ///
+    /// As [`PlainDiscriminator::load`].
+    pub fn load_in(
+        checkpoint: &Checkpoint,
+        device: &Device,
+        dtype: DType,
+    ) -> Result<PlainDiscriminator, Error> {
         let config = &checkpoint.config;
         let tensors = load(
             &parameters(config, Head::Discriminator),
@@ -34,12 +53,14 @@ impl PlainDiscriminator {
             None,
             device,
         )?;
-        let vb = VarBuilder::from_tensors(tensors, DType::F32, device);
+        // Takes each tensor as `dtype`.
+        let vb = VarBuilder::from_tensors(tensors, dtype, device);
         Ok(PlainDiscriminator {
             electra: Electra::load(config, vb.pp("electra"))?,
             head: Discriminator::load(config, vb.pp("discriminator_predictions"))?,
             pad_id: config.pad_token_id,
             device: device.clone(),
+            dtype,
         })
     }
 
@@ -51,13 +72,34 @@ impl PlainDiscriminator {
     pub fn padded(&self, windows: &[&[u32]]) -> Result<Vec<Vec<f32>>, Error> {
         let batch = Batch::new(windows, self.pad_id, &self.device)?;
         let states = self.electra.forward(&batch, Pass::Answer)?;
-        let logits = self.head.forward(&states)?.to_vec2::<f32>()?;
+        let logits = self.head.forward(&states)?;
+        let logits = logits.to_dtype(DType::F32)?.to_vec2::<f32>()?;
         Ok(logits
             .into_iter()
             .zip(windows)
             .map(|(row, window)| row[..window.len()].to_vec())
             .collect())
     }
+}
+
+/// Windows of so many tokens in batches for a GPU, by their places: those of one length together, so
+/// that little is padded, and no more tokens than `most` in a batch unless one window has more.
+fn batches(lengths: &[usize], most: usize) -> Vec<Vec<usize>> {
+    let mut order: Vec<usize> = (0..lengths.len()).collect();
+    order.sort_by_key(|&at| std::cmp::Reverse(lengths.get(at)));
+    let mut batches: Vec<Vec<usize>> = Vec::new();
+    let mut longest = 0;
+    for at in order {
+        match batches.last_mut() {
+            // The first of a batch is its longest.
+            Some(batch) if (batch.len() + 1) * longest <= most => batch.push(at),
+            _ => {
+                longest = lengths.get(at).copied().unwrap_or_default();
+                batches.push(vec![at]);
+            }
+        }
+    }
+    batches
 }
 
 impl Forward for PlainDiscriminator {
@@ -69,7 +111,19 @@ impl Forward for PlainDiscriminator {
                 .map(|&window| Ok(self.padded(&[window])?.pop().unwrap_or_default()))
                 .collect();
         }
-        self.padded(windows)
+        let lengths: Vec<usize> = windows.iter().map(|window| window.len()).collect();
+        let mut logits = vec![Vec::new(); windows.len()];
+        for batch in batches(&lengths, AT_ONCE) {
+            let together: Vec<&[u32]> = (batch.iter())
+                .filter_map(|&at| windows.get(at).copied())
+                .collect();
+            for (at, answer) in batch.into_iter().zip(self.padded(&together)?) {
+                if let Some(place) = logits.get_mut(at) {
+                    *place = answer;
+                }
+            }
+        }
+        Ok(logits)
     }
 
     fn device(&self) -> String {
@@ -77,7 +131,10 @@ impl Forward for PlainDiscriminator {
     }
 
     fn precision(&self) -> String {
-        "f32".to_owned()
+        match self.dtype {
+            DType::BF16 => "bf16".to_owned(),
+            _ => "f32".to_owned(),
+        }
     }
 }
 
@@ -158,6 +215,23 @@ mod tests {
     use super::*;
     use candle_nn::VarMap;
     use std::path::Path;
+
+    #[test]
+    fn batches_for_a_gpu_hold_every_window_once_and_not_too_many_tokens() {
+        let lengths = [5, 512, 3, 0, 128, 128, 700, 1, 127];
+        let batches = batches(&lengths, 520);
+        let mut all: Vec<usize> = batches.concat();
+        all.sort_unstable();
+        assert_eq!(all, (0..lengths.len()).collect::<Vec<_>>());
+        for batch in &batches {
+            let longest = batch.iter().map(|&at| lengths[at]).max().unwrap();
+            assert!(
+                batch.len() == 1 || batch.len() * longest <= 520,
+                "{batch:?}"
+            );
+        }
+        assert_eq!(batches, [vec![6], vec![1], vec![4, 5, 8, 0], vec![2, 7, 3]]);
+    }
 
     #[test]
     fn every_parameter_gets_a_gradient() {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 use electroscope::model::fast::{Arithmetic, FastDiscriminator};
 use electroscope::model::parameters::{Head, parameters};
 use electroscope::model::plain::PlainDiscriminator;
@@ -300,7 +300,7 @@ fn what_no_logit_can_be_given_for_is_refused() {
 }
 
 #[test]
-fn the_cpu_computes_by_the_fused_pass() {
+fn the_cpu_computes_by_the_fused_pass_and_in_f32_where_the_weights_are() {
     let checkpoint = Checkpoint::open(&fixture("equal")).unwrap();
     let windows = windows(&checkpoint.config, &[9, 20], 2);
     let fast = FastDiscriminator::load(&checkpoint, Arithmetic::F32).unwrap();
@@ -314,5 +314,52 @@ fn the_cpu_computes_by_the_fused_pass() {
             (forward.device(), forward.precision()),
             ("cpu".into(), "f32".into())
         );
+        assert!(forward.path().starts_with("fused, "), "{}", forward.path());
     }
+}
+
+#[test]
+fn the_built_in_model_is_computed_as_this_machine_does_it_fastest() {
+    let checkpoint = Checkpoint::builtin().unwrap();
+    let (forward, _) = electroscope::model::load(&checkpoint, "cpu", "auto").unwrap();
+    let (eight, _) = electroscope::model::load(&checkpoint, "cpu", "int8").unwrap();
+    // By instructions for them, eight bits take a third of the time; without, not less than f32.
+    let wanted = if eight.path().contains("VNNI") {
+        "int8"
+    } else {
+        "f32"
+    };
+    assert_eq!(forward.precision(), wanted, "{}", eight.path());
+}
+
+#[test]
+fn a_precision_that_the_device_does_not_have_is_refused() {
+    let checkpoint = Checkpoint::open(&fixture("equal")).unwrap();
+    let refusals: Vec<String> = ["bf16", "f16"]
+        .iter()
+        .map(|precision| {
+            let loaded = electroscope::model::load(&checkpoint, "cpu", precision);
+            loaded.err().unwrap().to_string()
+        })
+        .collect();
+    insta::assert_snapshot!(refusals.join("\n"), @r#"
+    cannot compute in "bf16": only a GPU computes in it; use auto, f32 or int8, or a GPU
+    cannot compute in "f16": it must be auto, f32 or int8, or on a GPU bf16
+    "#);
+}
+
+#[test]
+fn half_precision_answers_nearly_as_single_does() {
+    let checkpoint = drawn(SMALL, 12);
+    let windows = windows(&checkpoint.config, &[40, 7, 129], 13);
+    let windows = slices(&windows);
+    let plain = PlainDiscriminator::load(&checkpoint, &Device::Cpu).unwrap();
+    let half = PlainDiscriminator::load_in(&checkpoint, &Device::Cpu, DType::BF16).unwrap();
+    assert_eq!(half.precision(), "bf16");
+    let (want, got) = (
+        plain.padded(&windows).unwrap(),
+        half.padded(&windows).unwrap(),
+    );
+    let off = distance(&got, &want);
+    assert!(off > 0.0 && off < 0.2, "{off} apart");
 }

@@ -33,6 +33,8 @@ fn home() -> Sandbox {
 /// The command with these arguments, parted by white space.
 fn command(here: &Sandbox, arguments: &str) -> Command {
     let mut command = here.command(&["pretrain", "--threads", "1"]);
+    // A usage error lists what a variable says as if it had been given.
+    command.env_remove("ELECTROSCOPE_PRECISION");
     command.args(arguments.split_whitespace());
     command
 }

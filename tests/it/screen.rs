@@ -43,6 +43,7 @@ impl Session {
         command.env("TERM", "xterm-256color");
         command.env("COLORTERM", "truecolor");
         command.env("HF_HUB_OFFLINE", "1");
+        command.env("ELECTROSCOPE_PRECISION", "f32");
         for (name, value) in variables {
             command.env(name, value);
         }

@@ -81,6 +81,16 @@ impl Dot {
         None
     }
 
+    /// What the instructions are called.
+    pub(super) fn instructions(self) -> &'static str {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Which::Wide => "AVX-512 VNNI",
+            #[cfg(target_arch = "x86_64")]
+            Which::Narrow => "AVX-VNNI",
+        }
+    }
+
     /// Computes `part`, whose panel has `vectors` vectors of tokens: 1 or 2.
     pub(super) fn product(self, part: Part<'_>, vectors: usize) {
         #[cfg(target_arch = "x86_64")]

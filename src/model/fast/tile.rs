@@ -60,6 +60,16 @@ impl Sizes {
     }
 }
 
+/// What the instructions of this machine's vectors are called.
+pub(super) fn instructions() -> &'static str {
+    match Sizes::here().lanes {
+        16 => "AVX-512",
+        8 => "AVX2",
+        _ if cfg!(target_arch = "aarch64") => "NEON",
+        _ => "no vectors",
+    }
+}
+
 /// The sums of `R` rows and `V` vectors of tokens.
 pub(super) type Sums<I, const R: usize, const V: usize> = [[<I as Isa>::F32; V]; R];
 

@@ -21,13 +21,13 @@ use std::ops::Range;
 use std::sync::Mutex;
 
 use rayon::prelude::*;
-use rten_simd::SimdOp;
 
 use super::config::Activation;
 use super::weights::{Quantised, Weights};
 use super::{Checkpoint, ElectraConfig, Error, Forward};
-use attention::{Attend, Of};
+use attention::{Head, Scoring};
 use dot::Dot;
+use eight::Keys;
 use linear::Linear;
 use norm::{Norm, dots};
 use tile::Sizes;
@@ -108,6 +108,7 @@ struct Bench {
     row: Vec<f32>,
     narrow: Vec<f32>,
     wide: Vec<f32>,
+    keys: Keys,
     scores: Vec<f32>,
 }
 
@@ -358,12 +359,13 @@ impl FastDiscriminator {
                 eight,
                 narrow,
                 wide,
+                keys,
                 scores,
                 ..
             } = bench;
             narrow.resize(count * hidden, 0.0);
             wide.resize(count * hidden, 0.0);
-            self.attend(windows, scores, wide);
+            self.attend(windows, keys, scores, wide);
             layer
                 .attention_output
                 .forward(eight, wide, columns, None, narrow);
@@ -394,7 +396,7 @@ impl FastDiscriminator {
     }
 
     /// Attention of all heads for the panels of `to`.
-    fn attend(&self, windows: Windows<'_>, scores: &mut Vec<f32>, to: &mut [f32]) {
+    fn attend(&self, windows: Windows<'_>, keys: &mut Keys, scores: &mut Vec<f32>, to: &mut [f32]) {
         let Windows {
             asked,
             ranges,
@@ -403,37 +405,41 @@ impl FastDiscriminator {
         } = windows;
         let size = self.hidden / self.heads;
         let panel = self.hidden * columns;
-        let within = |panel: usize| {
-            let from = ranges.partition_point(|range| range.end <= panel * columns);
-            let of_panel = ranges.get(from..).unwrap_or_default().iter();
-            of_panel.take_while(move |range| range.start < (panel + 1) * columns)
-        };
-        for (at, to) in (first..).zip(to.chunks_exact_mut(panel)) {
-            if within(at).map(|range| range.end).last() < Some((at + 1) * columns) {
-                to.fill(0.0); // Lanes that no window has.
-            }
+        let tokens = ranges.last().map_or(0, |range| range.end);
+        if (first * columns) + to.len() / self.hidden > tokens
+            && let Some(last) = to.chunks_exact_mut(panel).next_back()
+        {
+            last.fill(0.0); // Lanes that no window has.
         }
+        let dot = Dot::here(self.sizes.lanes);
+        let block = first..first + to.len() / panel;
+        let from = ranges.partition_point(|range| range.end <= block.start * columns);
+        let windows = ranges.get(from..).unwrap_or_default().iter();
+        let windows = windows.take_while(|range| range.start < block.end * columns);
         // Head by head, for their keys and values stay in the cache from panel to panel.
         for head in 0..self.heads {
-            for (at, to) in (first..).zip(to.chunks_exact_mut(panel)) {
-                let range = head * size * columns..(head + 1) * size * columns;
-                let to = to.get_mut(range).unwrap_or_default();
-                for window in within(at) {
-                    let attend = Of {
-                        asked,
-                        hidden: self.hidden,
-                        size,
-                        head,
-                        panel: at,
-                        window: window.clone(),
-                        scores: &mut *scores,
-                        to: &mut *to,
-                    };
-                    if columns == self.sizes.lanes {
-                        Attend::<1>(attend).dispatch();
-                    } else {
-                        Attend::<2>(attend).dispatch();
+            for window in windows.clone() {
+                let head = Head {
+                    asked,
+                    hidden: self.hidden,
+                    size,
+                    head,
+                    window: window.clone(),
+                    columns,
+                    sizes: self.sizes,
+                };
+                let mut scoring = match self.arithmetic {
+                    Arithmetic::F32 => Scoring::Floats,
+                    Arithmetic::Int8 => {
+                        head.quantise(keys, dot);
+                        Scoring::Eight(keys, dot)
                     }
+                };
+                let own = head.panels();
+                for at in own.start.max(block.start)..own.end.min(block.end) {
+                    let start = (at - block.start) * panel + head.head * size * columns;
+                    let to = to.get_mut(start..start + size * columns);
+                    head.attend(at, &mut scoring, scores, to.unwrap_or_default());
                 }
             }
         }

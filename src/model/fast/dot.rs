@@ -28,8 +28,10 @@ enum Which {
     expect(dead_code, reason = "there are no instructions to read it")
 )]
 pub(super) struct Part<'a> {
-    /// Depth first: four weights of each of the group's rows, then the next four.
+    /// Depth first: number `d * step + r` has four weights of row `r`.
     pub(super) weights: &'a [[i8; BYTES]],
+    /// From four weights of a row to its next four.
+    pub(super) step: usize,
     /// Number by number of the tokens, four in one.
     pub(super) panel: &'a [[u8; BYTES]],
     /// What to multiply the sums of each token with, and what to subtract for each step that its zero
@@ -152,11 +154,13 @@ macro_rules! products {
             #[inline]
             #[target_feature(enable = $features)]
             fn tile<const R: usize, const V: usize>(part: Part<'_>) {
-                let Part { weights, panel, tokens, rows, to } = part;
+                let Part { weights, step, panel, tokens, rows, to } = part;
                 let mut sums = [[$zero(); V]; R];
                 let (columns, _) = panel.as_chunks::<LANES>();
-                let (weights, _) = weights.as_chunks::<R>();
-                for (weights, columns) in weights.iter().zip(columns.chunks_exact(V)) {
+                for (weights, columns) in weights.chunks(step).zip(columns.chunks_exact(V)) {
+                    let Some(weights) = weights.first_chunk::<R>() else {
+                        break;
+                    };
                     let mut vectors = [$zero(); V];
                     for v in 0..V {
                         vectors[v] = load(&columns[v]);

@@ -197,35 +197,69 @@ impl Eight {
                     let (to, rows) = (to.unwrap_or_default(), self.rows.get(start..start + count));
                     let rows = rows.unwrap_or_default();
                     let own = |deep: usize| start * deep..(start + count) * deep;
-                    match &self.weights {
-                        Packed::Bytes(dot, weights) => dot.product(
-                            Part {
-                                weights: weights.get(own(deep)).unwrap_or_default(),
-                                panel: bytes.get(range(deep)).unwrap_or_default(),
-                                tokens,
-                                rows,
-                                to,
-                            },
-                            columns / self.sizes.lanes,
+                    let group = match &self.weights {
+                        Packed::Bytes(dot, weights) => Group::Bytes(
+                            *dot,
+                            weights.get(own(deep)).unwrap_or_default(),
+                            bytes.get(range(deep)).unwrap_or_default(),
                         ),
-                        Packed::Floats(weights) => {
-                            let whole = Whole {
-                                weights: weights.get(own(self.inputs)).unwrap_or_default(),
-                                panel: floats.get(range(self.inputs)).unwrap_or_default(),
-                                tokens,
-                                rows,
-                                to,
-                            };
-                            if columns == self.sizes.lanes {
-                                WholeProduct::<1>(whole).dispatch();
-                            } else {
-                                WholeProduct::<2>(whole).dispatch();
-                            }
-                        }
-                    }
+                        Packed::Floats(weights) => Group::Floats(
+                            weights.get(own(self.inputs)).unwrap_or_default(),
+                            floats.get(range(self.inputs)).unwrap_or_default(),
+                        ),
+                    };
+                    let lanes = self.sizes.lanes;
+                    group.product(count, tokens, rows, [columns, lanes], to);
                 }
                 let range = groups.start(first) * columns..groups.start(last) * columns;
                 activate(activation, to.get_mut(range).unwrap_or_default());
+            }
+        }
+    }
+}
+
+/// Rows and a panel to multiply them with.
+enum Group<'a> {
+    Bytes(Dot, &'a [[i8; BYTES]], &'a [[u8; BYTES]]),
+    Floats(&'a [f32], &'a [f32]),
+}
+
+impl Group<'_> {
+    /// The product, where a row's next weights stand `step` further on.
+    fn product(
+        self,
+        step: usize,
+        tokens: Tokens<'_>,
+        rows: &[Row],
+        [columns, lanes]: [usize; 2],
+        to: &mut [f32],
+    ) {
+        match self {
+            Group::Bytes(dot, weights, panel) => dot.product(
+                Part {
+                    weights,
+                    step,
+                    panel,
+                    tokens,
+                    rows,
+                    to,
+                },
+                columns / lanes,
+            ),
+            Group::Floats(weights, panel) => {
+                let whole = Whole {
+                    weights,
+                    step,
+                    panel,
+                    tokens,
+                    rows,
+                    to,
+                };
+                if columns == lanes {
+                    WholeProduct::<1>(whole).dispatch();
+                } else {
+                    WholeProduct::<2>(whole).dispatch();
+                }
             }
         }
     }
@@ -335,6 +369,222 @@ impl SimdOp for Quantise<'_> {
     }
 }
 
+/// The keys of one head and one window in eight bits, and room for queries: what is multiplied with
+/// them has a scale and a zero per token, as the input of a layer has.
+#[derive(Debug, Default)]
+pub(super) struct Keys {
+    /// Panel by panel, four numbers of each token at a time.
+    bytes: Vec<[i8; BYTES]>,
+    /// The same in whole numbers that are floats.
+    floats: Vec<f32>,
+    /// Of each token.
+    rows: Vec<Row>,
+    queries: Room,
+    /// D.
+    size: usize,
+}
+
+impl Keys {
+    /// Makes whole numbers of panels of keys, `size` numbers of each token.
+    pub(super) fn fill<'a>(
+        &mut self,
+        panels: impl Iterator<Item = &'a [f32]>,
+        size: usize,
+        columns: usize,
+        dot: Option<Dot>,
+    ) {
+        let deep = size.div_ceil(BYTES);
+        self.size = size;
+        for (at, xs) in panels.enumerate() {
+            let range = |each: usize| at * each * columns..(at + 1) * each * columns;
+            let rows = room_for(&mut self.rows, range(1), Row::default());
+            QuantiseKeys {
+                xs,
+                columns,
+                rows,
+                to: match dot {
+                    Some(_) => ToKeys::Bytes(room_for(&mut self.bytes, range(deep), [0; BYTES])),
+                    None => ToKeys::Floats(room_for(&mut self.floats, range(size), 0.0)),
+                },
+            }
+            .dispatch();
+        }
+    }
+
+    /// Takes a panel of queries to be multiplied with keys.
+    pub(super) fn ask(&mut self, xs: &[f32], columns: usize, dot: Option<Dot>) {
+        let Room {
+            bytes,
+            floats,
+            scales,
+            zeros,
+        } = &mut self.queries;
+        let deep = self.size.div_ceil(BYTES);
+        Quantise {
+            xs,
+            columns,
+            scales: room_for(scales, 0..columns, 0.0),
+            zeros: room_for(zeros, 0..columns, 0.0),
+            to: match dot {
+                Some(_) => To::Bytes(room_for(bytes, 0..deep * columns, [0; BYTES])),
+                None => To::Floats(room_for(floats, 0..self.size * columns, 0.0)),
+            },
+        }
+        .dispatch();
+    }
+
+    /// Keys `first` to before `first + count` of a panel times the queries.
+    pub(super) fn product(
+        &self,
+        panel: usize,
+        first: usize,
+        count: usize,
+        [columns, lanes]: [usize; 2],
+        dot: Option<Dot>,
+        to: &mut [f32],
+    ) {
+        let deep = self.size.div_ceil(BYTES);
+        let range = |each: usize| panel * each * columns + first..(panel + 1) * each * columns;
+        let Room {
+            bytes,
+            floats,
+            scales,
+            zeros,
+        } = &self.queries;
+        let group = match dot {
+            Some(dot) => Group::Bytes(
+                dot,
+                self.bytes.get(range(deep)).unwrap_or_default(),
+                bytes.get(..deep * columns).unwrap_or_default(),
+            ),
+            None => Group::Floats(
+                self.floats.get(range(self.size)).unwrap_or_default(),
+                floats.get(..self.size * columns).unwrap_or_default(),
+            ),
+        };
+        let tokens = Tokens {
+            scales: scales.get(..columns).unwrap_or_default(),
+            zeros: zeros.get(..columns).unwrap_or_default(),
+        };
+        let rows = self.rows.get(range(1)).and_then(|rows| rows.get(..count));
+        group.product(
+            columns,
+            tokens,
+            rows.unwrap_or_default(),
+            [columns, lanes],
+            to,
+        );
+    }
+}
+
+/// A part of a buffer, which is made longer if it is too short.
+fn room_for<T: Copy>(buffer: &mut Vec<T>, range: std::ops::Range<usize>, fill: T) -> &mut [T] {
+    if buffer.len() < range.end {
+        buffer.resize(range.end, fill);
+    }
+    buffer.get_mut(range).unwrap_or_default()
+}
+
+/// Makes whole numbers of a panel of keys, as far below zero as above.
+struct QuantiseKeys<'a> {
+    xs: &'a [f32],
+    columns: usize,
+    rows: &'a mut [Row],
+    to: ToKeys<'a>,
+}
+
+enum ToKeys<'a> {
+    Bytes(&'a mut [[i8; BYTES]]),
+    Floats(&'a mut [f32]),
+}
+
+impl SimdOp for QuantiseKeys<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn eval<I: Isa>(self, isa: I) {
+        let QuantiseKeys {
+            xs,
+            columns,
+            rows,
+            mut to,
+        } = self;
+        let (ops, whole) = (isa.f32(), isa.i32());
+        let lanes = ops.len();
+        for at in (0..columns).step_by(lanes) {
+            let own = at..at + lanes;
+            let mut most = ops.zero();
+            for row in xs.chunks_exact(columns) {
+                if let Some(row) = row.get(own.clone()) {
+                    most = ops.max(most, ops.abs(ops.load(row)));
+                }
+            }
+            let scale = ops.mul(most, ops.splat(MOST.recip()));
+            let some = ops.max(scale, ops.splat(f32::MIN_POSITIVE));
+            let times = ops.div(ops.one(), some);
+            let mut total = whole.zero();
+            match &mut to {
+                ToKeys::Floats(to) => {
+                    let both = to.chunks_exact_mut(columns).zip(xs.chunks_exact(columns));
+                    for (to, xs) in both {
+                        if let (Some(to), Some(xs)) = (to.get_mut(own.clone()), xs.get(own.clone()))
+                        {
+                            let number = signed_step(isa, xs, times);
+                            total = whole.add(total, number);
+                            ops.store(whole.to_float(number), to);
+                        }
+                    }
+                }
+                ToKeys::Bytes(to) => {
+                    let both = to.chunks_exact_mut(columns).zip(xs.chunks(BYTES * columns));
+                    for (to, xs) in both {
+                        let mut four = [whole.zero(); BYTES];
+                        for (number, xs) in four.iter_mut().zip(xs.chunks_exact(columns)) {
+                            if let Some(xs) = xs.get(own.clone()) {
+                                *number = signed_step(isa, xs, times);
+                                total = whole.add(total, *number);
+                            }
+                        }
+                        let byte = whole.splat(0xff);
+                        let [a, b, c, d] = four;
+                        let ab = whole.or(
+                            whole.and(a, byte),
+                            whole.shift_left::<8>(whole.and(b, byte)),
+                        );
+                        let cd = whole.or(
+                            whole.shift_left::<16>(whole.and(c, byte)),
+                            whole.shift_left::<24>(d),
+                        );
+                        let words = to.get_mut(own.clone()).unwrap_or_default();
+                        let numbers = rten_simd::Simd::to_array(whole.or(ab, cd));
+                        for (word, number) in words.iter_mut().zip(numbers) {
+                            *word = number.to_le_bytes().map(|byte| byte as i8);
+                        }
+                    }
+                }
+            }
+            let totals = rten_simd::Simd::to_array(ops.mul(whole.to_float(total), scale));
+            let scales = rten_simd::Simd::to_array(scale);
+            let rows = rows.get_mut(own).unwrap_or_default();
+            for (row, (scale, total)) in rows.iter_mut().zip(scales.into_iter().zip(totals)) {
+                *row = Row {
+                    scale,
+                    total,
+                    bias: 0.0,
+                };
+            }
+        }
+    }
+}
+
+/// A vector of numbers as whole ones, from the largest magnitude of a weight below zero to above it.
+#[inline(always)]
+fn signed_step<I: Isa>(isa: I, xs: &[f32], times: I::F32) -> I::I32 {
+    let ops = isa.f32();
+    let x = ops.mul(ops.load(xs), times);
+    ops.to_int_round(ops.max(ops.min(x, ops.splat(MOST)), ops.splat(-MOST)))
+}
+
 /// A vector of numbers as whole ones.
 #[inline(always)]
 fn step<I: Isa>(isa: I, xs: &[f32], times: I::F32, zero: I::F32) -> I::I32 {
@@ -346,6 +596,7 @@ fn step<I: Isa>(isa: I, xs: &[f32], times: I::F32, zero: I::F32) -> I::I32 {
 /// As [`Part`], in whole numbers that are floats.
 struct Whole<'a> {
     weights: &'a [f32],
+    step: usize,
     panel: &'a [f32],
     tokens: Tokens<'a>,
     rows: &'a [Row],
@@ -369,9 +620,9 @@ fn whole_tile<I: Isa, const R: usize, const V: usize>(isa: I, part: Whole<'_>) {
     let (ops, whole) = (isa.f32(), isa.i32());
     let (lanes, columns) = (ops.len(), V * ops.len());
     let mut sums = [[whole.zero(); V]; R];
-    let weights = part.weights.chunks(EXACT * R);
+    let weights = part.weights.chunks(EXACT * part.step);
     for (weights, panel) in weights.zip(part.panel.chunks(EXACT * columns)) {
-        let more = tile::<I, R, V>(isa, weights, R, panel, zeros(isa));
+        let more = tile::<I, R, V>(isa, weights, part.step, panel, zeros(isa));
         for r in 0..R {
             for v in 0..V {
                 sums[r][v] = whole.add(sums[r][v], ops.to_int_round(more[r][v]));
@@ -471,6 +722,48 @@ mod tests {
                             .map(|f| panel[f * columns + at % columns])
                             .collect();
                         assert_eq!(got, one_by_one(&weights, &rows, token), "{dot:?}, {inputs}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn keys_times_queries_are_the_same_by_any_instructions() {
+        let Sizes { lanes, rows } = Sizes::here();
+        for vectors in [1, 2] {
+            for size in [1, 6, 32] {
+                let columns = vectors * lanes;
+                let panels: Vec<Vec<f32>> =
+                    (0..2).map(|at| numbers(size * columns, 100 * at)).collect();
+                let queries = numbers(size * columns, 7);
+                let score = |dot: Option<Dot>| {
+                    let mut keys = Keys::default();
+                    keys.fill(panels.iter().map(Vec::as_slice), size, columns, dot);
+                    keys.ask(&queries, columns, dot);
+                    let mut scores = vec![f32::NAN; rows * columns];
+                    keys.product(
+                        1,
+                        columns - rows.min(columns),
+                        rows,
+                        [columns, lanes],
+                        dot,
+                        &mut scores,
+                    );
+                    scores
+                };
+                let floats = score(None);
+                if Dot::here(lanes).is_some() {
+                    assert_eq!(score(Dot::here(lanes)), floats);
+                }
+                for (r, row) in floats.chunks(columns).enumerate() {
+                    for (q, got) in row.iter().enumerate() {
+                        let key = columns - rows.min(columns) + r;
+                        let want: f32 = (0..size)
+                            .map(|f| panels[1][f * columns + key] * queries[f * columns + q])
+                            .sum();
+                        let most = 0.02 * (size as f32).sqrt();
+                        assert!((got - want).abs() < most, "{size}: {got}, not {want}");
                     }
                 }
             }

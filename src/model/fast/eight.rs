@@ -14,7 +14,7 @@ use super::super::config::Activation;
 use super::super::weights::Weights;
 use super::activation::activate;
 use super::dot::{BYTES, Dot, Part, Row, Tokens};
-use super::linear::NEAR;
+use super::linear::{self, NEAR, Rows};
 use super::tile::{Groups, Sizes, tile, with_rows, zeros};
 
 /// The largest magnitude of a weight.
@@ -61,38 +61,29 @@ impl Eight {
         inputs: usize,
         outputs: usize,
     ) -> Result<Eight, Error> {
-        let all = outputs * names.len();
-        let mut numbers: Vec<i8> = Vec::with_capacity(all * inputs);
-        let mut rows: Vec<Row> = Vec::with_capacity(all);
-        for name in names {
-            let (weight, shape) = (format!("{name}.weight"), [outputs, inputs]);
-            let bias = weights.numbers(&format!("{name}.bias"), &[outputs])?;
-            let row = |bias: &f32, scale: f32| Row {
+        let carried = Rows::take(weights, names, inputs, outputs)?;
+        let mut numbers: Vec<i8> = Vec::with_capacity(carried.bias.len() * inputs);
+        let mut rows: Vec<Row> = Vec::with_capacity(carried.bias.len());
+        for (at, &bias) in carried.bias.iter().enumerate() {
+            let scale = match carried.row(at) {
+                linear::Row::Eight(eight, scale) => {
+                    numbers.extend_from_slice(eight);
+                    scale
+                }
+                linear::Row::Floats(floats) => {
+                    let scale = floats.iter().fold(0.0, |most: f32, x| most.max(x.abs())) / MOST;
+                    let times = if scale > 0.0 { scale.recip() } else { 0.0 };
+                    // The conversion to whole numbers saturates, and takes what is no number as
+                    // zero.
+                    numbers.extend(floats.iter().map(|x| (x * times).round() as i8));
+                    scale
+                }
+            };
+            rows.push(Row {
                 scale,
                 total: 0.0,
-                bias: *bias,
-            };
-            let eight = weights
-                .quantised(&weight)
-                .filter(|_| weights.shape(&weight) == Some(&shape));
-            if let Some(eight) = eight {
-                numbers.extend_from_slice(eight.numbers);
-                let scales = eight.scales.iter();
-                rows.extend(
-                    bias.iter()
-                        .zip(scales)
-                        .map(|(bias, &scale)| row(bias, scale)),
-                );
-                continue;
-            }
-            let floats = weights.numbers(&weight, &shape)?;
-            for (floats, bias) in floats.chunks_exact(inputs).zip(&*bias) {
-                let scale = floats.iter().fold(0.0, |most: f32, x| most.max(x.abs())) / MOST;
-                let times = if scale > 0.0 { scale.recip() } else { 0.0 };
-                rows.push(row(bias, scale));
-                // The conversion to whole numbers saturates, and takes what is no number as zero.
-                numbers.extend(floats.iter().map(|x| (x * times).round() as i8));
-            }
+                bias,
+            });
         }
         let sizes = Sizes::here();
         let dot = Dot::here(sizes.lanes);
@@ -114,17 +105,24 @@ impl Eight {
         let groups = Groups::new(rows.len(), sizes.rows);
         let weights = match dot {
             Some(dot) => {
-                let four = |row: &[i8]| -> Vec<[i8; BYTES]> {
-                    let four = |numbers: &[i8]| {
-                        std::array::from_fn(|at| numbers.get(at).copied().unwrap_or_default())
-                    };
-                    row.chunks(BYTES).map(four).collect()
-                };
-                Packed::Bytes(dot, depth_first(numbers, inputs, groups, four))
+                let deep = inputs.div_ceil(BYTES);
+                let mut packed = vec![[0; BYTES]; rows.len() * deep];
+                depth_first(numbers, inputs, groups, &mut packed, |row, places| {
+                    for (place, four) in places.zip(row.chunks(BYTES)) {
+                        *place =
+                            std::array::from_fn(|at| four.get(at).copied().unwrap_or_default());
+                    }
+                });
+                Packed::Bytes(dot, packed)
             }
             None => {
-                let floats = |row: &[i8]| row.iter().map(|&x| f32::from(x)).collect();
-                Packed::Floats(depth_first(numbers, inputs, groups, floats))
+                let mut packed = vec![0.0; numbers.len()];
+                depth_first(numbers, inputs, groups, &mut packed, |row, places| {
+                    for (place, &number) in places.zip(row) {
+                        *place = f32::from(number);
+                    }
+                });
+                Packed::Floats(packed)
             }
         };
         Eight {
@@ -265,21 +263,28 @@ impl Group<'_> {
     }
 }
 
-/// Rows of `inputs` numbers, each as `parts` takes it apart, group after group, each depth first.
-fn depth_first<T: Copy>(
+/// Gives `put` each row of `inputs` numbers and the places for its parts: group after group, each depth
+/// first.
+fn depth_first<T>(
     numbers: &[i8],
     inputs: usize,
     groups: Groups,
-    parts: impl Fn(&[i8]) -> Vec<T>,
-) -> Vec<T> {
-    let mut all = Vec::new();
-    for (start, count) in groups.all() {
-        let rows = numbers.chunks_exact(inputs).skip(start).take(count);
-        let rows: Vec<Vec<T>> = rows.map(&parts).collect();
-        let depth = rows.first().map_or(0, Vec::len);
-        all.extend((0..depth).flat_map(|d| rows.iter().filter_map(move |row| row.get(d).copied())));
+    packed: &mut [T],
+    put: impl Fn(&[i8], &mut dyn Iterator<Item = &mut T>),
+) {
+    let depth = packed.len() / (numbers.len() / inputs.max(1)).max(1);
+    let mut rows = numbers.chunks_exact(inputs);
+    let mut rest = packed;
+    for (_, count) in groups.all() {
+        let Some((group, later)) = rest.split_at_mut_checked(count * depth) else {
+            return;
+        };
+        rest = later;
+        for (r, row) in rows.by_ref().take(count).enumerate() {
+            let places = group.chunks_exact_mut(count);
+            put(row, &mut places.filter_map(|places| places.get_mut(r)));
+        }
     }
-    all
 }
 
 /// Makes whole numbers of a panel, from 0 to the largest.

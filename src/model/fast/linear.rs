@@ -1,11 +1,13 @@
 //! Linear layers over weights that were packed once: products with bias and activation in one go.
 
+use std::borrow::Cow;
+
 use rten_simd::ops::{BitOps, NumOps};
 use rten_simd::{Isa, SimdOp};
 
 use super::super::Error;
 use super::super::config::Activation;
-use super::super::weights::Weights;
+use super::super::weights::{Quantised, Weights};
 use super::Arithmetic;
 use super::activation::activate;
 use super::eight::{self, Eight};
@@ -88,57 +90,30 @@ impl Floats {
         outputs: usize,
     ) -> Result<Floats, Error> {
         let all = outputs * names.len();
-        let mut linear = Floats {
-            weights: vec![0.0; all * inputs],
-            bias: Vec::with_capacity(all),
-            inputs,
-            outputs: all,
-            sizes: Sizes::here(),
-        };
-        for (at, name) in names.iter().enumerate() {
-            let (weight, shape) = (format!("{name}.weight"), [outputs, inputs]);
-            let bias = weights.numbers(&format!("{name}.bias"), &[outputs])?;
-            linear.bias.extend_from_slice(&bias);
-            let eight = weights
-                .quantised(&weight)
-                .filter(|_| weights.shape(&weight) == Some(&shape));
-            if let Some(eight) = eight {
-                let rows = eight.numbers.chunks_exact(inputs).zip(eight.scales);
-                linear.pack(at * outputs, rows, |&number, scale| {
-                    f32::from(number) * *scale
-                });
-            } else {
-                let numbers = weights.numbers(&weight, &shape)?;
-                let rows = numbers.chunks_exact(inputs).map(|row| (row, ()));
-                linear.pack(at * outputs, rows, |&number, ()| number);
-            }
-        }
-        Ok(linear)
-    }
-
-    /// Packs `rows`, which are the outputs from `first` on.
-    fn pack<'a, T: 'a, S: Copy>(
-        &mut self,
-        first: usize,
-        mut rows: impl Iterator<Item = (&'a [T], S)>,
-        value: impl Fn(&T, S) -> f32,
-    ) {
-        let inputs = self.inputs;
-        for (start, count) in Groups::new(self.outputs, self.sizes.rows).all() {
-            let Some(group) = (self.weights).get_mut(start * inputs..(start + count) * inputs)
-            else {
-                return;
-            };
-            for r in first.saturating_sub(start)..count {
-                let Some((row, scale)) = rows.next() else {
-                    return;
-                };
-                let places = group.iter_mut().skip(r).step_by(count);
-                for (place, number) in places.zip(row) {
-                    *place = value(number, scale);
+        let sizes = Sizes::here();
+        let rows = Rows::take(weights, names, inputs, outputs)?;
+        let mut packed = vec![0.0; all * inputs];
+        let groups = Groups::new(all, sizes.rows);
+        let mut row = vec![0.0; inputs];
+        for (start, count) in groups.all() {
+            let group = packed.get_mut(start * inputs..(start + count) * inputs);
+            let group = group.unwrap_or_default();
+            for r in 0..count {
+                rows.read(start + r, &mut row);
+                for (places, number) in group.chunks_exact_mut(count).zip(&row) {
+                    if let Some(place) = places.get_mut(r) {
+                        *place = *number;
+                    }
                 }
             }
         }
+        Ok(Floats {
+            weights: packed,
+            bias: rows.bias,
+            inputs,
+            outputs: all,
+            sizes,
+        })
     }
 
     fn forward(&self, xs: &[f32], columns: usize, activation: Option<Activation>, to: &mut [f32]) {
@@ -165,6 +140,91 @@ impl Floats {
                     Product::<2>(part).dispatch();
                 }
                 activate(activation, to);
+            }
+        }
+    }
+}
+
+/// The weights of layers of one input as they are carried, row by row.
+pub(super) struct Rows<'a> {
+    layers: Vec<Carried<'a>>,
+    /// One number per row of all layers.
+    pub(super) bias: Vec<f32>,
+    inputs: usize,
+    outputs: usize,
+}
+
+enum Carried<'a> {
+    Eight(Quantised<'a>),
+    Floats(Cow<'a, [f32]>),
+}
+
+/// A row as it is carried.
+pub(super) enum Row<'a> {
+    /// Whole numbers and the size of a step.
+    Eight(&'a [i8], f32),
+    Floats(&'a [f32]),
+}
+
+impl<'a> Rows<'a> {
+    /// The layers at `names` in `weights`, each of `outputs` rows of `inputs` numbers.
+    ///
+    /// # Errors
+    ///
+    /// What [`Weights::numbers`] finds.
+    pub(super) fn take(
+        weights: &'a Weights,
+        names: &[String],
+        inputs: usize,
+        outputs: usize,
+    ) -> Result<Rows<'a>, Error> {
+        let mut rows = Rows {
+            layers: Vec::with_capacity(names.len()),
+            bias: Vec::with_capacity(names.len() * outputs),
+            inputs,
+            outputs,
+        };
+        for name in names {
+            let (weight, shape) = (format!("{name}.weight"), [outputs, inputs]);
+            let bias = weights.numbers(&format!("{name}.bias"), &[outputs])?;
+            rows.bias.extend_from_slice(&bias);
+            let eight = weights
+                .quantised(&weight)
+                .filter(|_| weights.shape(&weight) == Some(&shape));
+            rows.layers.push(match eight {
+                Some(eight) => Carried::Eight(eight),
+                None => Carried::Floats(weights.numbers(&weight, &shape)?),
+            });
+        }
+        Ok(rows)
+    }
+
+    /// Row `at`, counted through all layers.
+    pub(super) fn row(&self, at: usize) -> Row<'_> {
+        let (layer, at) = (self.layers.get(at / self.outputs), at % self.outputs);
+        let range = at * self.inputs..(at + 1) * self.inputs;
+        match layer {
+            Some(Carried::Eight(Quantised { numbers, scales })) => Row::Eight(
+                numbers.get(range).unwrap_or_default(),
+                scales.get(at).copied().unwrap_or_default(),
+            ),
+            Some(Carried::Floats(numbers)) => Row::Floats(numbers.get(range).unwrap_or_default()),
+            None => Row::Floats(&[]),
+        }
+    }
+
+    /// Writes the numbers of row `at`.
+    fn read(&self, at: usize, to: &mut [f32]) {
+        match self.row(at) {
+            Row::Eight(numbers, scale) => {
+                for (to, &number) in to.iter_mut().zip(numbers) {
+                    *to = f32::from(number) * scale;
+                }
+            }
+            Row::Floats(numbers) => {
+                for (to, &number) in to.iter_mut().zip(numbers) {
+                    *to = number;
+                }
             }
         }
     }

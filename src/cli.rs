@@ -4,6 +4,7 @@
 //! in its own file turns that into what it means and does it. Errors travel up with their context
 //! and are printed once, here.
 
+mod arrivals;
 mod ask;
 mod classify;
 mod common;

@@ -54,6 +54,16 @@ impl<T> Cache<T> {
         if let Some(before) = self.answers.put(key, answer) {
             self.weight -= weight(&before);
         }
+        self.make_room();
+    }
+
+    /// Sets how many bytes the answers may take.
+    pub(super) fn set_room(&mut self, room: usize) {
+        self.room = room;
+        self.make_room();
+    }
+
+    fn make_room(&mut self) {
         while self.weight > self.room
             && let Some((_, oldest)) = self.answers.pop_lru()
         {

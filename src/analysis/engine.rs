@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::model::{Error, Forward, Tokenizer};
 use crate::text::{Document, Span};
 
-use super::cache::{Cache, Key};
+use super::cache::{Cache, Key, Said};
 use super::finding::{Reading, Token, Word};
 use super::outline::{Outline, Planner};
 use super::passes::{BATCH, Counts, Pass, Passes};
@@ -17,10 +17,11 @@ const ROOM: usize = 20 << 20;
 
 /// A model that scores documents, and what it remembers of them.
 pub struct Engine {
-    planner: Planner,
-    forward: Arc<dyn Forward>,
-    cache: Cache<f32>,
-    batch: usize,
+    pub(super) planner: Planner,
+    pub(super) forward: Arc<dyn Forward>,
+    pub(super) cache: Cache<f32>,
+    /// Tokens that the model reads in one call.
+    pub(super) batch: usize,
 }
 
 impl Engine {
@@ -42,6 +43,14 @@ impl Engine {
     #[must_use]
     pub fn with_batch(mut self, tokens: usize) -> Engine {
         self.batch = tokens.max(1);
+        self
+    }
+
+    /// Sets about how many bytes what is remembered may take. It changes the speed, never the result.
+    #[must_use]
+    pub fn with_room(mut self, bytes: usize) -> Engine {
+        self.cache.set_room(bytes / 2);
+        self.planner.set_room(bytes / 2);
         self
     }
 
@@ -90,18 +99,10 @@ impl Engine {
             &mut self.cache,
             &mut counts,
             |numbers| {
-                let inputs: Vec<Vec<u32>> = (numbers.iter())
-                    .map(|&at| self.planner.window(&tokens.ids[windows[at].reads.clone()]))
+                let asked: Vec<_> = (numbers.iter())
+                    .map(|&at| (&tokens, &windows[at]))
                     .collect();
-                let inputs: Vec<&[u32]> = inputs.iter().map(Vec::as_slice).collect();
-                let logits = self.forward.logits(&inputs)?;
-                let answers = numbers.iter().zip(logits).map(|(&at, logits)| {
-                    // The first logit is that of `[CLS]`.
-                    let core = windows[at].core_in_window();
-                    let core = logits.iter().skip(1 + core.start).take(core.len());
-                    core.map(|&logit| sigmoid(logit)).collect()
-                });
-                Ok(answers.collect())
+                answers(&self.planner, &*self.forward, &asked)
             },
             |at, answer| {
                 let reading = reading(&tokens, &windows[at], answer);
@@ -137,8 +138,28 @@ impl Engine {
     }
 }
 
+/// What the model says of windows, each of some tokens: p for each token of its core.
+pub(super) fn answers(
+    planner: &Planner,
+    forward: &dyn Forward,
+    windows: &[(&Tokens, &Window)],
+) -> Result<Vec<Said<f32>>, Error> {
+    let inputs: Vec<Vec<u32>> = (windows.iter())
+        .map(|(tokens, window)| planner.window(&tokens.ids[window.reads.clone()]))
+        .collect();
+    let inputs: Vec<&[u32]> = inputs.iter().map(Vec::as_slice).collect();
+    let logits = forward.logits(&inputs)?;
+    let answers = windows.iter().zip(logits).map(|((_, window), logits)| {
+        // The first logit is that of `[CLS]`.
+        let core = window.core_in_window();
+        let core = logits.iter().skip(1 + core.start).take(core.len());
+        core.map(|&logit| sigmoid(logit)).collect()
+    });
+    Ok(answers.collect())
+}
+
 /// What the model is to read for `window`.
-fn window_pass(tokens: &Tokens, window: &Window, focus: Option<Span>) -> Pass {
+pub(super) fn window_pass(tokens: &Tokens, window: &Window, focus: Option<Span>) -> Pass {
     let core = tokens.span(window.core.clone());
     Pass {
         key: Key::new(&tokens.ids[window.reads.clone()], window.core_in_window()),
@@ -148,7 +169,7 @@ fn window_pass(tokens: &Tokens, window: &Window, focus: Option<Span>) -> Pass {
 }
 
 /// The tokens and words of a window's core, with their p.
-fn reading(tokens: &Tokens, window: &Window, answer: &[f32]) -> Reading {
+pub(super) fn reading(tokens: &Tokens, window: &Window, answer: &[f32]) -> Reading {
     let mut reading = Reading::default();
     let mut open_word = false;
     for (at, &p) in window.core.clone().zip(answer) {

@@ -1,6 +1,6 @@
 //! The questions we ask a text, answered in plain data.
 //!
-//! An [`Engine`] scores a text, a [`HeadReader`] classifies, asks or tags it. Windows are cut so that
+//! An [`Engine`] scores a text, a [`Queue`] before it many, a [`HeadReader`] classifies, asks or tags it. Windows are cut so that
 //! they depend only on what they read, which makes both independent of batches, threads, order and
 //! cache, and makes an unchanged window free. Tensors stay in [`crate::model`]; files and threads are
 //! other rooms' business.
@@ -14,6 +14,8 @@ mod head_reader;
 mod mistakes;
 mod outline;
 mod passes;
+mod queue;
+mod readings;
 mod tokens;
 mod window;
 
@@ -26,4 +28,6 @@ pub use head_reader::{HeadReader, ReadError};
 pub use mistakes::Mistakes;
 pub use outline::Outline;
 pub use passes::Counts;
+pub use queue::Queue;
+pub use readings::Readings;
 pub use window::{Begins, Geometry, Milestone, Run, Window, plan};

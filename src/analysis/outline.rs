@@ -6,6 +6,8 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use rayon::prelude::*;
+
 use crate::model::Tokenizer;
 use crate::text::{Block, Document, Span, blocks};
 
@@ -15,6 +17,10 @@ use super::window::{Geometry, Milestone, Window, plan};
 /// Prose per region, in bytes: small enough that a screen of text is reached at once, large enough
 /// that planning the neighbourhood of its ends twice costs little.
 pub(super) const REGION: usize = 16 << 10;
+
+/// What the remembered blocks may take, in bytes: those of a text of about five million bytes, or of
+/// ten documents as long as a novel.
+const ROOM: usize = 64 << 20;
 
 /// Where the work on one version of a document can be cut. Cheap to make: nothing is tokenised but
 /// enough to know whether the text fits in one window.
@@ -88,7 +94,7 @@ impl Planner {
     /// A planner for a model with room for `max_positions` tokens, `[CLS]` and `[SEP]` included.
     pub(super) fn new(tokenizer: Arc<Tokenizer>, max_positions: usize) -> Planner {
         Planner {
-            reader: BlockReader::new(tokenizer),
+            reader: BlockReader::new(tokenizer, ROOM),
             geometry: Geometry::for_positions(max_positions),
         }
     }
@@ -107,13 +113,47 @@ impl Planner {
         self.reader.read(text, block)
     }
 
+    /// Sets how many bytes what is remembered of blocks may take.
+    pub(super) fn set_room(&mut self, room: usize) {
+        self.reader.set_room(room);
+    }
+
     pub(super) fn forget(&mut self) {
         self.reader.forget();
     }
 
     /// Finds the prose of `document` and cuts the work on it.
     pub(super) fn outline(&mut self, document: &Document) -> Outline {
-        let blocks = blocks(document);
+        self.cut(document, blocks(document))
+    }
+
+    /// The same of many documents, side by side where that is the work.
+    pub(super) fn outlines(&mut self, documents: &[&Document]) -> Vec<Outline> {
+        let blocks: Vec<Vec<Block>> = documents.par_iter().map(|one| blocks(one)).collect();
+        // Where the blocks are that say whether a text fits: half of them, in prose.
+        let nearby = 8 * self.geometry.capacity;
+        let first = documents
+            .iter()
+            .zip(&blocks)
+            .flat_map(|(document, blocks)| {
+                let mut before = 0;
+                let first = blocks.iter().take_while(move |block| {
+                    let is_near = before < nearby;
+                    before += block.span.len();
+                    is_near
+                });
+                first.map(|block| (&*document.text, block))
+            });
+        let first: Vec<(&str, &Block)> = first.collect();
+        self.reader.read_all(&first);
+        let outlines = documents.iter().zip(blocks);
+        outlines
+            .map(|(document, blocks)| self.cut(document, blocks))
+            .collect()
+    }
+
+    /// Cuts the work on `document`, whose prose is `blocks`.
+    fn cut(&mut self, document: &Document, blocks: Vec<Block>) -> Outline {
         let mut regions: Vec<Region> = Vec::new();
         let mut first = 0;
         let mut len = 0;
@@ -172,9 +212,12 @@ impl Planner {
             let mut tokens = Tokens::default();
             // Where the tokens of each block begin, and where the last ones end.
             let mut places = Vec::with_capacity(blocks.len() + 1);
-            for block in outline.blocks.get(blocks.clone()).unwrap_or_default() {
+            let near = outline.blocks.get(blocks.clone()).unwrap_or_default();
+            let named: Vec<_> = (near.iter())
+                .map(|block| (&*document.text, block))
+                .collect();
+            for (block, read) in near.iter().zip(self.reader.read_all(&named)) {
                 places.push(tokens.len());
-                let read = self.reader.read(&document.text, block);
                 tokens.push(&read, block.span.start());
             }
             places.push(tokens.len());

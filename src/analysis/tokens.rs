@@ -3,10 +3,12 @@
 //! Tokenising is the dear part of planning, and an edit leaves nearly all blocks as they were, so
 //! what became of a block is remembered by what it says.
 
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
 use lru::LruCache;
+use rayon::prelude::*;
 
 use crate::model::{Piece, Tokenizer};
 use crate::text::{Block, Segment, SegmentKind, Span, sentences};
@@ -136,18 +138,18 @@ pub(super) struct BlockReader {
     known: LruCache<u128, Arc<Tokens>>,
     /// About how many bytes `known` takes.
     weight: usize,
+    /// How many it may take.
+    room: usize,
 }
 
 impl BlockReader {
-    /// What the remembered blocks may take: a text of about five million bytes, or ten documents
-    /// as long as a novel.
-    const CAPACITY: usize = 64 << 20;
-
-    pub(super) fn new(tokenizer: Arc<Tokenizer>) -> BlockReader {
+    /// A reader whose remembered blocks may take `room` bytes.
+    pub(super) fn new(tokenizer: Arc<Tokenizer>, room: usize) -> BlockReader {
         BlockReader {
             tokenizer,
             known: LruCache::unbounded(),
             weight: 0,
+            room,
         }
     }
 
@@ -162,14 +164,58 @@ impl BlockReader {
             return Arc::clone(tokens);
         }
         let tokens = Arc::new(Tokens::of_block(&self.tokenizer, text, block));
-        self.weight += weight(&tokens);
-        self.known.put(key, Arc::clone(&tokens));
-        while self.weight > BlockReader::CAPACITY
+        self.remember(key, &tokens);
+        tokens
+    }
+
+    /// The same of many blocks, each with the text that it is a block of. Those that are new are
+    /// tokenised side by side.
+    pub(super) fn read_all(&mut self, blocks: &[(&str, &Block)]) -> Vec<Arc<Tokens>> {
+        let keys = blocks.iter().map(|(text, block)| content(text, block));
+        let known: Vec<(u128, Option<Arc<Tokens>>)> = keys
+            .map(|key| (key, self.known.get(&key).map(Arc::clone)))
+            .collect();
+        // What stands twice is tokenised once.
+        let mut new: HashMap<u128, (&str, &Block)> = HashMap::new();
+        for ((key, tokens), &block) in known.iter().zip(blocks) {
+            if tokens.is_none() {
+                new.insert(*key, block);
+            }
+        }
+        let tokenizer = &*self.tokenizer;
+        let new: HashMap<u128, Arc<Tokens>> = (new.into_par_iter())
+            .map(|(key, (text, block))| (key, Arc::new(Tokens::of_block(tokenizer, text, block))))
+            .collect();
+        let all = known.into_iter().filter_map(|(key, tokens)| match tokens {
+            Some(tokens) => Some(tokens),
+            None => new.get(&key).map(|tokens| {
+                self.remember(key, tokens);
+                Arc::clone(tokens)
+            }),
+        });
+        all.collect()
+    }
+
+    fn remember(&mut self, key: u128, tokens: &Arc<Tokens>) {
+        self.weight += weight(tokens);
+        if let Some(before) = self.known.put(key, Arc::clone(tokens)) {
+            self.weight -= weight(&before);
+        }
+        self.make_room();
+    }
+
+    /// Sets how many bytes the remembered blocks may take.
+    pub(super) fn set_room(&mut self, room: usize) {
+        self.room = room;
+        self.make_room();
+    }
+
+    fn make_room(&mut self) {
+        while self.weight > self.room
             && let Some((_, oldest)) = self.known.pop_lru()
         {
             self.weight -= weight(&oldest);
         }
-        tokens
     }
 
     pub(super) fn forget(&mut self) {
@@ -314,7 +360,7 @@ mod tests {
     #[test]
     fn what_is_remembered_of_a_block_does_not_depend_on_where_it_stands() {
         let tokenizer = crate::model::Checkpoint::builtin().unwrap().tokenizer;
-        let mut reader = BlockReader::new(tokenizer);
+        let mut reader = BlockReader::new(tokenizer, 1 << 20);
         let text = "The boats wait.\n\nThe boats wait.";
         let document = crate::text::Document::new("x", text, crate::text::Language::Plain);
         let blocks = crate::text::blocks(&document);
@@ -334,9 +380,7 @@ mod tests {
     #[test]
     fn remembering_stays_within_its_bounds() {
         let tokenizer = crate::model::Checkpoint::builtin().unwrap().tokenizer;
-        let mut reader = BlockReader::new(tokenizer);
-        // As if it had read much already.
-        reader.weight = BlockReader::CAPACITY - 1_000;
+        let mut reader = BlockReader::new(tokenizer, 1_000);
         let text: String = (0..50).map(|n| format!("word {n}\n\n")).collect();
         let document = crate::text::Document::new("x", text, crate::text::Language::Plain);
         for block in crate::text::blocks(&document) {
@@ -347,6 +391,6 @@ mod tests {
             "{}",
             reader.known.len()
         );
-        assert!(reader.weight <= BlockReader::CAPACITY);
+        assert!(reader.weight <= 1_000);
     }
 }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use anyhow::{anyhow, bail};
 
+use super::arrivals::Arrivals;
 use super::common::{self, InForce, Progress, Source};
 use super::{Exit, Global, HeadArgs};
 use crate::analysis::{
@@ -957,8 +958,8 @@ pub(super) fn read_all<Found>(
     let mut out = BufWriter::new(io::stdout().lock());
     printer.begin(&mut out, model)?;
     let progress = Progress::new(global, sources.len());
-    for source in &sources {
-        let found = common::read(source, args.language).and_then(|document| {
+    for arrival in Arrivals::of(sources, args.language)? {
+        let found = arrival.and_then(|document| {
             let path = document.path.clone();
             progress.show(&path, 0, 1);
             let found = find(document, &progress);

@@ -1,14 +1,19 @@
 //! `electroscope score`: documents in, findings out, no screen.
 
+use std::collections::VecDeque;
 use std::io::{self, BufWriter, IsTerminal, Write};
 
-use anyhow::Context;
-
+use super::arrivals::Arrivals;
 use super::common::{self, InForce, Source};
-use super::{Exit, Global, ScoreArgs};
+use super::{Exit, Global, LanguageChoice, ScoreArgs};
+use crate::analysis::{Engine, Queue, Readings};
 use crate::report::{self, FileError, Format, Looks, Scored};
 use crate::settings;
 use crate::text::Document;
+
+/// What may be remembered, in bytes. Nothing is edited here, so it is of use only where the same
+/// stands in several places.
+const ROOM: usize = 12 << 20;
 
 pub(super) fn run(global: &Global, args: &ScoreArgs) -> anyhow::Result<Exit> {
     let in_force = InForce::new(global)?;
@@ -16,8 +21,9 @@ pub(super) fn run(global: &Global, args: &ScoreArgs) -> anyhow::Result<Exit> {
     // Ctrl-C ends the process at once with the code that shells expect of it.
     common::exit_on_interrupt()?;
     let mut loaded = common::load(global, &in_force)?;
+    loaded.engine = loaded.engine.with_room(ROOM);
     if args.calibrate {
-        return calibrate(global, &in_force, args, &sources, errors, &mut loaded);
+        return calibrate(global, &in_force, args, sources, errors, &mut loaded);
     }
 
     let threshold = in_force.threshold(args.threshold, loaded.threshold);
@@ -37,35 +43,33 @@ pub(super) fn run(global: &Global, args: &ScoreArgs) -> anyhow::Result<Exit> {
     printer.begin(&mut out, &loaded.model)?;
     let mut flagged = false;
     let progress = common::Progress::new(global, sources.len());
-    for source in &sources {
-        let outcome = common::read(source, args.language).and_then(|document| {
-            let readings =
-                score(&mut loaded.engine, &document, &progress).map_err(|err| FileError {
-                    path: document.path.clone(),
-                    message: common::in_full(&err.into()),
-                })?;
-            Ok((document, readings))
-        });
-        match outcome {
+    score_all(
+        sources,
+        args.language,
+        &mut loaded.engine,
+        &progress,
+        &mut |outcome| match outcome {
             Ok((document, readings)) => {
                 let scored = Scored {
                     document: &document,
                     readings: &readings,
                     threshold,
                 };
-                flagged |= scored.words().any(|(_, word)| word.p >= threshold);
+                flagged |= scored.words().any(|word| word.p >= threshold);
                 progress.aside(|| {
                     printer.document(&mut out, &scored)?;
                     // Whoever reads along sees each document when it is ready.
                     out.flush()
                 })?;
+                Ok(())
             }
             Err(error) => {
                 progress.aside(|| common::report_error(&error));
                 errors.push(error);
+                Ok(())
             }
-        }
-    }
+        },
+    )?;
     progress.finish();
     printer.end(&mut out, &errors)?;
     Ok(match () {
@@ -75,28 +79,63 @@ pub(super) fn run(global: &Global, args: &ScoreArgs) -> anyhow::Result<Exit> {
     })
 }
 
-/// Scores one document, with progress by its regions.
-fn score(
-    engine: &mut crate::analysis::Engine,
-    document: &Document,
+/// A document and what was found in it, or why that is not known.
+type Outcome = Result<(Document, Readings), FileError>;
+
+/// Scores what `sources` say and hands it on in their order, each as soon as it and those before it
+/// are known. While the model reads, the next documents are read from their files, and as many of
+/// them are scored together as keep it busy.
+fn score_all(
+    sources: Vec<Source>,
+    language: LanguageChoice,
+    engine: &mut Engine,
     progress: &common::Progress,
-) -> Result<Vec<crate::analysis::Reading>, crate::model::Error> {
-    let outline = engine.outline(document);
-    let mut readings = Vec::new();
-    for region in 0..outline.len() {
-        progress.show(&document.path, region, outline.len());
-        engine.score_region(
-            document,
-            &outline,
-            region,
-            None,
-            &|| false,
-            &mut |reading| readings.push(reading),
-        )?;
+    take: &mut dyn FnMut(Outcome) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let mut arrivals = Arrivals::of(sources, language)?;
+    let mut queue = Queue::new(engine);
+    // What stands between the documents that are being scored: after how many of them, and what.
+    let mut failed: VecDeque<(usize, FileError)> = VecDeque::new();
+    let (mut given, mut taken) = (0, 0);
+    loop {
+        while queue.has_room() {
+            // Nobody waits for a slow source while there is a document to score.
+            let arrival = match queue.is_empty() {
+                true => arrivals.next(),
+                false => arrivals.next_if_read(),
+            };
+            match arrival {
+                Some(Ok(document)) => {
+                    given += 1;
+                    queue.push(document);
+                }
+                Some(Err(error)) if queue.is_empty() => {
+                    progress.next();
+                    take(Err(error))?;
+                }
+                Some(Err(error)) => failed.push_back((given, error)),
+                None => break,
+            }
+        }
+        let Some((path, done, all)) = queue.progress() else {
+            return Ok(());
+        };
+        progress.show(path, done, all);
+        queue.work(|document, readings| {
+            progress.next();
+            taken += 1;
+            let readings = readings.map_err(|err| FileError {
+                path: document.path.clone(),
+                message: common::in_full(&err.into()),
+            });
+            take(readings.map(|readings| (document, readings)))?;
+            while let Some((_, error)) = failed.pop_front_if(|(after, _)| *after == taken) {
+                progress.next();
+                take(Err(error))?;
+            }
+            anyhow::Ok(())
+        })?;
     }
-    progress.next();
-    readings.sort_by_key(|reading| reading.span);
-    Ok(readings)
 }
 
 /// Finds the threshold that `--false-alarms` of the words of accepted text lie above, and writes it
@@ -105,7 +144,7 @@ fn calibrate(
     global: &Global,
     in_force: &InForce,
     args: &ScoreArgs,
-    sources: &[Source],
+    sources: Vec<Source>,
     errors: Vec<FileError>,
     loaded: &mut common::Loaded,
 ) -> anyhow::Result<Exit> {
@@ -118,18 +157,18 @@ fn calibrate(
     );
     let progress = common::Progress::new(global, sources.len());
     let mut all: Vec<f32> = Vec::new();
-    for source in sources {
-        let document = common::read(source, args.language)
-            .map_err(|error| anyhow::anyhow!("{}: {}", error.path.display(), error.message))?;
-        let readings = score(&mut loaded.engine, &document, &progress)
-            .with_context(|| format!("cannot score {}", document.path.display()))?;
-        all.extend(
-            readings
-                .iter()
-                .flat_map(|reading| &reading.words)
-                .map(|word| word.p),
-        );
-    }
+    score_all(
+        sources,
+        args.language,
+        &mut loaded.engine,
+        &progress,
+        &mut |outcome| {
+            let (_, readings) = outcome
+                .map_err(|error| anyhow::anyhow!("{}: {}", error.path.display(), error.message))?;
+            all.extend(readings.words().map(|word| word.p));
+            Ok(())
+        },
+    )?;
     progress.finish();
     anyhow::ensure!(
         all.len() >= FEWEST_WORDS,
@@ -169,6 +208,43 @@ fn threshold_for(scores: &mut [f32], share: f32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::Cli;
+    use crate::model::{self, Checkpoint};
+    use clap::Parser;
+    use std::path::{Path, PathBuf};
+
+    #[test]
+    fn documents_and_errors_come_in_the_order_in_which_they_were_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths: Vec<PathBuf> = (0..60)
+            .map(|number| folder.path().join(format!("{number}.txt")))
+            .collect();
+        for path in paths.iter().step_by(3) {
+            std::fs::write(path, "The boats wait in the harbour.").unwrap();
+        }
+        let fixture = "tests/reference/fixtures/projected";
+        let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join(fixture);
+        let checkpoint = Checkpoint::open(&fixture).unwrap();
+        let (forward, _) = model::load(&checkpoint, "cpu", "f32").unwrap();
+        let positions = checkpoint.config.max_position_embeddings;
+        let mut engine = Engine::new(checkpoint.tokenizer, forward, positions);
+        let global = Cli::parse_from(["electroscope"]).global;
+        let progress = common::Progress::new(&global, paths.len());
+        let mut came = Vec::new();
+        let sources = paths.iter().cloned().map(Source::File).collect();
+        let auto = LanguageChoice::Auto;
+        let scored = score_all(sources, auto, &mut engine, &progress, &mut |outcome| {
+            came.push(match outcome {
+                Ok((document, _)) => (document.path, true),
+                Err(error) => (error.path, false),
+            });
+            Ok(())
+        });
+        scored.unwrap();
+        let there = |(number, path)| (path, number % 3 == 0);
+        let wanted: Vec<(PathBuf, bool)> = paths.into_iter().enumerate().map(there).collect();
+        assert_eq!(came, wanted);
+    }
 
     #[test]
     fn the_threshold_lets_only_the_share_of_words_through() {

@@ -183,23 +183,19 @@ impl Serialize for DocumentObject<'_> {
         object.serialize_field(
             "tokens",
             &Sequence(|| {
-                scored
-                    .readings
-                    .iter()
-                    .flat_map(|reading| &reading.tokens)
-                    .map(|token| TokenObject {
-                        text: scored.text(token.span),
-                        start: token.span.start(),
-                        end: token.span.end(),
-                        p: token.p,
-                    })
+                scored.readings.tokens().map(|token| TokenObject {
+                    text: scored.text(token.span),
+                    start: token.span.start(),
+                    end: token.span.end(),
+                    p: token.p,
+                })
             }),
         )?;
         object.serialize_field(
             "words",
             &Sequence(|| {
                 let mut places = Places::new(&scored.document.text);
-                scored.words().map(move |(_, word)| {
+                scored.words().map(move |word| {
                     let place = places.of(word.span);
                     WordObject {
                         text: scored.text(word.span),
@@ -220,19 +216,17 @@ impl Serialize for DocumentObject<'_> {
 
 /// The counts of a document. The mean is over words.
 fn summary(scored: &Scored<'_>) -> Summary {
-    let words = scored.words().count();
-    let total: f64 = scored.words().map(|(_, word)| f64::from(word.p)).sum();
+    let (mut tokens, mut words, mut flagged, mut total) = (0, 0, 0, 0.0);
+    for word in scored.words() {
+        tokens += word.tokens.len();
+        words += 1;
+        flagged += usize::from(word.p >= scored.threshold);
+        total += f64::from(word.p);
+    }
     Summary {
-        tokens: scored
-            .readings
-            .iter()
-            .map(|reading| reading.tokens.len())
-            .sum(),
+        tokens,
         words,
-        flagged: scored
-            .words()
-            .filter(|(_, word)| word.p >= scored.threshold)
-            .count(),
+        flagged,
         mean_p: if words == 0 {
             0.0
         } else {

@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 
 use anstyle::Style;
 
-use crate::analysis::{Reading, Word};
+use crate::analysis::{Readings, Word};
 use crate::text::{Document, Position, Span};
 
 pub use json::write_json;
@@ -91,27 +91,25 @@ fn lossy<S: serde::Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::E
 pub struct Scored<'a> {
     /// The document.
     pub document: &'a Document,
-    /// Its readings in the order of the text.
-    pub readings: &'a [Reading],
+    /// What was found in it.
+    pub readings: &'a Readings,
     /// Words at or above it are flagged.
     pub threshold: f32,
 }
 
 impl<'a> Scored<'a> {
-    /// The words in order, each with the reading it is from.
-    pub fn words(&self) -> impl Iterator<Item = (&'a Reading, &'a Word)> + use<'a> {
-        self.readings
-            .iter()
-            .flat_map(|reading| reading.words.iter().map(move |word| (reading, word)))
+    /// The words in order.
+    pub fn words(&self) -> impl Iterator<Item = Word> + use<'a> {
+        self.readings.words()
     }
 
     /// The flagged words in order, each with the place it begins at.
-    pub fn flagged(&self) -> impl Iterator<Item = (Position, &'a Word)> + use<'a> {
+    pub fn flagged(&self) -> impl Iterator<Item = (Position, Word)> + use<'a> {
         let threshold = self.threshold;
         let mut places = Places::new(&self.document.text);
         self.words()
-            .filter(move |(_, word)| word.p >= threshold)
-            .map(move |(_, word)| (places.of(word.span), word))
+            .filter(move |word| word.p >= threshold)
+            .map(move |word| (places.of(word.span), word))
     }
 
     /// What `span` says.

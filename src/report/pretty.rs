@@ -51,22 +51,23 @@ impl ScorePrinter for Pretty {
 
     fn document(&mut self, out: &mut dyn Write, scored: &Scored<'_>) -> io::Result<()> {
         let threshold = scored.threshold;
-        let marks: Vec<Mark> = scored
-            .words()
-            .map(|(_, word)| Mark {
-                span: word.span,
-                style: self.heat(word.p, threshold),
-                label: (word.p >= threshold).then(|| format!("{:.2}", word.p)),
-            })
-            .collect();
+        let mut words = 0;
+        let marks = scored.words().inspect(|_| words += 1).map(|word| Mark {
+            span: word.span,
+            style: self.heat(word.p, threshold),
+            label: (word.p >= threshold).then(|| format!("{:.2}", word.p)),
+        });
+        // Most words of a long text are calm, and a mark takes more room than the word.
+        let stands_out = |mark: &Mark| mark.label.is_some() || mark.style != Style::new();
+        let marks: Vec<Mark> = marks.filter(stands_out).collect();
         let flagged = marks.iter().filter(|mark| mark.label.is_some()).count();
         let (strong, faint) = (self.looks.strong(), self.looks.faint());
         writeln!(
             out,
             "{strong}{}{strong:#}  {faint}{flagged} flagged of {} {}, threshold {threshold:.2}{faint:#}",
             visible_path(&scored.document.path),
-            marks.len(),
-            if marks.len() == 1 { "word" } else { "words" },
+            words,
+            if words == 1 { "word" } else { "words" },
         )?;
         page::write(
             out,
@@ -93,7 +94,7 @@ fn color(rgb: Rgb, depth: Depth) -> Color {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::{Reading, Word};
+    use crate::analysis::{Reading, Token, Word};
     use crate::text::{Document, Language, Span};
 
     fn printed(text: &str, words: &[(&str, f32)], theme: Theme, width: u16) -> String {
@@ -101,15 +102,18 @@ mod tests {
         let mut reading = Reading::default();
         for (word, p) in words {
             let start = text.find(word).unwrap();
+            let span = Span::new(start, start + word.len());
+            let tokens = reading.tokens.len() as u32;
+            reading.tokens.push(Token { span, p: *p });
             reading.words.push(Word {
-                span: Span::new(start, start + word.len()),
+                span,
                 p: *p,
-                tokens: 0..0,
+                tokens: tokens..tokens + 1,
             });
         }
         let scored = Scored {
             document: &document,
-            readings: &[reading],
+            readings: &[reading].iter().collect(),
             threshold: 0.5,
         };
         let mut out = Vec::new();

@@ -318,6 +318,34 @@ fn files_named_beside_standard_input_that_is_no_pipe_of_ours_are_all_that_is_rea
 }
 
 #[test]
+fn files_that_are_scored_together_say_what_each_says_alone_in_their_order() {
+    let texts: Vec<String> = (1..60)
+        .map(|number| crate::scoring::prose(crate::scoring::WORDS, 7 * number % 400, number as u64))
+        .collect();
+    let names: Vec<String> = (1..60).map(|number| format!("{number}.txt")).collect();
+    let files: Vec<(&str, &str)> = (names.iter().zip(&texts))
+        .map(|(name, text)| (name.as_str(), text.as_str()))
+        .collect();
+    let here = home(&files);
+    let mut asked = names.clone();
+    asked.insert(20, "missing.txt".to_owned());
+    asked.reverse();
+    for format in ["jsonl", "compact"] {
+        let all = format!("--threshold 0.5 --format {format} {}", asked.join(" "));
+        let outcome = score(&here, &all);
+        assert_eq!(outcome.code, 2);
+        let alone = asked.iter().filter(|name| *name != "missing.txt");
+        let mut wanted: String = alone
+            .map(|name| score(&here, &format!("--threshold 0.5 --format {format} {name}")).out)
+            .collect();
+        if format == "jsonl" {
+            wanted.push_str(&score(&here, "--format jsonl missing.txt").out);
+        }
+        assert_eq!(outcome.out, wanted);
+    }
+}
+
+#[test]
 fn of_a_folder_the_prose_is_scored_that_gitignore_allows() {
     let here = home(&[
         ("docs/b.md", CALM),

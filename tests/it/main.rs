@@ -20,6 +20,7 @@ mod hub;
 mod models;
 mod parity;
 mod pretrain;
+mod queue;
 mod reading;
 mod rooms;
 mod sandbox;

@@ -16,7 +16,7 @@ use proptest::prelude::*;
 use tokenizers::{NormalizedString, Normalizer, normalizers::BertNormalizer};
 
 /// A stand-in for a model: any difference in a window shows in all its answers.
-struct Echo;
+pub(crate) struct Echo;
 
 impl Forward for Echo {
     fn logits(&self, windows: &[&[u32]]) -> Result<Vec<Vec<f32>>, Error> {
@@ -46,13 +46,13 @@ fn sigmoid(logit: f32) -> f32 {
 }
 
 /// Writes down what a model is given to read.
-struct Recorder {
+pub(crate) struct Recorder {
     model: Arc<dyn Forward>,
     calls: Mutex<Vec<Vec<Vec<u32>>>>,
 }
 
 impl Recorder {
-    fn new(model: Arc<dyn Forward>) -> Arc<Recorder> {
+    pub(crate) fn new(model: Arc<dyn Forward>) -> Arc<Recorder> {
         Arc::new(Recorder {
             model,
             calls: Mutex::new(Vec::new()),
@@ -60,12 +60,12 @@ impl Recorder {
     }
 
     /// The windows of each call since this was last asked.
-    fn calls(&self) -> Vec<Vec<Vec<u32>>> {
+    pub(crate) fn calls(&self) -> Vec<Vec<Vec<u32>>> {
         std::mem::take(&mut *self.calls.lock().unwrap())
     }
 
     /// The windows since this was last asked.
-    fn windows(&self) -> Vec<Vec<u32>> {
+    pub(crate) fn windows(&self) -> Vec<Vec<u32>> {
         self.calls().concat()
     }
 }
@@ -87,7 +87,7 @@ impl Forward for Recorder {
 }
 
 /// The built-in vocabulary: 30,522 word pieces.
-fn vocabulary() -> Arc<Tokenizer> {
+pub(crate) fn vocabulary() -> Arc<Tokenizer> {
     static TOKENIZER: OnceLock<Arc<Tokenizer>> = OnceLock::new();
     let tokenizer = || Checkpoint::builtin().unwrap().tokenizer;
     Arc::clone(TOKENIZER.get_or_init(tokenizer))

@@ -8,7 +8,7 @@ use crate::text::{Document, Span};
 use super::cache::{Cache, Key, Said};
 use super::finding::{Reading, Token, Word};
 use super::outline::{Outline, Planner};
-use super::passes::{BATCH, Counts, Pass, Passes};
+use super::passes::{Counts, Pass, Passes};
 use super::tokens::Tokens;
 use super::window::{Begins, Window};
 
@@ -33,9 +33,9 @@ impl Engine {
     ) -> Engine {
         Engine {
             planner: Planner::new(tokenizer, max_positions),
+            batch: forward.at_once(),
             forward,
             cache: Cache::new(ROOM),
-            batch: BATCH,
         }
     }
 

@@ -11,8 +11,8 @@ use crate::model::Error;
 
 use super::cache::{Cache, Key, Said};
 
-/// Tokens that the model reads in one call. More would not be faster on a CPU, and between calls is
-/// where newer work is noticed.
+/// Tokens that a head reads in one call. More would not be faster on a CPU, and between calls is where
+/// newer work is noticed.
 pub(super) const BATCH: usize = 2048;
 
 /// How many windows some work took.

@@ -72,6 +72,12 @@ pub trait Forward: Send + Sync {
     /// What it computes in: `f32`, `int8`, `bf16`.
     fn precision(&self) -> String;
 
+    /// Tokens that it reads best in one call. More would not be faster, and between calls is where newer
+    /// work is noticed.
+    fn at_once(&self) -> usize {
+        2048
+    }
+
     /// By what it computes, in words: which of the ways that lead to the same numbers.
     fn path(&self) -> String {
         "candle's operations".to_owned()

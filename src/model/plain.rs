@@ -130,6 +130,10 @@ impl Forward for PlainDiscriminator {
         device::name(&self.device)
     }
 
+    fn at_once(&self) -> usize {
+        if self.device.is_cpu() { 2048 } else { AT_ONCE }
+    }
+
     fn precision(&self) -> String {
         match self.dtype {
             DType::BF16 => "bf16".to_owned(),

@@ -4,33 +4,77 @@
 //! has millions of each, which would take more than the model, while who prints them goes through
 //! once or twice. Knows nothing of how they came about.
 
+use std::ops::Range;
+
 use crate::text::Span;
 
 use super::finding::{Reading, Token, Word};
 
-/// The readings of a document, in the order of the text. About six bytes a token.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Readings(Vec<Packed>);
+/// Bytes of a buffer of packed tokens. Much smaller ones would leave holes in the memory between them,
+/// and one that grows would leave those that it grew out of.
+const BUFFER: usize = 256 << 10;
 
-/// A reading, token by token: the bytes since the one before, its own bytes and whether a word begins
-/// with it, its p.
+/// The readings of a document, in the order of the text. About six bytes a token.
+#[derive(Clone, Debug, Default)]
+pub struct Readings {
+    parts: Vec<Part>,
+    /// Token by token: the bytes since the one before, its own bytes and whether a word begins with it,
+    /// its p.
+    buffers: Vec<Vec<u8>>,
+}
+
+/// Where a reading is packed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Packed {
+struct Part {
     span: Span,
-    tokens: Box<[u8]>,
+    buffer: usize,
+    tokens: Range<usize>,
+}
+
+/// The same readings in the same order; how they came to be packed does not matter.
+impl PartialEq for Readings {
+    fn eq(&self, other: &Readings) -> bool {
+        self.iter().eq(other.iter())
+    }
 }
 
 impl Readings {
     /// Takes up one more; which of them come first does not matter.
     pub fn push(&mut self, reading: &Reading) {
-        let packed = Packed::of(reading);
-        let place = self.0.partition_point(|other| other.span <= packed.span);
-        self.0.insert(place, packed);
+        let mut packed = Vec::with_capacity(8 * reading.tokens.len());
+        pack(reading, &mut packed);
+        let fits = |buffer: &Vec<u8>| buffer.capacity() - buffer.len() >= packed.len();
+        if !self.buffers.last().is_some_and(fits) {
+            // A short document takes no more than it says.
+            let room = match self.buffers.len() {
+                0 => packed.len(),
+                1 => BUFFER / 8,
+                _ => BUFFER,
+            };
+            self.buffers
+                .push(Vec::with_capacity(room.max(packed.len())));
+        }
+        let buffer = self.buffers.len() - 1;
+        let mut part = Part {
+            span: reading.span,
+            buffer,
+            tokens: 0..0,
+        };
+        if let Some(last) = self.buffers.last_mut() {
+            part.tokens = last.len()..last.len() + packed.len();
+            last.extend_from_slice(&packed);
+        }
+        let place = self.parts.partition_point(|other| other.span <= part.span);
+        self.parts.insert(place, part);
     }
 
     /// The readings in the order of the text.
     pub fn iter(&self) -> impl Iterator<Item = Reading> {
-        self.0.iter().map(Packed::reading)
+        self.parts.iter().map(|part| {
+            let buffer = self.buffers.get(part.buffer);
+            let tokens = buffer.and_then(|buffer| buffer.get(part.tokens.clone()));
+            unpack(part.span, tokens.unwrap_or_default())
+        })
     }
 
     /// The scored pieces in the order of the text.
@@ -52,60 +96,50 @@ impl<'r> FromIterator<&'r Reading> for Readings {
     }
 }
 
-impl Packed {
-    fn of(reading: &Reading) -> Packed {
-        let mut tokens = Vec::with_capacity(8 * reading.tokens.len());
-        let mut end = reading.span.start();
-        for word in &reading.words {
-            for (number, token) in reading.pieces(word).iter().enumerate() {
-                // Pieces of one character have the same bytes, so the next may begin before the last
-                // one's end.
-                let back = end.saturating_sub(token.span.start());
-                let gap = token.span.start().saturating_sub(end);
-                put(&mut tokens, gap << 1 | usize::from(back > 0));
-                if back > 0 {
-                    put(&mut tokens, back);
-                }
-                put(
-                    &mut tokens,
-                    token.span.len() << 1 | usize::from(number == 0),
-                );
-                tokens.extend_from_slice(&token.p.to_le_bytes());
-                end = token.span.end();
+/// Writes the tokens of a reading.
+fn pack(reading: &Reading, to: &mut Vec<u8>) {
+    let mut end = reading.span.start();
+    for word in &reading.words {
+        for (number, token) in reading.pieces(word).iter().enumerate() {
+            // Pieces of one character have the same bytes, so the next may begin before the last one's
+            // end.
+            let back = end.saturating_sub(token.span.start());
+            let gap = token.span.start().saturating_sub(end);
+            put(to, gap << 1 | usize::from(back > 0));
+            if back > 0 {
+                put(to, back);
             }
-        }
-        Packed {
-            span: reading.span,
-            tokens: tokens.into(),
-        }
-    }
-
-    fn reading(&self) -> Reading {
-        let mut reading = Reading {
-            span: self.span,
-            ..Reading::default()
-        };
-        let mut rest = &*self.tokens;
-        let mut end = self.span.start();
-        while let Some((token, begins)) = next(&mut rest, end) {
+            put(to, token.span.len() << 1 | usize::from(number == 0));
+            to.extend_from_slice(&token.p.to_le_bytes());
             end = token.span.end();
-            reading.tokens.push(token);
-            let count = reading.tokens.len() as u32;
-            match reading.words.last_mut() {
-                Some(word) if !begins => {
-                    word.span = Span::new(word.span.start(), end);
-                    word.p = word.p.max(token.p);
-                    word.tokens.end = count;
-                }
-                _ => reading.words.push(Word {
-                    span: token.span,
-                    p: token.p,
-                    tokens: count - 1..count,
-                }),
-            }
         }
-        reading
     }
+}
+
+fn unpack(span: Span, mut tokens: &[u8]) -> Reading {
+    let mut reading = Reading {
+        span,
+        ..Reading::default()
+    };
+    let mut end = span.start();
+    while let Some((token, begins)) = next(&mut tokens, end) {
+        end = token.span.end();
+        reading.tokens.push(token);
+        let count = reading.tokens.len() as u32;
+        match reading.words.last_mut() {
+            Some(word) if !begins => {
+                word.span = Span::new(word.span.start(), end);
+                word.p = word.p.max(token.p);
+                word.tokens.end = count;
+            }
+            _ => reading.words.push(Word {
+                span: token.span,
+                p: token.p,
+                tokens: count - 1..count,
+            }),
+        }
+    }
+    reading
 }
 
 /// Takes the next token, which comes after byte `end`; also whether a word begins with it.
@@ -202,6 +236,6 @@ mod tests {
     fn a_token_of_prose_takes_six_bytes() {
         let words: Vec<_> = (0..1_000).map(|_| (1, vec![(5, 0.25)])).collect();
         let readings: Readings = [reading(1 << 20, &words)].iter().collect();
-        assert_eq!(readings.0[0].tokens.len(), 6_000);
+        assert_eq!(readings.buffers.concat().len(), 6_000);
     }
 }

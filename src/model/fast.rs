@@ -38,7 +38,7 @@ const BLOCK: usize = 128;
 
 /// Tokens for each thread in one go through the layers; longer batches go through one part after the
 /// other, so that what all layers make of them stays in the cache too.
-const TOKENS_PER_THREAD: usize = 512;
+const TOKENS_PER_THREAD: usize = 256;
 
 /// What linear layers are computed in; all else is in f32.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -19,10 +19,11 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use candle_core::{Device, Tensor};
+use candle_nn::Module;
 use electroscope::model::fast::{Arithmetic, FastDiscriminator};
 use electroscope::model::parameters::{Head, parameters};
 use electroscope::model::plain::PlainDiscriminator;
-use electroscope::model::{Checkpoint, ElectraConfig, Forward, Weights};
+use electroscope::model::{Checkpoint, ElectraConfig, Error, Forward, Weights};
 
 const SHAPES: [(usize, usize); 5] = [(1, 32), (1, 128), (1, 512), (8, 128), (32, 128)];
 
@@ -89,18 +90,20 @@ fn windows(batch: usize, length: usize) -> Vec<Vec<u32>> {
     (0..batch).map(window).collect()
 }
 
-/// Answers lines `ENGINE BATCH LENGTH` with the seconds of one run of `plain`, `f32` or `int8` over the
-/// model in `folder`, and `logits ENGINE BATCH LENGTH` with what it said.
+/// Answers lines `ENGINE BATCH LENGTH` with the seconds of one run of `stock`, `plain`, `f32` or `int8` over
+/// the model in `folder`, and `logits ENGINE BATCH LENGTH` with what it said.
 fn serve(folder: &Path) {
     let checkpoint = Checkpoint::open(folder).unwrap();
     let plain = PlainDiscriminator::load(&checkpoint, &Device::Cpu).unwrap();
     let fast = |arithmetic| FastDiscriminator::load(&checkpoint, arithmetic).unwrap();
     let (f32, int8) = (fast(Arithmetic::F32), fast(Arithmetic::Int8));
+    let stock = Stock::load(&checkpoint);
     for line in std::io::stdin().lines() {
         let line = line.unwrap();
         let mut words = line.split_whitespace().peekable();
         let says = words.next_if_eq(&"logits").is_some();
         let model: &dyn Forward = match words.next() {
+            Some("stock") => &stock,
             Some("plain") => &plain,
             Some("f32") => &f32,
             Some("int8") => &int8,
@@ -116,6 +119,106 @@ fn serve(folder: &Path) {
         } else {
             println!("{}", time.as_secs_f64());
         }
+    }
+}
+
+/// The same model by candle's operations as they come, none of them ours: windows of one length, each
+/// operation over all of them.
+struct Stock<'a> {
+    config: &'a ElectraConfig,
+    tensors: HashMap<String, Tensor>,
+}
+
+impl Stock<'_> {
+    fn load(checkpoint: &Checkpoint) -> Stock<'_> {
+        let config = &checkpoint.config;
+        let tensors = parameters(config, Head::Discriminator)
+            .into_iter()
+            .map(|parameter| {
+                let numbers = (checkpoint.weights).numbers(&parameter.name, &parameter.shape);
+                let numbers = numbers.unwrap().into_owned();
+                let tensor = Tensor::from_vec(numbers, parameter.shape, &Device::Cpu).unwrap();
+                (parameter.name, tensor)
+            })
+            .collect();
+        Stock { config, tensors }
+    }
+
+    fn tensor(&self, name: &str) -> Tensor {
+        self.tensors[name].clone()
+    }
+
+    fn linear(&self, xs: &Tensor, name: &str) -> candle_core::Result<Tensor> {
+        let (weight, bias) = (format!("{name}.weight"), format!("{name}.bias"));
+        candle_nn::Linear::new(self.tensor(&weight), Some(self.tensor(&bias))).forward(xs)
+    }
+
+    fn norm(&self, xs: &Tensor, name: &str) -> candle_core::Result<Tensor> {
+        let (weight, bias) = (format!("{name}.weight"), format!("{name}.bias"));
+        let eps = self.config.layer_norm_eps;
+        candle_nn::LayerNorm::new(self.tensor(&weight), self.tensor(&bias), eps).forward(xs)
+    }
+
+    fn forward(&self, windows: &[&[u32]]) -> candle_core::Result<Tensor> {
+        let config = self.config;
+        let (batch, length) = (windows.len(), windows[0].len());
+        let (heads, hidden) = (config.num_attention_heads, config.hidden_size);
+        let size = hidden / heads;
+        let ids = Tensor::from_vec(windows.concat(), batch * length, &Device::Cpu)?;
+        let at = "electra.embeddings";
+        let words = self.tensor(&format!("{at}.word_embeddings.weight"));
+        let places = self.tensor(&format!("{at}.position_embeddings.weight"));
+        let kinds = self.tensor(&format!("{at}.token_type_embeddings.weight"));
+        let states = words
+            .index_select(&ids, 0)?
+            .reshape((batch, length, config.embedding_size))?
+            .broadcast_add(&places.narrow(0, 0, length)?)?
+            .broadcast_add(&kinds.narrow(0, 0, 1)?)?;
+        let mut states = self.norm(&states, &format!("{at}.LayerNorm"))?;
+        if config.embedding_size != hidden {
+            states = self.linear(&states, "electra.embeddings_project")?;
+        }
+        for layer in 0..config.num_hidden_layers {
+            let at = format!("electra.encoder.layer.{layer}");
+            let part = |name: &str| {
+                self.linear(&states, &format!("{at}.attention.self.{name}"))?
+                    .reshape((batch, length, heads, size))?
+                    .transpose(1, 2)?
+                    .contiguous()
+            };
+            let (query, key, value) = (part("query")?, part("key")?, part("value")?);
+            let scores = (query.matmul(&key.t()?)? / (size as f64).sqrt())?;
+            let shares = candle_nn::ops::softmax_last_dim(&scores)?;
+            let context = shares
+                .matmul(&value)?
+                .transpose(1, 2)?
+                .reshape((batch, length, hidden))?;
+            let attended = self.linear(&context, &format!("{at}.attention.output.dense"))?;
+            let attended = (attended + &states)?;
+            let attended = self.norm(&attended, &format!("{at}.attention.output.LayerNorm"))?;
+            let wide = self.linear(&attended, &format!("{at}.intermediate.dense"))?;
+            let output = self.linear(&wide.gelu_erf()?, &format!("{at}.output.dense"))?;
+            states = self.norm(&(output + attended)?, &format!("{at}.output.LayerNorm"))?;
+        }
+        let at = "discriminator_predictions";
+        let states = self.linear(&states, &format!("{at}.dense"))?.gelu_erf()?;
+        let logits = self.linear(&states, &format!("{at}.dense_prediction"))?;
+        logits.squeeze(2)
+    }
+}
+
+impl Forward for Stock<'_> {
+    fn logits(&self, windows: &[&[u32]]) -> Result<Vec<Vec<f32>>, Error> {
+        let logits = self.forward(windows).unwrap();
+        Ok(logits.to_vec2().unwrap())
+    }
+
+    fn device(&self) -> String {
+        "cpu".to_owned()
+    }
+
+    fn precision(&self) -> String {
+        "f32".to_owned()
     }
 }
 

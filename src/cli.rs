@@ -117,7 +117,7 @@ struct Global {
         hide_env_values = true
     )]
     device: Option<String>,
-    /// What to compute in: auto, f32, int8 [default: auto]
+    /// What to compute in: auto (the fastest), f32, int8, or on a GPU bf16 [default: auto]
     #[arg(
         long,
         global = true,

@@ -29,7 +29,7 @@ pub struct FileSettings {
     pub revision: Option<String>,
     /// `auto`, `cpu`, `cuda`, `cuda:N`.
     pub device: Option<String>,
-    /// `auto`, `f32`, `int8`.
+    /// `auto`, `f32`, `int8`, `bf16`.
     pub precision: Option<String>,
     /// Threads for the arithmetic; all cores if absent.
     pub threads: Option<usize>,

@@ -4,9 +4,9 @@ Makes an ELECTRA-small with random weights (12 layers, hidden 256, embedding 128
 exports it for each, checks that the answers agree, and times all of them in turn on the same number of
 threads, round by round, so that whatever else the machine does falls on all alike.
 
-    python -m venv venv && venv/bin/pip install -r benches/peers/requirements.txt
-    cargo bench --profile quick --bench forward --no-run     # its last line names the program
-    venv/bin/python benches/peers/forward.py PROGRAM [--rounds 7] [--threads 2]
+    benches/peers/run forward [--rounds 7] [--threads 2]
+
+which makes a virtual environment, builds the bench and starts this with its path.
 
 A round runs every engine once on every shape; the table has the medians over the rounds, and the
 ratios are medians of the ratios within a round.
@@ -106,7 +106,7 @@ def main():
 
         for batch, length in SHAPES[:4]:
             want = torch_run(model, batch, length)
-            for engine, most in [("plain", 1e-4), ("f32", 1e-4), ("int8", None)]:
+            for engine, most in [("stock", 1e-4), ("plain", 1e-4), ("f32", 1e-4), ("int8", None)]:
                 got = numpy.array([float(x) for x in ours.ask(f"logits {engine} {batch} {length}").split()])
                 off = float(numpy.abs(got.reshape(batch, length) - want).max())
                 print(f"{engine} {batch} × {length}: logits off PyTorch's by {off:.2e} at most", file=sys.stderr)
@@ -125,7 +125,8 @@ def main():
             "PyTorch bf16": lambda b, l: clocked(lambda: torch_run(half, b, l)),
             "ONNX Runtime f32": lambda b, l: clocked(lambda: ort["f32"].run(None, {"input_ids": ids(b, l)})),
             "ONNX Runtime int8": lambda b, l: clocked(lambda: ort["int8"].run(None, {"input_ids": ids(b, l)})),
-            "candle plain f32": lambda b, l: lambda: float(ours.ask(f"plain {b} {l}")),
+            "candle, stock operations": lambda b, l: lambda: float(ours.ask(f"stock {b} {l}")),
+            "Electroscope plain f32": lambda b, l: lambda: float(ours.ask(f"plain {b} {l}")),
             "Electroscope f32": lambda b, l: lambda: float(ours.ask(f"f32 {b} {l}")),
             "Electroscope int8": lambda b, l: lambda: float(ours.ask(f"int8 {b} {l}")),
         }

@@ -13,7 +13,7 @@ use crate::text::Document;
 
 /// What may be remembered, in bytes. Nothing is edited here, so it is of use only where the same
 /// stands in several places.
-const ROOM: usize = 4 << 20;
+const ROOM: usize = 2 << 20;
 
 pub(super) fn run(global: &Global, args: &ScoreArgs) -> anyhow::Result<Exit> {
     let in_force = InForce::new(global)?;

@@ -20,9 +20,10 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    /// What a reader takes for at once, and a machine for seldom.
+    /// What a reader takes for at once, and a machine for seldom. A save is a burst of hints within a few
+    /// milliseconds; one that is longer is read again when it ends.
     pub(super) const USUAL: Pace = Pace {
-        quiet: Duration::from_millis(40),
+        quiet: Duration::from_millis(12),
         limit: Duration::from_millis(200),
         poll: Duration::from_millis(500),
         sweep: Duration::from_secs(2),

@@ -28,8 +28,9 @@ enum Which {
     expect(dead_code, reason = "there are no instructions to read it")
 )]
 pub(super) struct Part<'a> {
-    /// Depth first: number `d * step + r` has four weights of row `r`.
-    pub(super) weights: &'a [[i8; BYTES]],
+    /// Depth first: number `d * step + r` has four weights of row `r`, those below zero as bytes of two's
+    /// complement.
+    pub(super) weights: &'a [[u8; BYTES]],
     /// From four weights of a row to its next four.
     pub(super) step: usize,
     /// Number by number of the tokens, four in one.
@@ -166,7 +167,7 @@ macro_rules! products {
                         vectors[v] = load(&columns[v]);
                     }
                     for r in 0..R {
-                        let weight = $splat(i32::from_ne_bytes(weights[r].map(|x| x as u8)));
+                        let weight = $splat(i32::from_ne_bytes(weights[r]));
                         for v in 0..V {
                             sums[r][v] = $dot(sums[r][v], vectors[v], weight);
                         }

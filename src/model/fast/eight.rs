@@ -6,8 +6,10 @@
 //! precision, in parts so short that every sum is a whole number that it can hold: the answer is the
 //! same, it only takes as long as in f32.
 
+use std::ops::Range;
+
 use rten_simd::ops::{BitOps, FloatOps, IntOps, NumOps, ToFloat};
-use rten_simd::{Isa, SimdOp};
+use rten_simd::{Isa, Simd, SimdOp};
 
 use super::super::Error;
 use super::super::config::Activation;
@@ -39,7 +41,7 @@ pub(super) struct Eight {
 /// Group after group of outputs, each depth first.
 enum Packed {
     /// Four numbers at a time of each row.
-    Bytes(Dot, Vec<[i8; BYTES]>),
+    Bytes(Dot, Vec<[u8; BYTES]>),
     /// Whole numbers all the same.
     Floats(Vec<f32>),
 }
@@ -109,8 +111,9 @@ impl Eight {
                 let mut packed = vec![[0; BYTES]; rows.len() * deep];
                 depth_first(numbers, inputs, groups, &mut packed, |row, places| {
                     for (place, four) in places.zip(row.chunks(BYTES)) {
-                        *place =
-                            std::array::from_fn(|at| four.get(at).copied().unwrap_or_default());
+                        *place = std::array::from_fn(|at| {
+                            four.get(at).copied().unwrap_or_default() as u8
+                        });
                     }
                 });
                 Packed::Bytes(dot, packed)
@@ -218,7 +221,7 @@ impl Eight {
 
 /// Rows and a panel to multiply them with.
 enum Group<'a> {
-    Bytes(Dot, &'a [[i8; BYTES]], &'a [[u8; BYTES]]),
+    Bytes(Dot, &'a [[u8; BYTES]], &'a [[u8; BYTES]]),
     Floats(&'a [f32], &'a [f32]),
 }
 
@@ -298,6 +301,7 @@ struct Quantise<'a> {
     to: To<'a>,
 }
 
+/// Where whole numbers go; those below zero as bytes of two's complement.
 enum To<'a> {
     Bytes(&'a mut [[u8; BYTES]]),
     Floats(&'a mut [f32]),
@@ -315,7 +319,7 @@ impl SimdOp for Quantise<'_> {
             zeros,
             mut to,
         } = self;
-        let (ops, whole) = (isa.f32(), isa.i32());
+        let ops = isa.f32();
         let lanes = ops.len();
         for at in (0..columns).step_by(lanes) {
             let own = at..at + lanes;
@@ -340,37 +344,79 @@ impl SimdOp for Quantise<'_> {
             ops.store(scale, scales);
             ops.store(ops.mul(scale, zero), zeros);
 
-            match &mut to {
-                To::Floats(to) => {
-                    let rows = to.chunks_exact_mut(columns).zip(xs.chunks_exact(columns));
-                    for (to, xs) in rows {
-                        if let (Some(to), Some(xs)) = (to.get_mut(own.clone()), xs.get(own.clone()))
-                        {
-                            ops.store(whole.to_float(step(isa, xs, times, zero)), to);
-                        }
+            let steps = Steps {
+                times,
+                zero,
+                least: 0.0,
+                most: LARGEST,
+            };
+            steps.write(isa, xs, columns, own, &mut to);
+        }
+    }
+}
+
+/// How a vector of numbers becomes whole ones.
+struct Steps<I: Isa> {
+    /// One over the size of a step.
+    times: I::F32,
+    /// The step at which zero lies.
+    zero: I::F32,
+    least: f32,
+    most: f32,
+}
+
+impl<I: Isa> Steps<I> {
+    #[inline(always)]
+    fn of(&self, isa: I, xs: &[f32]) -> I::I32 {
+        let ops = isa.f32();
+        let x = ops.mul_add(ops.load(xs), self.times, self.zero);
+        ops.to_int_round(ops.max(ops.min(x, ops.splat(self.most)), ops.splat(self.least)))
+    }
+
+    /// Writes the numbers of one vector of tokens, `own` of each `columns`, and gives their sums.
+    #[inline(always)]
+    fn write(
+        &self,
+        isa: I,
+        xs: &[f32],
+        columns: usize,
+        own: Range<usize>,
+        to: &mut To<'_>,
+    ) -> I::I32 {
+        let (ops, whole) = (isa.f32(), isa.i32());
+        let mut total = whole.zero();
+        match to {
+            To::Floats(to) => {
+                for (to, xs) in to.chunks_exact_mut(columns).zip(xs.chunks_exact(columns)) {
+                    if let (Some(to), Some(xs)) = (to.get_mut(own.clone()), xs.get(own.clone())) {
+                        let number = self.of(isa, xs);
+                        total = whole.add(total, number);
+                        ops.store(whole.to_float(number), to);
                     }
                 }
-                To::Bytes(to) => {
-                    let rows = to.chunks_exact_mut(columns).zip(xs.chunks(BYTES * columns));
-                    for (to, xs) in rows {
-                        let mut four = [whole.zero(); BYTES];
-                        for (number, xs) in four.iter_mut().zip(xs.chunks_exact(columns)) {
-                            if let Some(xs) = xs.get(own.clone()) {
-                                *number = step(isa, xs, times, zero);
-                            }
+            }
+            To::Bytes(to) => {
+                let byte = whole.splat(0xff);
+                for (to, xs) in to.chunks_exact_mut(columns).zip(xs.chunks(BYTES * columns)) {
+                    let mut four = [whole.zero(); BYTES];
+                    for (number, xs) in four.iter_mut().zip(xs.chunks_exact(columns)) {
+                        if let Some(xs) = xs.get(own.clone()) {
+                            let all = self.of(isa, xs);
+                            total = whole.add(total, all);
+                            *number = whole.and(all, byte);
                         }
-                        let [a, b, c, d] = four;
-                        let ab = whole.or(a, whole.shift_left::<8>(b));
-                        let cd = whole.or(whole.shift_left::<16>(c), whole.shift_left::<24>(d));
-                        let words = to.get_mut(own.clone()).unwrap_or_default();
-                        let numbers = rten_simd::Simd::to_array(whole.or(ab, cd));
-                        for (word, number) in words.iter_mut().zip(numbers) {
-                            *word = number.to_le_bytes();
-                        }
+                    }
+                    let [a, b, c, d] = four;
+                    let ab = whole.or(a, whole.shift_left::<8>(b));
+                    let cd = whole.or(whole.shift_left::<16>(c), whole.shift_left::<24>(d));
+                    let words = to.get_mut(own.clone()).unwrap_or_default();
+                    for (word, number) in words.iter_mut().zip(whole.or(ab, cd).to_array()) {
+                        *word = number.to_le_bytes();
                     }
                 }
             }
         }
+        total
     }
 }
 
@@ -379,7 +425,7 @@ impl SimdOp for Quantise<'_> {
 #[derive(Debug, Default)]
 pub(super) struct Keys {
     /// Panel by panel, four numbers of each token at a time.
-    bytes: Vec<[i8; BYTES]>,
+    bytes: Vec<[u8; BYTES]>,
     /// The same in whole numbers that are floats.
     floats: Vec<f32>,
     /// Of each token.
@@ -408,8 +454,8 @@ impl Keys {
                 columns,
                 rows,
                 to: match dot {
-                    Some(_) => ToKeys::Bytes(room_for(&mut self.bytes, range(deep), [0; BYTES])),
-                    None => ToKeys::Floats(room_for(&mut self.floats, range(size), 0.0)),
+                    Some(_) => To::Bytes(room_for(&mut self.bytes, range(deep), [0; BYTES])),
+                    None => To::Floats(room_for(&mut self.floats, range(size), 0.0)),
                 },
             }
             .dispatch();
@@ -483,7 +529,7 @@ impl Keys {
 }
 
 /// A part of a buffer, which is made longer if it is too short.
-fn room_for<T: Copy>(buffer: &mut Vec<T>, range: std::ops::Range<usize>, fill: T) -> &mut [T] {
+fn room_for<T: Copy>(buffer: &mut Vec<T>, range: Range<usize>, fill: T) -> &mut [T] {
     if buffer.len() < range.end {
         buffer.resize(range.end, fill);
     }
@@ -495,12 +541,7 @@ struct QuantiseKeys<'a> {
     xs: &'a [f32],
     columns: usize,
     rows: &'a mut [Row],
-    to: ToKeys<'a>,
-}
-
-enum ToKeys<'a> {
-    Bytes(&'a mut [[i8; BYTES]]),
-    Floats(&'a mut [f32]),
+    to: To<'a>,
 }
 
 impl SimdOp for QuantiseKeys<'_> {
@@ -527,51 +568,19 @@ impl SimdOp for QuantiseKeys<'_> {
             let scale = ops.mul(most, ops.splat(MOST.recip()));
             let some = ops.max(scale, ops.splat(f32::MIN_POSITIVE));
             let times = ops.div(ops.one(), some);
-            let mut total = whole.zero();
-            match &mut to {
-                ToKeys::Floats(to) => {
-                    let both = to.chunks_exact_mut(columns).zip(xs.chunks_exact(columns));
-                    for (to, xs) in both {
-                        if let (Some(to), Some(xs)) = (to.get_mut(own.clone()), xs.get(own.clone()))
-                        {
-                            let number = signed_step(isa, xs, times);
-                            total = whole.add(total, number);
-                            ops.store(whole.to_float(number), to);
-                        }
-                    }
-                }
-                ToKeys::Bytes(to) => {
-                    let both = to.chunks_exact_mut(columns).zip(xs.chunks(BYTES * columns));
-                    for (to, xs) in both {
-                        let mut four = [whole.zero(); BYTES];
-                        for (number, xs) in four.iter_mut().zip(xs.chunks_exact(columns)) {
-                            if let Some(xs) = xs.get(own.clone()) {
-                                *number = signed_step(isa, xs, times);
-                                total = whole.add(total, *number);
-                            }
-                        }
-                        let byte = whole.splat(0xff);
-                        let [a, b, c, d] = four;
-                        let ab = whole.or(
-                            whole.and(a, byte),
-                            whole.shift_left::<8>(whole.and(b, byte)),
-                        );
-                        let cd = whole.or(
-                            whole.shift_left::<16>(whole.and(c, byte)),
-                            whole.shift_left::<24>(d),
-                        );
-                        let words = to.get_mut(own.clone()).unwrap_or_default();
-                        let numbers = rten_simd::Simd::to_array(whole.or(ab, cd));
-                        for (word, number) in words.iter_mut().zip(numbers) {
-                            *word = number.to_le_bytes().map(|byte| byte as i8);
-                        }
-                    }
-                }
-            }
-            let totals = rten_simd::Simd::to_array(ops.mul(whole.to_float(total), scale));
-            let scales = rten_simd::Simd::to_array(scale);
+            let steps = Steps {
+                times,
+                zero: ops.zero(),
+                least: -MOST,
+                most: MOST,
+            };
+            let total = steps.write(isa, xs, columns, own.clone(), &mut to);
+            let totals = ops.mul(whole.to_float(total), scale).to_array();
             let rows = rows.get_mut(own).unwrap_or_default();
-            for (row, (scale, total)) in rows.iter_mut().zip(scales.into_iter().zip(totals)) {
+            for (row, (scale, total)) in rows
+                .iter_mut()
+                .zip(scale.to_array().into_iter().zip(totals))
+            {
                 *row = Row {
                     scale,
                     total,
@@ -580,22 +589,6 @@ impl SimdOp for QuantiseKeys<'_> {
             }
         }
     }
-}
-
-/// A vector of numbers as whole ones, from the largest magnitude of a weight below zero to above it.
-#[inline(always)]
-fn signed_step<I: Isa>(isa: I, xs: &[f32], times: I::F32) -> I::I32 {
-    let ops = isa.f32();
-    let x = ops.mul(ops.load(xs), times);
-    ops.to_int_round(ops.max(ops.min(x, ops.splat(MOST)), ops.splat(-MOST)))
-}
-
-/// A vector of numbers as whole ones.
-#[inline(always)]
-fn step<I: Isa>(isa: I, xs: &[f32], times: I::F32, zero: I::F32) -> I::I32 {
-    let ops = isa.f32();
-    let x = ops.mul_add(ops.load(xs), times, zero);
-    ops.to_int_round(ops.max(ops.min(x, ops.splat(LARGEST)), ops.zero()))
 }
 
 /// As [`Part`], in whole numbers that are floats.

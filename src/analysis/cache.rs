@@ -1,5 +1,6 @@
-//! What windows said, remembered by what they read.
+//! What windows said, remembered by what they read; and the room that anything remembered may take.
 
+use std::hash::Hash;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -26,38 +27,52 @@ impl Key {
 /// What a window said: a few numbers for all of it, or for each token that it was asked about.
 pub(super) type Said<T> = Arc<[T]>;
 
-/// The answers of the windows used last.
-pub(super) struct Cache<T> {
-    answers: LruCache<Key, Said<T>>,
-    /// About how many bytes they take.
+/// What takes room where it is remembered.
+pub(super) trait Weigh {
+    /// About how many bytes it takes to remember.
+    fn weight(&self) -> usize;
+}
+
+impl<T> Weigh for [T] {
+    fn weight(&self) -> usize {
+        /// The map's entry, its links, and the head of the shared slice with what the allocator adds.
+        const ENTRY: usize = 128;
+        ENTRY + size_of_val(self)
+    }
+}
+
+/// What was used last, such as the answers of windows, by keys.
+pub(super) struct Cache<V: ?Sized, K = Key> {
+    known: LruCache<K, Arc<V>>,
+    /// About how many bytes it takes.
     weight: usize,
-    /// How many they may take.
+    /// How many it may take.
     room: usize,
 }
 
-impl<T> Cache<T> {
-    /// A cache whose answers may take `room` bytes.
-    pub(super) fn new(room: usize) -> Cache<T> {
+impl<V: Weigh + ?Sized, K: Hash + Eq> Cache<V, K> {
+    /// A cache that may take `room` bytes.
+    pub(super) fn new(room: usize) -> Cache<V, K> {
         Cache {
-            answers: LruCache::unbounded(),
+            known: LruCache::unbounded(),
             weight: 0,
             room,
         }
     }
 
-    pub(super) fn get(&mut self, key: Key) -> Option<Said<T>> {
-        self.answers.get(&key).map(Arc::clone)
+    pub(super) fn get(&mut self, key: K) -> Option<Arc<V>> {
+        self.known.get(&key).map(Arc::clone)
     }
 
-    pub(super) fn put(&mut self, key: Key, answer: Said<T>) {
-        self.weight += weight(&answer);
-        if let Some(before) = self.answers.put(key, answer) {
-            self.weight -= weight(&before);
+    pub(super) fn put(&mut self, key: K, value: Arc<V>) {
+        self.weight += value.weight();
+        if let Some(before) = self.known.put(key, value) {
+            self.weight -= before.weight();
         }
         self.make_room();
     }
 
-    /// Sets how many bytes the answers may take.
+    /// Sets how many bytes it may take.
     pub(super) fn set_room(&mut self, room: usize) {
         self.room = room;
         self.make_room();
@@ -65,23 +80,26 @@ impl<T> Cache<T> {
 
     fn make_room(&mut self) {
         while self.weight > self.room
-            && let Some((_, oldest)) = self.answers.pop_lru()
+            && let Some((_, oldest)) = self.known.pop_lru()
         {
-            self.weight -= weight(&oldest);
+            self.weight -= oldest.weight();
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.known.len()
+    }
+
+    #[cfg(test)]
+    pub(super) fn weight(&self) -> usize {
+        self.weight
+    }
+
     pub(super) fn clear(&mut self) {
-        self.answers.clear();
+        self.known.clear();
         self.weight = 0;
     }
-}
-
-/// About how many bytes it takes to remember `answer`.
-fn weight<T>(answer: &[T]) -> usize {
-    /// The map's entry, its links, and the head of the shared slice with what the allocator adds.
-    const ENTRY: usize = 128;
-    ENTRY + size_of_val(answer)
 }
 
 #[cfg(test)]
@@ -103,7 +121,7 @@ mod tests {
     fn of_more_answers_than_there_is_room_for_the_last_used_stay() {
         let key = |n: u32| Key::new(&[n], 0..1);
         let answer = |n: u32| -> Said<f32> { vec![n as f32; 100].into() };
-        let mut cache = Cache::new(3 * weight(&answer(0)));
+        let mut cache = Cache::new(3 * answer(0).weight());
         for n in 0..3 {
             cache.put(key(n), answer(n));
         }

@@ -19,7 +19,7 @@ const ROOM: usize = 20 << 20;
 pub struct Engine {
     pub(super) planner: Planner,
     pub(super) forward: Arc<dyn Forward>,
-    pub(super) cache: Cache<f32>,
+    pub(super) cache: Cache<[f32]>,
     /// Tokens that the model reads in one call.
     pub(super) batch: usize,
 }

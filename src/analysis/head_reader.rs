@@ -84,9 +84,9 @@ pub struct HeadReader {
     batch: usize,
     /// What a classifier says of windows, or the logits of starts and ends. A head has one task, so
     /// its answers are told apart by what was read alone.
-    numbers: Cache<f32>,
+    numbers: Cache<[f32]>,
     /// What a tagger says of tokens.
-    tags: Cache<Tag>,
+    tags: Cache<[Tag]>,
     /// Where no entity goes on, in the document that was tagged last.
     seams: Seams,
 }

@@ -63,7 +63,7 @@ impl Passes<'_> {
     pub(super) fn make<T>(
         &self,
         passes: &[Pass],
-        cache: &mut Cache<T>,
+        cache: &mut Cache<[T]>,
         counts: &mut Counts,
         mut compute: impl FnMut(&[usize]) -> Result<Vec<Said<T>>, Error>,
         mut emit: impl FnMut(usize, &Said<T>),

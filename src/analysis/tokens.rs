@@ -7,12 +7,12 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use lru::LruCache;
 use rayon::prelude::*;
 
 use crate::model::{Piece, Tokenizer};
 use crate::text::{Block, Segment, SegmentKind, Span, sentences};
 
+use super::cache::{Cache, Weigh};
 use super::window::{Begins, Milestone, Run};
 
 /// The tokens of a run of blocks, column by column.
@@ -135,11 +135,7 @@ impl Tokens {
 /// The tokenizer, and the tokens of the blocks that it read last.
 pub(super) struct BlockReader {
     tokenizer: Arc<Tokenizer>,
-    known: LruCache<u128, Arc<Tokens>>,
-    /// About how many bytes `known` takes.
-    weight: usize,
-    /// How many it may take.
-    room: usize,
+    known: Cache<Tokens, u128>,
 }
 
 impl BlockReader {
@@ -147,9 +143,7 @@ impl BlockReader {
     pub(super) fn new(tokenizer: Arc<Tokenizer>, room: usize) -> BlockReader {
         BlockReader {
             tokenizer,
-            known: LruCache::unbounded(),
-            weight: 0,
-            room,
+            known: Cache::new(room),
         }
     }
 
@@ -160,11 +154,11 @@ impl BlockReader {
     /// The tokens of `block`, a block of `text`, with bytes counted from where the block begins.
     pub(super) fn read(&mut self, text: &str, block: &Block) -> Arc<Tokens> {
         let key = content(text, block);
-        if let Some(tokens) = self.known.get(&key) {
-            return Arc::clone(tokens);
+        if let Some(tokens) = self.known.get(key) {
+            return tokens;
         }
         let tokens = Arc::new(Tokens::of_block(&self.tokenizer, text, block));
-        self.remember(key, &tokens);
+        self.known.put(key, Arc::clone(&tokens));
         tokens
     }
 
@@ -172,9 +166,8 @@ impl BlockReader {
     /// tokenised side by side.
     pub(super) fn read_all(&mut self, blocks: &[(&str, &Block)]) -> Vec<Arc<Tokens>> {
         let keys = blocks.iter().map(|(text, block)| content(text, block));
-        let known: Vec<(u128, Option<Arc<Tokens>>)> = keys
-            .map(|key| (key, self.known.get(&key).map(Arc::clone)))
-            .collect();
+        let known: Vec<(u128, Option<Arc<Tokens>>)> =
+            keys.map(|key| (key, self.known.get(key))).collect();
         // What stands twice is tokenised once.
         let mut new: HashMap<u128, (&str, &Block)> = HashMap::new();
         for ((key, tokens), &block) in known.iter().zip(blocks) {
@@ -189,47 +182,30 @@ impl BlockReader {
         let all = known.into_iter().filter_map(|(key, tokens)| match tokens {
             Some(tokens) => Some(tokens),
             None => new.get(&key).map(|tokens| {
-                self.remember(key, tokens);
+                self.known.put(key, Arc::clone(tokens));
                 Arc::clone(tokens)
             }),
         });
         all.collect()
     }
 
-    fn remember(&mut self, key: u128, tokens: &Arc<Tokens>) {
-        self.weight += weight(tokens);
-        if let Some(before) = self.known.put(key, Arc::clone(tokens)) {
-            self.weight -= weight(&before);
-        }
-        self.make_room();
-    }
-
     /// Sets how many bytes the remembered blocks may take.
     pub(super) fn set_room(&mut self, room: usize) {
-        self.room = room;
-        self.make_room();
-    }
-
-    fn make_room(&mut self) {
-        while self.weight > self.room
-            && let Some((_, oldest)) = self.known.pop_lru()
-        {
-            self.weight -= weight(&oldest);
-        }
+        self.known.set_room(room);
     }
 
     pub(super) fn forget(&mut self) {
         self.known.clear();
-        self.weight = 0;
     }
 }
 
-/// About how many bytes it takes to remember `tokens`.
-fn weight(tokens: &Tokens) -> usize {
-    /// The map's entry, its links, and the heads of four vectors with what the allocator adds.
-    const ENTRY: usize = 320;
-    const TOKEN: usize = size_of::<u32>() + size_of::<Begins>() + size_of::<Span>() + 1;
-    ENTRY + TOKEN * tokens.len()
+impl Weigh for Tokens {
+    fn weight(&self) -> usize {
+        /// The map's entry, its links, and the heads of four vectors with what the allocator adds.
+        const ENTRY: usize = 320;
+        const TOKEN: usize = size_of::<u32>() + size_of::<Begins>() + size_of::<Span>() + 1;
+        ENTRY + TOKEN * self.len()
+    }
 }
 
 /// A hash of all that the tokens of `block` depend on.
@@ -391,6 +367,6 @@ mod tests {
             "{}",
             reader.known.len()
         );
-        assert!(reader.weight <= 1_000);
+        assert!(reader.known.weight() <= 1_000);
     }
 }

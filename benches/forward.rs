@@ -20,10 +20,10 @@ use std::time::{Duration, Instant};
 
 use candle_core::{Device, Tensor};
 use candle_nn::Module;
-use electroscope::model::fast::{Arithmetic, FastDiscriminator};
-use electroscope::model::parameters::{Head, parameters};
-use electroscope::model::plain::PlainDiscriminator;
-use electroscope::model::{Checkpoint, ElectraConfig, Error, Forward, Weights};
+use electroscope_model::fast::{Arithmetic, FastDiscriminator};
+use electroscope_model::parameters::{Head, parameters};
+use electroscope_model::plain::PlainDiscriminator;
+use electroscope_model::{Checkpoint, ElectraConfig, Error, Forward, Weights};
 
 const SHAPES: [(usize, usize); 5] = [(1, 32), (1, 128), (1, 512), (8, 128), (32, 128)];
 

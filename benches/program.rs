@@ -17,15 +17,15 @@ use std::sync::{Arc, OnceLock};
 
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
-use electroscope::analysis::{Begins, Engine, Geometry, Queue, Run, plan};
-use electroscope::model::{self, Checkpoint, Error, Forward};
-use electroscope::text::{Document, Language, Span};
 use electroscope::ui::message::{Effect, Message};
 use electroscope::ui::state::{Memory, Opening, State};
 use electroscope::ui::theme::{Depth, Theme};
 use electroscope::ui::{update, view};
 use electroscope::worker::files::FileEvent;
 use electroscope::worker::inference::{Job, ModelSummary, Reply};
+use electroscope_analysis::{Begins, Engine, Geometry, Queue, Run, plan};
+use electroscope_model::{self as model, Checkpoint, Error, Forward};
+use electroscope_text::{Document, Language, Span};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
@@ -214,7 +214,7 @@ mod before_the_model {
         let document = document(LONG, 1);
         bencher
             .counter(BytesCount::of_str(&*document.text))
-            .bench(|| electroscope::text::blocks(black_box(&document)));
+            .bench(|| electroscope_text::blocks(black_box(&document)));
     }
 
     #[divan::bench]

@@ -17,11 +17,11 @@ use std::time::Instant;
 
 use candle_core::{DType, Device, Tensor, Var};
 use candle_nn::VarBuilder;
-use electroscope::model::ElectraConfig;
-use electroscope::model::electra::{Batch, Electra};
-use electroscope::model::heads::Discriminator;
-use electroscope::model::layers::{ADAPTER, Drops, Pass};
-use electroscope::model::parameters::{Head, parameters};
+use electroscope_model::ElectraConfig;
+use electroscope_model::electra::{Batch, Electra};
+use electroscope_model::heads::Discriminator;
+use electroscope_model::layers::{ADAPTER, Drops, Pass};
+use electroscope_model::parameters::{Head, parameters};
 
 /// What is measured: a name, the configuration, windows, tokens, and the rank of the adapters on the
 /// encoder's linear layers if its weights are frozen.

@@ -1,22 +1,27 @@
 //! Reads a text with an ELECTRA discriminator and shows, word by word, what it doubts.
 //!
-//! # The way through
+//! This package is the program: commands, screen, threads and printers. What can be used without a
+//! terminal is in four crates, which know nothing of this one:
 //!
-//! A [`text::Document`] is cut into blocks of prose; [`analysis`] turns the blocks into tokens and
-//! the tokens into windows; [`model`] answers each window with one logit per token; the answers
-//! come back as [`analysis::Reading`]s, plain data in byte offsets of the document. Two ends show
-//! them: [`report`] prints them for the commands in [`cli`], and [`ui`] paints them, fed by the
-//! threads in [`worker`].
+//! - [`electroscope_text`]: documents, spans, prose, lines, rows. Pure, and cannot fail once the bytes
+//!   are decoded.
+//! - [`electroscope_model`]: ELECTRA on candle: configuration, tokenizer, weights, forward passes, where
+//!   checkpoints come from. With `electroscope_training` the only crate that sees a tensor.
+//! - [`electroscope_analysis`]: windows, the cache, and the questions we ask a text. Uses text and model.
+//! - [`electroscope_training`]: fine-tuning, pre-training and evaluation. Uses text, model and analysis.
 //!
-//! # Where things are
+//! # From a text to colours
 //!
-//! Light falls one way: each room may use those above it in this list, and none below.
+//! A [`electroscope_text::Document`] is cut into blocks of prose; [`electroscope_analysis`] turns the
+//! blocks into tokens and the tokens into windows; [`electroscope_model`] answers each window with one
+//! logit per token; the answers come back as [`electroscope_analysis::Reading`]s, plain data in byte
+//! offsets of the document. [`report`] prints them for the commands in [`cli`]; [`ui`] paints them, fed
+//! by the threads in [`worker`].
 //!
-//! - [`text`]: documents, spans, prose, lines, rows. Pure, and cannot fail once the bytes are decoded.
-//! - [`model`]: ELECTRA on candle: configuration, tokenizer, weights, where checkpoints come from.
-//!   With [`training`] the only room that sees a tensor.
-//! - [`analysis`]: windows, the cache, and the questions we ask a text.
-//! - [`training`]: fine-tuning, pre-training, and measuring what a checkpoint is worth.
+//! # Modules
+//!
+//! Each may use those above it in this list, and none below.
+//!
 //! - [`report`]: findings as coloured text, compact lines, JSON; the scale from p to a colour.
 //! - [`worker`]: the threads: those that own the model and the heads, those that watch, find and read
 //!   files.
@@ -30,12 +35,8 @@
 //! Positions in memory are byte offsets into one version of one document; columns exist only where
 //! they are printed.
 
-pub mod analysis;
 pub mod cli;
-pub mod model;
 pub mod report;
 pub mod settings;
-pub mod text;
-pub mod training;
 pub mod ui;
 pub mod worker;

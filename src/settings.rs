@@ -10,7 +10,7 @@ use directories::ProjectDirs;
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 
-use crate::model::{Family, Task};
+use electroscope_model::{Family, Task};
 
 /// The settings file with every setting at its default, each explained. Shown by
 /// `electroscope paths --example` and kept true by a test.
@@ -309,7 +309,7 @@ pub fn save_threshold(path: &Path, model: &str, threshold: f32) -> Result<(), Er
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::hub::ModelChoice;
+    use electroscope_model::hub::ModelChoice;
 
     fn read(text: &str) -> Result<FileSettings, Error> {
         let folder = tempfile::tempdir().unwrap();

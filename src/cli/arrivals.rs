@@ -12,7 +12,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use super::LanguageChoice;
 use super::common::{self, Source};
 use crate::report::FileError;
-use crate::text::Document;
+use electroscope_text::Document;
 
 /// How many bytes of text may wait before the next document is read.
 const AHEAD: usize = 1 << 20;
@@ -149,7 +149,7 @@ impl Drop for Arrivals {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::text::Language;
+    use electroscope_text::Language;
     use std::path::PathBuf;
 
     #[test]

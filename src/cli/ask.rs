@@ -3,10 +3,10 @@
 use super::common::InForce;
 use super::heads::{self, LoadedHead};
 use super::{AskArgs, Exit, Global, common};
-use crate::model::Task;
 use crate::report::HeadFormat;
 use crate::report::answers::{self, Answered, Asked, Verdict};
-use crate::text::{Document, Language};
+use electroscope_model::Task;
+use electroscope_text::{Document, Language};
 
 pub(super) fn run(global: &Global, args: &AskArgs) -> anyhow::Result<Exit> {
     let in_force = InForce::new(global)?;

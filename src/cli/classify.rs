@@ -3,9 +3,9 @@
 use super::common::InForce;
 use super::heads::{self, LoadedHead};
 use super::{ClassifyArgs, Exit, Global, UnitChoice, common};
-use crate::analysis::UnitKind;
-use crate::model::Task;
 use crate::report::classes::{self, Classes, Classified};
+use electroscope_analysis::UnitKind;
+use electroscope_model::Task;
 
 pub(super) fn run(global: &Global, args: &ClassifyArgs) -> anyhow::Result<Exit> {
     let in_force = InForce::new(global)?;
@@ -26,7 +26,7 @@ pub(super) fn run(global: &Global, args: &ClassifyArgs) -> anyhow::Result<Exit> 
     };
     let (format, looks) = heads::output(&in_force, &args.common)?;
     let mut printer = classes::printer(format, looks, classes);
-    let mut find = |document: crate::text::Document, progress: &common::Progress| {
+    let mut find = |document: electroscope_text::Document, progress: &common::Progress| {
         let mut units = Vec::new();
         let mut read = heads::ReadSoFar::new(&document, progress);
         reader.classify(&document, kind, None, &|| false, &mut |unit| {

@@ -8,14 +8,14 @@ use anyhow::Context;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::{ColorChoice, Global, LanguageChoice};
-use crate::analysis::Engine;
-use crate::model::hub::{self, ModelChoice};
-use crate::model::{self, Checkpoint};
 use crate::report;
 use crate::report::theme::{ColorFacts, Theme};
 use crate::settings::{FileSettings, Paths};
-use crate::text::{Document, Language};
 use crate::worker::finder::prose_files;
+use electroscope_analysis::Engine;
+use electroscope_model::hub::{self, ModelChoice};
+use electroscope_model::{self as model, Checkpoint};
+use electroscope_text::{Document, Language};
 
 /// Prints an error, the one way errors are printed.
 pub(super) fn complain(message: &str) {
@@ -24,7 +24,10 @@ pub(super) fn complain(message: &str) {
 
 /// Writes to standard error what may quote a document or a file name.
 fn say(message: &str) {
-    let lines: Vec<_> = message.split('\n').map(crate::text::visible).collect();
+    let lines: Vec<_> = message
+        .split('\n')
+        .map(electroscope_text::visible)
+        .collect();
     // There is nobody to tell that standard error is closed.
     let _ = writeln!(io::stderr(), "{}", lines.join("\n"));
 }
@@ -590,7 +593,8 @@ impl<'a> DownloadProgress<'a> {
         self.bar.set_length(progress.total);
         self.bar.set_position(progress.done);
         if is_next {
-            self.bar.set_message(crate::text::visible(progress.file));
+            self.bar
+                .set_message(electroscope_text::visible(progress.file));
             // What an earlier run has brought says nothing of the speed of this one.
             self.bar.reset_eta();
         }

@@ -9,15 +9,17 @@ use clap::{Args, Subcommand};
 use super::common::{self, InForce};
 use super::training_progress::TrainingProgress;
 use super::{Exit, Global};
-use crate::model::{self, Problem, Task, device};
-use crate::training::data::{
+use electroscope_model::{self as model, Problem, Task, device};
+use electroscope_training::data::{
     Classified, ClassifiedText, Questions, Tagged, columns, glue, spans, squad, table,
 };
-use crate::training::example::Target;
-use crate::training::finetune::{Finished, Folder, Material, Outcome, Provenance, Run, Settings};
-use crate::training::slips::{self, Misspellings, SlipSettings};
-use crate::training::watch::Watch;
-use crate::training::{Error, features, text_files};
+use electroscope_training::example::Target;
+use electroscope_training::finetune::{
+    Finished, Folder, Material, Outcome, Provenance, Run, Settings,
+};
+use electroscope_training::slips::{self, Misspellings, SlipSettings};
+use electroscope_training::watch::Watch;
+use electroscope_training::{Error, features, text_files};
 
 /// Which kind of head.
 #[derive(Debug, Subcommand)]

@@ -13,17 +13,18 @@ use anyhow::{anyhow, bail};
 use super::arrivals::Arrivals;
 use super::common::{self, InForce, Progress, Source};
 use super::{Exit, Global, HeadArgs};
-use crate::analysis::{
-    Engine, HeadChoice, HeadReader, HeadSource, HeadSummary, Mistakes, ReadError,
-};
-use crate::model::hub::{self, CachedHead, HubSettings, ModelChoice};
-use crate::model::{
-    self, BUILTIN_PREFIX, BuiltinHead, Encoders, HeadCheckpoint, HeadConfig, HeadForward, Task,
-};
 use crate::report::{self, FileError, HeadFormat, HeadPrinter, Looks};
 use crate::settings::{self, NamedHead};
-use crate::text::{Document, Span};
 use crate::worker::inference::ModelSummary;
+use electroscope_analysis::{
+    Engine, HeadChoice, HeadReader, HeadSource, HeadSummary, Mistakes, ReadError,
+};
+use electroscope_model::hub::{self, CachedHead, HubSettings, ModelChoice};
+use electroscope_model::{
+    self as model, BUILTIN_PREFIX, BuiltinHead, Encoders, HeadCheckpoint, HeadConfig, HeadForward,
+    Task,
+};
+use electroscope_text::{Document, Span};
 
 /// What `--head` says, once it is known what is meant.
 #[derive(Clone)]

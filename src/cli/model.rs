@@ -10,11 +10,12 @@ use serde_json::json;
 use super::common::{self, InForce};
 use super::heads::{self, Listed, Resolved};
 use super::{Exit, Global, ModelCommand};
-use crate::analysis::HeadChoice;
-use crate::model::hub::{self, ModelChoice};
-use crate::model::parameters::{Head, parameters};
-use crate::model::{
-    self, Adapter, Checkpoint, ElectraConfig, HeadCheckpoint, Problem, Task, Weights, packed,
+use electroscope_analysis::HeadChoice;
+use electroscope_model::hub::{self, ModelChoice};
+use electroscope_model::parameters::{Head, parameters};
+use electroscope_model::{
+    self as model, Adapter, Checkpoint, ElectraConfig, HeadCheckpoint, Problem, Task, Weights,
+    packed,
 };
 
 pub(super) fn run(global: &Global, command: ModelCommand) -> anyhow::Result<Exit> {
@@ -351,10 +352,10 @@ fn head_columns(head: &Listed) -> [String; 4] {
     };
     let size = bytes.map(|bytes| DecimalBytes(bytes).to_string());
     [
-        crate::text::visible(name),
+        electroscope_text::visible(name),
         size.unwrap_or_default(),
         task.name().to_owned(),
-        crate::text::visible(&place),
+        electroscope_text::visible(&place),
     ]
 }
 
@@ -373,9 +374,9 @@ fn columns(row: &Row) -> [String; 4] {
     let size = row.bytes.map(|bytes| DecimalBytes(bytes).to_string());
     let what = row.architecture.as_deref().unwrap_or_default();
     [
-        crate::text::visible(&row.id),
+        electroscope_text::visible(&row.id),
         size.unwrap_or_default(),
-        crate::text::visible(what),
+        electroscope_text::visible(what),
         place,
     ]
 }
@@ -471,13 +472,17 @@ fn info(
         .map_or("carried in the program".into(), |path| {
             crate::report::visible_path(path)
         });
-    writeln!(out, "model       {}", crate::text::visible(&in_force.model))?;
+    writeln!(
+        out,
+        "model       {}",
+        electroscope_text::visible(&in_force.model)
+    )?;
     if let Some(revision) = &revision {
-        writeln!(out, "revision    {}", crate::text::visible(revision))?;
+        writeln!(out, "revision    {}", electroscope_text::visible(revision))?;
     }
     writeln!(out, "from        {place}")?;
     if let Some(class) = architecture(&config.raw) {
-        writeln!(out, "class       {}", crate::text::visible(&class))?;
+        writeln!(out, "class       {}", electroscope_text::visible(&class))?;
     }
     writeln!(
         out,
@@ -503,7 +508,7 @@ fn info(
         writeln!(
             out,
             "labels      {}",
-            crate::text::visible(&config.labels.join(", "))
+            electroscope_text::visible(&config.labels.join(", "))
         )?;
     }
     write_files(&mut out, licence.as_deref(), &files)?;
@@ -538,13 +543,13 @@ fn write_files(
     writeln!(
         out,
         "licence     {}",
-        crate::text::visible(licence.unwrap_or("not said"))
+        electroscope_text::visible(licence.unwrap_or("not said"))
     )?;
     let name_width = files.iter().map(|file| file.0.len()).max().unwrap_or(0);
     let size = |file: &(_, u64, _)| file.1.to_string().len();
     let size_width = files.iter().map(size).max().unwrap_or(0);
     for (name, bytes, hash) in files {
-        let name = crate::text::visible(name);
+        let name = electroscope_text::visible(name);
         writeln!(
             out,
             "file        {name:name_width$}  {bytes:>size_width$} bytes  sha256 {hash}"
@@ -617,9 +622,9 @@ fn head_info(
         writeln!(out)?;
         return Ok(Exit::Clean);
     }
-    writeln!(out, "head        {}", crate::text::visible(id))?;
+    writeln!(out, "head        {}", electroscope_text::visible(id))?;
     if let Some(revision) = &revision {
-        writeln!(out, "revision    {}", crate::text::visible(revision))?;
+        writeln!(out, "revision    {}", electroscope_text::visible(revision))?;
     }
     let place = folder.map(crate::report::visible_path);
     let place = place.unwrap_or_else(|| "carried in the program".to_owned());
@@ -638,18 +643,18 @@ fn head_info(
     };
     writeln!(out, "task        {}: {how}", config.task.name())?;
     if let Some(Adapter { base, rank, .. }) = adapter {
-        let base = crate::text::visible(base);
+        let base = electroscope_text::visible(base);
         writeln!(out, "adapter     of rank {rank}, on {base}")?;
     }
     if let Some(about) = about {
-        writeln!(out, "about       {}", crate::text::visible(about))?;
+        writeln!(out, "about       {}", electroscope_text::visible(about))?;
     }
     if let Some(score) = score {
         writeln!(out, "measured    {score}")?;
     }
     if !config.labels.is_empty() {
         let labels = config.labels.join(", ");
-        writeln!(out, "labels      {}", crate::text::visible(&labels))?;
+        writeln!(out, "labels      {}", electroscope_text::visible(&labels))?;
     }
     writeln!(
         out,

@@ -8,8 +8,8 @@ use clap::Args;
 use super::common::{self, InForce};
 use super::training_progress::TrainingProgress;
 use super::{Exit, Global};
-use crate::model::device;
-use crate::training::pretrain::{
+use electroscope_model::device;
+use electroscope_training::pretrain::{
     Arithmetic, Machine, Outcome, Preset, Settings, Shape, Start, Vocabulary, pretrain, resume,
 };
 

@@ -6,10 +6,10 @@ use std::io::{self, BufWriter, IsTerminal, Write};
 use super::arrivals::Arrivals;
 use super::common::{self, InForce, Source};
 use super::{Exit, Global, LanguageChoice, ScoreArgs};
-use crate::analysis::{Engine, Queue, Readings};
 use crate::report::{self, FileError, Format, Looks, Scored};
 use crate::settings;
-use crate::text::Document;
+use electroscope_analysis::{Engine, Queue, Readings};
+use electroscope_text::Document;
 
 /// What may be remembered, in bytes. Nothing is edited here, so it is of use only where the same
 /// stands in several places.
@@ -209,8 +209,8 @@ fn threshold_for(scores: &mut [f32], share: f32) -> f32 {
 mod tests {
     use super::*;
     use crate::cli::Cli;
-    use crate::model::{self, Checkpoint};
     use clap::Parser;
+    use electroscope_model::{self as model, Checkpoint};
     use std::path::{Path, PathBuf};
 
     #[test]

@@ -3,9 +3,9 @@
 use super::common::InForce;
 use super::heads::{self, LoadedHead};
 use super::{Exit, Global, TagArgs, common};
-use crate::analysis::Tagging;
-use crate::model::Task;
 use crate::report::tags::{self, Tagged, Tags};
+use electroscope_analysis::Tagging;
+use electroscope_model::Task;
 
 pub(super) fn run(global: &Global, args: &TagArgs) -> anyhow::Result<Exit> {
     let in_force = InForce::new(global)?;
@@ -20,7 +20,7 @@ pub(super) fn run(global: &Global, args: &TagArgs) -> anyhow::Result<Exit> {
     };
     let (format, looks) = heads::output(&in_force, &args.common)?;
     let mut printer = tags::printer(format, looks, tags);
-    let mut find = |document: crate::text::Document, progress: &common::Progress| {
+    let mut find = |document: electroscope_text::Document, progress: &common::Progress| {
         let mut taggings: Vec<Tagging> = Vec::new();
         let mut read = heads::ReadSoFar::new(&document, progress);
         reader.tag(&document, None, &|| false, &mut |tagging| {

@@ -11,7 +11,7 @@ use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::Global;
 use super::common::remark;
-use crate::training::watch::{EvaluationReport, StepReport, Watch};
+use electroscope_training::watch::{EvaluationReport, StepReport, Watch};
 
 /// How long there is silence between two plain lines.
 const BETWEEN_LINES: Duration = Duration::from_secs(15);

@@ -9,15 +9,15 @@ use ratatui::layout::Size;
 
 use super::common::{self, InForce};
 use super::{Exit, Global, LanguageChoice, ViewArgs, heads};
-use crate::analysis::{HeadChoice, HeadSummary, Task};
-use crate::model::{BuiltinHead, Encoders};
 use crate::settings::Paths;
-use crate::text::Language;
 use crate::ui;
 use crate::ui::Suppliers;
 use crate::ui::state::{Memory, Opening};
 use crate::worker::heads::{Loader, Reader};
 use crate::worker::inference::{Lens, ModelSummary};
+use electroscope_analysis::{HeadChoice, HeadSummary, Task};
+use electroscope_model::{BuiltinHead, Encoders};
+use electroscope_text::Language;
 
 pub(super) fn run(global: &Global, args: &ViewArgs) -> anyhow::Result<Exit> {
     anyhow::ensure!(

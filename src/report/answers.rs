@@ -14,8 +14,8 @@ use serde::ser::{SerializeStruct, Serializer};
 use super::json::{self, Envelope, Sequence};
 use super::line::{QUOTE, bar, cut, cut_front, on_one_line};
 use super::{FileError, HeadFormat, HeadPrinter, Looks, Model, visible_path};
-use crate::analysis::{Answer, Answers, NoAnswer, decode};
-use crate::text::{Document, LineIndex, Position};
+use electroscope_analysis::{Answer, Answers, NoAnswer, decode};
+use electroscope_text::{Document, LineIndex, Position};
 
 /// A document that was asked.
 #[derive(Clone, Debug)]
@@ -353,7 +353,7 @@ impl Serialize for DocumentObject<'_> {
 mod tests {
     use super::*;
     use crate::report::theme::Theme;
-    use crate::text::{Language, Span};
+    use electroscope_text::{Language, Span};
 
     /// A document in which each of these words has this score.
     fn answered(path: &str, text: &str, scores: &[(&str, f32)], none: Option<f32>) -> Answered {

@@ -12,9 +12,9 @@ use serde::ser::{SerializeStruct, Serializer};
 use super::json::{self, Envelope, Sequence};
 use super::line::{QUOTE, bar, cut, on_one_line};
 use super::{FileError, HeadFormat, HeadPrinter, Looks, Model, Places, visible_path};
-use crate::analysis::{Unit, UnitKind, decode};
-use crate::model::Problem;
-use crate::text::Document;
+use electroscope_analysis::{Unit, UnitKind, decode};
+use electroscope_model::Problem;
+use electroscope_text::Document;
 
 /// A document that was classified.
 #[derive(Clone, Debug)]
@@ -259,7 +259,7 @@ impl Serialize for UnitObject<'_> {
 mod tests {
     use super::*;
     use crate::report::theme::Theme;
-    use crate::text::{Language, Span};
+    use electroscope_text::{Language, Span};
 
     /// A document of two paragraphs, and what a classifier said of each.
     fn printed(format: HeadFormat, theme: Theme, problem: Problem, labels: &[&str]) -> String {

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::{FileError, Model, ScorePrinter, Scored, visible_path};
-use crate::text::visible;
+use electroscope_text::visible;
 
 pub(super) struct Compact;
 

@@ -49,7 +49,7 @@ fn data(text: &str) -> String {
         .replace('%', "%25")
         .replace('\r', "%0D")
         .replace('\n', "%0A");
-    crate::text::visible(&escaped)
+    electroscope_text::visible(&escaped)
 }
 
 /// Escapes the value of a property.

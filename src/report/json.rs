@@ -34,7 +34,7 @@ impl Formatter for Showable {
         let mut rest = fragment;
         while let Some((at, hidden)) = rest
             .char_indices()
-            .find(|&(_, c)| crate::text::stand_in(c).is_some())
+            .find(|&(_, c)| electroscope_text::stand_in(c).is_some())
         {
             let (shown, after) = rest.split_at(at);
             writer.write_all(shown.as_bytes())?;
@@ -273,7 +273,7 @@ mod tests {
         #[test]
         fn escaped_text_is_read_back_as_it_was(text: String) {
             let json = written(&text);
-            prop_assert!(!json.chars().any(|c| crate::text::stand_in(c).is_some()));
+            prop_assert!(!json.chars().any(|c| electroscope_text::stand_in(c).is_some()));
             prop_assert_eq!(serde_json::from_str::<String>(&json).unwrap(), text);
         }
     }

@@ -6,7 +6,7 @@
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
-use crate::text::stand_in;
+use electroscope_text::stand_in;
 
 /// How much of a text the compact formats quote, in cells.
 pub(super) const QUOTE: usize = 80;

@@ -3,7 +3,7 @@
 //! One result, many printers: [`ScorePrinter`] takes scored documents one by one and writes each in
 //! the chosen [`Format`] as soon as it is whole; [`HeadPrinter`] does the same for what heads find, in
 //! a [`HeadFormat`]. What a document contains reaches a terminal only
-//! through [`crate::text::visible`]; JSON escapes what that would replace.
+//! through [`electroscope_text::visible`]; JSON escapes what that would replace.
 
 pub mod answers;
 pub mod classes;
@@ -23,8 +23,8 @@ use std::path::{Path, PathBuf};
 
 use anstyle::Style;
 
-use crate::analysis::{Readings, Word};
-use crate::text::{Document, Position, Span};
+use electroscope_analysis::{Readings, Word};
+use electroscope_text::{Document, Position, Span};
 
 pub use json::write_json;
 
@@ -256,5 +256,5 @@ pub fn printer(format: Format, terminal: Looks) -> Box<dyn ScorePrinter> {
 
 /// A path as a terminal may show it.
 pub fn visible_path(path: &Path) -> String {
-    crate::text::visible(&path.to_string_lossy())
+    electroscope_text::visible(&path.to_string_lossy())
 }

@@ -11,7 +11,7 @@ use anstyle::Style;
 use unicode_width::UnicodeWidthStr;
 
 use super::Looks;
-use crate::text::{LineIndex, Row, Span, Wrapped};
+use electroscope_text::{LineIndex, Row, Span, Wrapped};
 
 /// Up to this many lines a text is shown whole.
 const SHORT: usize = 40;

@@ -94,8 +94,8 @@ fn color(rgb: Rgb, depth: Depth) -> Color {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::{Reading, Token, Word};
-    use crate::text::{Document, Language, Span};
+    use electroscope_analysis::{Reading, Token, Word};
+    use electroscope_text::{Document, Language, Span};
 
     fn printed(text: &str, words: &[(&str, f32)], theme: Theme, width: u16) -> String {
         let document = Document::new("a\x1b.md", text, Language::Markdown);

@@ -14,8 +14,8 @@ use super::json::{self, Envelope, Sequence};
 use super::line::{QUOTE, cut, on_one_line};
 use super::page::{self, Crowded, Mark};
 use super::{FileError, HeadFormat, HeadPrinter, Looks, Model, Places, visible_path};
-use crate::analysis::{EntityAt, TaggedWord};
-use crate::text::{Document, LineIndex, Span};
+use electroscope_analysis::{EntityAt, TaggedWord};
+use electroscope_text::{Document, LineIndex, Span};
 
 /// A document that was tagged.
 #[derive(Clone, Debug)]
@@ -298,7 +298,7 @@ impl Serialize for DocumentObject<'_> {
 mod tests {
     use super::*;
     use crate::report::theme::Theme;
-    use crate::text::Language;
+    use electroscope_text::Language;
 
     fn printed(format: HeadFormat, theme: Theme, marks_entities: bool, width: u16) -> String {
         let text = "Anna Berg\u{1b}waits in 四五\n\nand Anna goes.\n";

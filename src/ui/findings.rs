@@ -4,12 +4,12 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::analysis::{
-    Answer, Answers, EntityAt, HeadSummary, NoAnswer, Tagging, Task, Unit, UnitKind,
-};
-use crate::text::Span;
 use crate::worker::heads::Finding;
 use crate::worker::inference::Generation;
+use electroscope_analysis::{
+    Answer, Answers, EntityAt, HeadSummary, NoAnswer, Tagging, Task, Unit, UnitKind,
+};
+use electroscope_text::Span;
 
 use super::state::{Panel, PerTask};
 use super::stretches::Stretches;
@@ -44,7 +44,7 @@ pub struct ReadyHead {
 
 impl ReadyHead {
     pub(super) fn new(summary: HeadSummary) -> ReadyHead {
-        let scheme = crate::analysis::decode::Scheme::of(&summary.labels);
+        let scheme = electroscope_analysis::decode::Scheme::of(&summary.labels);
         let has_entities = scheme.marks_entities();
         let mut kinds: Vec<String> = Vec::new();
         let kind_of = (summary.labels.iter())
@@ -266,7 +266,7 @@ pub(super) fn best(unit: &Unit) -> Option<(usize, f32)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::Task;
+    use electroscope_analysis::Task;
 
     fn ready(labels: &[&str]) -> ReadyHead {
         ReadyHead::new(HeadSummary {

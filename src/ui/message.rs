@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use crossterm::event::Event;
 
-use crate::text::Language;
 use crate::worker::files::FileEvent;
 use crate::worker::finder::Found;
 use crate::worker::heads::{HeadJob, HeadReply};
 use crate::worker::inference::{Job, Reply};
+use electroscope_text::Language;
 
 use super::state::Memory;
 

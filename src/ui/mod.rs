@@ -6,7 +6,7 @@
 //! is not laid out.
 //!
 //! To change what a key does, see [`keymap`]; what a command of the palette does, `palette`; how
-//! lines break, [`crate::text::Wrapped`]; which colours there are, [`theme`].
+//! lines break, [`electroscope_text::Wrapped`]; which colours there are, [`theme`].
 
 pub mod app;
 mod areas;

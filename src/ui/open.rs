@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::text::{Document, Language, LineIndex, Row, Span, Wrapped, content};
 use crate::worker::files::Watching;
 use crate::worker::inference::{DocumentId, Generation};
+use electroscope_text::{Document, Language, LineIndex, Row, Span, Wrapped, content};
 
 use super::findings::Findings;
 use super::readings::{Hot, Readings};
@@ -125,7 +125,7 @@ impl Open {
     }
 
     /// The word under the cursor, with its pieces.
-    pub(super) fn word(&self) -> Option<(Hot, Vec<crate::analysis::Token>)> {
+    pub(super) fn word(&self) -> Option<(Hot, Vec<electroscope_analysis::Token>)> {
         self.readings.word_at(self.cursor)
     }
 

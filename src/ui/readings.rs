@@ -7,10 +7,10 @@
 
 use std::sync::Arc;
 
-use crate::analysis::{Reading, Token};
 use crate::report::heat;
-use crate::text::Span;
 use crate::worker::inference::Generation;
+use electroscope_analysis::{Reading, Token};
+use electroscope_text::Span;
 
 /// Bins of the histogram of p.
 const BINS: usize = 1024;
@@ -347,7 +347,7 @@ fn bin(p: f32) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::Word;
+    use electroscope_analysis::Word;
 
     /// A reading of one-letter words at the given places.
     pub(crate) fn reading(words: &[(usize, f32)]) -> Arc<Reading> {

@@ -2,7 +2,7 @@
 
 use regex::{Regex, RegexBuilder};
 
-use crate::text::{LineIndex, Span};
+use electroscope_text::{LineIndex, Span};
 
 /// Something to search for.
 #[derive(Clone, Debug)]

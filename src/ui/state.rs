@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::analysis::{HeadChoice, Task, UnitKind};
-use crate::text::{Document, Language};
 use crate::worker::inference::{DocumentId, Job, Lens, ModelSummary};
+use electroscope_analysis::{HeadChoice, Task, UnitKind};
+use electroscope_text::{Document, Language};
 use ratatui::layout::Size;
 
 use super::findings::{HeadState, HeadWork, ReadyHead};
@@ -257,7 +257,7 @@ pub struct State {
     pub quit: Option<u8>,
     pub(super) language: Option<Language>,
     pub(super) last_id: u32,
-    pub(super) focus: Option<(DocumentId, crate::text::Span)>,
+    pub(super) focus: Option<(DocumentId, electroscope_text::Span)>,
 }
 
 /// Documents of a folder that are read and scored without being looked at.

@@ -5,8 +5,8 @@
 
 use std::sync::Arc;
 
-use crate::text::Span;
 use crate::worker::inference::Generation;
+use electroscope_text::Span;
 
 /// Something that was found, and where its text is now.
 #[derive(Clone, Debug, PartialEq)]

@@ -23,11 +23,11 @@ use super::state::{Memory, Model, Opening, Panel, Popup, State};
 use super::theme::{Depth, Theme};
 use super::update::update;
 use super::view;
-use crate::analysis::{Reading, Token, Word};
-use crate::text::{Document, Language, Span, blocks};
 use crate::worker::files::{FileEvent, Watching};
 use crate::worker::finder::Found;
 use crate::worker::inference::{DocumentId, Generation, Job, ModelSummary, Reply};
+use electroscope_analysis::{Reading, Token, Word};
+use electroscope_text::{Document, Language, Span, blocks};
 
 const DARK: Theme = Theme::Dark(Depth::True);
 
@@ -295,7 +295,7 @@ fn readings(document: &Document) -> Vec<Reading> {
         let prose = block
             .segments
             .iter()
-            .filter(|segment| segment.kind == crate::text::SegmentKind::Prose);
+            .filter(|segment| segment.kind == electroscope_text::SegmentKind::Prose);
         for segment in prose {
             let text = segment.span.of(&document.text).unwrap();
             let mut at = segment.span.start();

@@ -20,7 +20,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use crate::text::{Document, Language};
+use electroscope_text::{Document, Language};
 
 use folders::{Anchor, Folders, MakeWatcher, ReadMounts};
 use quiet::{Debounce, Pace};

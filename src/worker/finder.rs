@@ -83,7 +83,7 @@ pub fn prose_files(root: &Path) -> impl Iterator<Item = Result<PathBuf, String>>
     walk.build().filter_map(|entry| match entry {
         Ok(entry) => {
             let is_file = entry.file_type().is_some_and(|kind| kind.is_file());
-            (is_file && crate::text::is_prose(entry.path())).then(|| {
+            (is_file && electroscope_text::is_prose(entry.path())).then(|| {
                 // What was found in the working folder is named as one would name it.
                 let path = entry.into_path();
                 Ok(path.strip_prefix("./").map(Path::to_owned).unwrap_or(path))

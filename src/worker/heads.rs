@@ -13,11 +13,11 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crate::analysis::{
+use electroscope_analysis::{
     Answers, Counts, EntityAt, HeadChoice, HeadReader, HeadSummary, TaggedWord, Tagging, Task,
     Unit, UnitKind,
 };
-use crate::text::{Document, Span};
+use electroscope_text::{Document, Span};
 
 use super::inference::{DocumentId, Generation, panic_message};
 
@@ -567,7 +567,7 @@ fn answer(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::text::Language;
+    use electroscope_text::Language;
     use std::sync::Mutex;
 
     const PATIENCE: Duration = Duration::from_secs(20);

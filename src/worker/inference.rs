@@ -11,8 +11,8 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crate::analysis::{Counts, Engine, Outline, Reading};
-use crate::text::{Document, Span};
+use electroscope_analysis::{Counts, Engine, Outline, Reading};
+use electroscope_text::{Document, Span};
 
 /// Which open document. Given out by the screen, never used twice in a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -474,7 +474,7 @@ pub(super) fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::text::Language;
+    use electroscope_text::Language;
 
     /// Regions of ten bytes; before each it asks for a nod, and tells which it was asked for.
     struct Fake {

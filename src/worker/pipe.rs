@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use super::files::FileEvent;
-use crate::text::{Document, Language};
+use electroscope_text::{Document, Language};
 
 /// The name that standard input goes by.
 pub const NAME: &str = "<stdin>";

@@ -7,8 +7,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor};
-use electroscope::model::fine_tuned::PlainHead;
-use electroscope::model::{
+use electroscope_model::fine_tuned::PlainHead;
+use electroscope_model::{
     Checkpoint, Encoders, HeadCheckpoint, HeadConfig, HeadForward, HeadInput, Problem, Task,
     adapter,
 };

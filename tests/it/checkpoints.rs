@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use candle_core::Device;
-use electroscope::model::plain::PlainDiscriminator;
-use electroscope::model::{Checkpoint, Error};
+use electroscope_model::plain::PlainDiscriminator;
+use electroscope_model::{Checkpoint, Error};
 
 /// A copy of a sound checkpoint to break.
 fn sound(weights: &str) -> tempfile::TempDir {

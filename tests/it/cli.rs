@@ -250,7 +250,7 @@ fn what_a_document_contains_cannot_drive_the_terminal() {
         assert!(all.len() > 20, "{all:?}");
         let found = all
             .chars()
-            .find(|&c| c != '\n' && electroscope::text::stand_in(c).is_some());
+            .find(|&c| c != '\n' && electroscope_text::stand_in(c).is_some());
         assert_eq!(found, None, "{all:?}");
     };
     for format in ["compact", "github", "json", "jsonl", "sarif", "pretty"] {

@@ -344,7 +344,7 @@ fn nothing_that_data_contains_can_drive_the_terminal() {
             let all = format!("{}{}", outcome.out, outcome.err);
             let found = all
                 .chars()
-                .find(|&c| c != '\n' && electroscope::text::stand_in(c).is_some());
+                .find(|&c| c != '\n' && electroscope_text::stand_in(c).is_some());
             assert_eq!(found, None, "{all:?}");
         }
     }

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
-use electroscope::model::fast::{Arithmetic, FastDiscriminator};
-use electroscope::model::parameters::{Head, parameters};
-use electroscope::model::plain::PlainDiscriminator;
-use electroscope::model::{Checkpoint, ElectraConfig, Error, Forward, Weights};
+use electroscope_model::fast::{Arithmetic, FastDiscriminator};
+use electroscope_model::parameters::{Head, parameters};
+use electroscope_model::plain::PlainDiscriminator;
+use electroscope_model::{Checkpoint, ElectraConfig, Error, Forward, Weights};
 use proptest::prelude::*;
 
 /// By how much two orders of the same sum may differ in a logit.
@@ -257,7 +257,7 @@ fn eight_bits_change_p_by_less_than_half_a_hundredth_on_average() {
         .map(|ids| [&[cls], ids, &[sep]].concat())
         .collect();
     let plain = PlainDiscriminator::load(&checkpoint, &Device::Cpu).unwrap();
-    let (eight, _) = electroscope::model::load(&checkpoint, "cpu", "int8").unwrap();
+    let (eight, _) = electroscope_model::load(&checkpoint, "cpu", "int8").unwrap();
     assert_eq!(eight.precision(), "int8");
     let p = |model: &dyn Forward| -> Vec<f64> {
         let logits = model.logits(&slices(&windows)).unwrap().concat();
@@ -305,7 +305,7 @@ fn the_cpu_computes_by_the_fused_pass_and_in_f32_where_the_weights_are() {
     let windows = windows(&checkpoint.config, &[9, 20], 2);
     let fast = FastDiscriminator::load(&checkpoint, Arithmetic::F32).unwrap();
     for precision in ["auto", "f32"] {
-        let (forward, _) = electroscope::model::load(&checkpoint, "cpu", precision).unwrap();
+        let (forward, _) = electroscope_model::load(&checkpoint, "cpu", precision).unwrap();
         assert_eq!(
             forward.logits(&slices(&windows)).unwrap(),
             fast.logits(&slices(&windows)).unwrap()
@@ -321,8 +321,8 @@ fn the_cpu_computes_by_the_fused_pass_and_in_f32_where_the_weights_are() {
 #[test]
 fn the_built_in_model_is_computed_as_this_machine_does_it_fastest() {
     let checkpoint = Checkpoint::builtin().unwrap();
-    let (forward, _) = electroscope::model::load(&checkpoint, "cpu", "auto").unwrap();
-    let (eight, _) = electroscope::model::load(&checkpoint, "cpu", "int8").unwrap();
+    let (forward, _) = electroscope_model::load(&checkpoint, "cpu", "auto").unwrap();
+    let (eight, _) = electroscope_model::load(&checkpoint, "cpu", "int8").unwrap();
     // By instructions for them, eight bits take a third of the time; without, not less than f32.
     let wanted = if eight.path().contains("VNNI") {
         "int8"
@@ -338,7 +338,7 @@ fn a_precision_that_the_device_does_not_have_is_refused() {
     let refusals: Vec<String> = ["bf16", "f16"]
         .iter()
         .map(|precision| {
-            let loaded = electroscope::model::load(&checkpoint, "cpu", precision);
+            let loaded = electroscope_model::load(&checkpoint, "cpu", precision);
             loaded.err().unwrap().to_string()
         })
         .collect();

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use candle_core::Device;
-use electroscope::model::{Checkpoint, Problem, Task};
-use electroscope::training::data::{Classified, ClassifiedText, Questions};
-use electroscope::training::example::Target;
-use electroscope::training::finetune::{Folder, Material, Outcome, Provenance, Run, Settings};
-use electroscope::training::watch::{EvaluationReport, StepReport, Watch};
+use electroscope_model::{Checkpoint, Problem, Task};
+use electroscope_training::data::{Classified, ClassifiedText, Questions};
+use electroscope_training::example::Target;
+use electroscope_training::finetune::{Folder, Material, Outcome, Provenance, Run, Settings};
+use electroscope_training::watch::{EvaluationReport, StepReport, Watch};
 
 use crate::heads_at_work::{home, json, said};
 use crate::sandbox::Sandbox;

@@ -6,8 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use candle_core::Device;
-use electroscope::model::plain::{PlainDiscriminator, PlainGenerator};
-use electroscope::model::{Checkpoint, ElectraConfig, Weights};
+use electroscope_model::plain::{PlainDiscriminator, PlainGenerator};
+use electroscope_model::{Checkpoint, ElectraConfig, Weights};
 
 use crate::sandbox::Sandbox;
 

@@ -5,9 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use candle_core::Device;
-use electroscope::analysis::decode;
-use electroscope::model::fine_tuned::PlainHead;
-use electroscope::model::{
+use electroscope_analysis::decode;
+use electroscope_model::fine_tuned::PlainHead;
+use electroscope_model::{
     Family, HeadCheckpoint, HeadForward, HeadInput, Logits, Problem, Task, Tokenizer,
 };
 use serde_json::{Value, json};
@@ -816,13 +816,13 @@ fn a_window_that_no_model_can_read_is_an_error() {
 #[test]
 fn heads_are_loaded_by_the_names_of_device_and_precision() {
     let checkpoint = HeadCheckpoint::open(&fixture("bert-tags")).unwrap();
-    let (model, remark) = electroscope::model::load_head(&checkpoint, "cpu", "auto").unwrap();
+    let (model, remark) = electroscope_model::load_head(&checkpoint, "cpu", "auto").unwrap();
     assert_eq!(
         (model.device(), model.precision(), remark),
         ("cpu".into(), "f32".into(), None)
     );
     for (device, precision) in [("gpu", "f32"), ("cpu", "f64")] {
-        assert!(electroscope::model::load_head(&checkpoint, device, precision).is_err());
+        assert!(electroscope_model::load_head(&checkpoint, device, precision).is_err());
     }
 }
 
@@ -839,6 +839,6 @@ fn a_byte_changed_in_a_configuration_never_panics() {
         let opened = HeadCheckpoint::open(folder.path());
         // Many a byte does no harm, such as one of a label's.
         let outcome = opened.and_then(|found| PlainHead::load(&found, &Device::Cpu));
-        prop_assert!(!matches!(outcome, Err(electroscope::model::Error::Hub(_))));
+        prop_assert!(!matches!(outcome, Err(electroscope_model::Error::Hub(_))));
     });
 }

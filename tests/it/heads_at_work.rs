@@ -131,7 +131,7 @@ fn nothing_that_a_document_or_a_label_contains_can_drive_the_terminal() {
             let all = format!("{}{}", outcome.out, outcome.err);
             assert!(outcome.out.len() > 20, "{outcome:?}");
             let found =
-                (all.chars()).find(|&c| c != '\n' && electroscope::text::stand_in(c).is_some());
+                (all.chars()).find(|&c| c != '\n' && electroscope_text::stand_in(c).is_some());
             assert_eq!(found, None, "{all:?}");
         }
         let info = here.run(&["model", "info", name]);

@@ -6,7 +6,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use electroscope::model::Weights;
+use electroscope_model::Weights;
 
 use crate::sandbox::Sandbox;
 

@@ -11,8 +11,8 @@ use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::time::{Duration, Instant, SystemTime};
 
-use electroscope::model::Checkpoint;
-use electroscope::model::hub::{self, Error, Fetched, HubSettings, ModelChoice, Progress};
+use electroscope_model::Checkpoint;
+use electroscope_model::hub::{self, Error, Fetched, HubSettings, ModelChoice, Progress};
 use server::{Answer, Gate, Hub, Repository, Request, WEIGHTS};
 
 use crate::sandbox::{NOWHERE, Sandbox};

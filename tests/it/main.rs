@@ -22,7 +22,6 @@ mod parity;
 mod pretrain;
 mod queue;
 mod reading;
-mod rooms;
 mod sandbox;
 mod scoring;
 mod screen;

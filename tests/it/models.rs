@@ -5,8 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use candle_core::Device;
-use electroscope::model::plain::PlainGenerator;
-use electroscope::model::{Checkpoint, ElectraConfig, Weights};
+use electroscope_model::plain::PlainGenerator;
+use electroscope_model::{Checkpoint, ElectraConfig, Weights};
 use serde_json::Value;
 
 use crate::sandbox::{Outcome, Sandbox};
@@ -182,7 +182,7 @@ fn the_built_in_model_is_described() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("assets/builtin")
             .join(file["name"].as_str().unwrap());
-        let hash = electroscope::model::hub::sha256(&path).unwrap();
+        let hash = electroscope_model::hub::sha256(&path).unwrap();
         assert_eq!(file["sha256"], hash, "{}", path.display());
         assert_eq!(file["bytes"], fs::metadata(&path).unwrap().len());
     }

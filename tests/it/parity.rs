@@ -4,8 +4,8 @@
 use std::path::{Path, PathBuf};
 
 use candle_core::Device;
-use electroscope::model::plain::{PlainDiscriminator, PlainGenerator};
-use electroscope::model::{Checkpoint, ElectraConfig, Forward, Weights};
+use electroscope_model::plain::{PlainDiscriminator, PlainGenerator};
+use electroscope_model::{Checkpoint, ElectraConfig, Forward, Weights};
 
 const TOLERANCE: f32 = 1e-4;
 
@@ -158,11 +158,10 @@ fn the_built_in_model_doubts_the_banana() {
     let checkpoint = Checkpoint::builtin().unwrap();
     let threshold = checkpoint.config.threshold.unwrap();
     let text = "the committee has approved the banana of the new bridge over the river";
-    let (forward, _) = electroscope::model::load(&checkpoint, "cpu", "auto").unwrap();
+    let (forward, _) = electroscope_model::load(&checkpoint, "cpu", "auto").unwrap();
     let positions = checkpoint.config.max_position_embeddings;
-    let mut engine = electroscope::analysis::Engine::new(checkpoint.tokenizer, forward, positions);
-    let document =
-        electroscope::text::Document::new("x", text, electroscope::text::Language::Plain);
+    let mut engine = electroscope_analysis::Engine::new(checkpoint.tokenizer, forward, positions);
+    let document = electroscope_text::Document::new("x", text, electroscope_text::Language::Plain);
     let (readings, _) = engine.score(&document).unwrap();
     let flagged: Vec<&str> = readings
         .iter()

@@ -4,9 +4,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use electroscope::analysis::{Engine, Queue, Readings};
-use electroscope::model::{self, Checkpoint, Error, Forward};
-use electroscope::text::{Document, Language};
+use electroscope_analysis::{Engine, Queue, Readings};
+use electroscope_model::{self as model, Checkpoint, Error, Forward};
+use electroscope_text::{Document, Language};
 use proptest::prelude::*;
 
 use crate::scoring::{Echo, Recorder, WORDS, prose, vocabulary};

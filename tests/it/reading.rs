@@ -9,15 +9,15 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
-use electroscope::analysis::{
+use electroscope_analysis::{
     Answers, Counts, EntityAt, Geometry, HeadReader, ReadError, TaggedWord, Tagging, Unit,
     UnitKind, decode,
 };
-use electroscope::model::{
+use electroscope_model::{
     Checkpoint, Error, HeadCheckpoint, HeadConfig, HeadForward, HeadInput, Logits, Problem, Task,
     Tokenizer, load_head,
 };
-use electroscope::text::{Document, Language, Span, blocks};
+use electroscope_text::{Document, Language, Span, blocks};
 use proptest::prelude::*;
 
 use super::scoring::{self, Edit, TOY_WORDS, WORDS, apply, edits, hard_text};

@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
-use electroscope::analysis::{Counts, Engine, Reading};
-use electroscope::model::{self, Checkpoint, Error, Forward, Tokenizer};
-use electroscope::text::{Document, Language, Span, blocks};
+use electroscope_analysis::{Counts, Engine, Reading};
+use electroscope_model::{self as model, Checkpoint, Error, Forward, Tokenizer};
+use electroscope_text::{Document, Language, Span, blocks};
 use proptest::prelude::*;
 use tokenizers::{NormalizedString, Normalizer, normalizers::BertNormalizer};
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
-use electroscope::model::{BuiltinHead, Task};
+use electroscope_model::{BuiltinHead, Task};
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 
 /// How long something may take before it is taken for lost. The built-in model loads and answers in

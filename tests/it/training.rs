@@ -7,16 +7,16 @@ use std::path::Path;
 use candle_core::backprop::GradStore;
 use candle_core::{D, DType, Device, Tensor, Var};
 use candle_nn::VarBuilder;
-use electroscope::model::electra::{Batch, Electra};
-use electroscope::model::fine_tuned::FineTuned;
-use electroscope::model::heads::{Discriminator, Generator};
-use electroscope::model::layers::{Drops, Pass};
-use electroscope::model::parameters::{Head, parameters};
-use electroscope::model::{ElectraConfig, Family, HeadConfig, Problem, Task};
-use electroscope::training::example::Target;
-use electroscope::training::loss::{loss, mlm, rtd};
-use electroscope::training::optimizer::{AdamSettings, Optimizer};
-use electroscope::training::schedule::Schedule;
+use electroscope_model::electra::{Batch, Electra};
+use electroscope_model::fine_tuned::FineTuned;
+use electroscope_model::heads::{Discriminator, Generator};
+use electroscope_model::layers::{Drops, Pass};
+use electroscope_model::parameters::{Head, parameters};
+use electroscope_model::{ElectraConfig, Family, HeadConfig, Problem, Task};
+use electroscope_training::example::Target;
+use electroscope_training::loss::{loss, mlm, rtd};
+use electroscope_training::optimizer::{AdamSettings, Optimizer};
+use electroscope_training::schedule::Schedule;
 use serde_json::{Value, json};
 
 /// How far a tensor may be from the reference's, as a share of the latter's norm. Norms are compared

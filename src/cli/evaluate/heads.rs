@@ -15,12 +15,12 @@ use super::table::{Data, Measurement};
 use crate::cli::common::{self, InForce, Progress};
 use crate::cli::heads::{self, BareHead};
 use crate::cli::{Exit, Global};
-use crate::model::{HeadConfig, Problem, Task};
 use crate::report::write_json;
-use crate::training::data::{Classified, columns, glue, spans, squad, table};
-use crate::training::example::{Example, Target};
-use crate::training::features;
-use crate::training::measure::{self, Judging, Measured, Refusals, Scores};
+use electroscope_model::{HeadConfig, Problem, Task};
+use electroscope_training::data::{Classified, columns, glue, spans, squad, table};
+use electroscope_training::example::{Example, Target};
+use electroscope_training::features;
+use electroscope_training::measure::{self, Judging, Measured, Refusals, Scores};
 
 /// What the measurements of heads have in common.
 #[derive(Clone, Debug, Args)]
@@ -300,7 +300,7 @@ impl<'a> SaidOfText<'a> {
         };
         let order = match problem {
             Problem::Regression => (0..p.len()).collect(),
-            _ => crate::analysis::decode::ranked(p),
+            _ => electroscope_analysis::decode::ranked(p),
         };
         let said = |label: usize| SaidLabel {
             label: name(label),
@@ -393,7 +393,9 @@ impl<'a> Desk<'a> {
     fn measure<T>(
         &self,
         data: &Path,
-        measure: impl FnOnce(&mut dyn measure::Watch) -> Result<Measured<T>, crate::training::Error>,
+        measure: impl FnOnce(
+            &mut dyn measure::Watch,
+        ) -> Result<Measured<T>, electroscope_training::Error>,
     ) -> anyhow::Result<Measured<T>> {
         if let Some(path) = &self.args.out {
             // What cannot be written should be known before anything long begins.

@@ -10,12 +10,12 @@ use clap::Args;
 use super::worth::{self, Compared, Found, TextFacts, WorthReport};
 use crate::cli::common::{self, InForce, Progress};
 use crate::cli::{Exit, Global, model::open_generator, probability};
-use crate::model::plain::PlainGenerator;
-use crate::model::{self, Checkpoint, Forward, Tokenizer};
 use crate::report::{FileError, Model};
-use crate::text::{Document, Language, SegmentKind, blocks};
-use crate::training::rtd::{self, Corrupted, Passages, Said, Way, wikitext};
-use crate::training::slips::{FREE_SOURCES, Misspellings};
+use electroscope_model::plain::PlainGenerator;
+use electroscope_model::{self as model, Checkpoint, Forward, Tokenizer};
+use electroscope_text::{Document, Language, SegmentKind, blocks};
+use electroscope_training::rtd::{self, Corrupted, Passages, Said, Way, wikitext};
+use electroscope_training::slips::{FREE_SOURCES, Misspellings};
 
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "Examples:\n  \

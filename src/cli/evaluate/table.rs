@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use crate::report::{Model, write_json};
-use crate::text::visible;
-use crate::training::measure::Scores;
+use electroscope_text::visible;
+use electroscope_training::measure::Scores;
 
 /// What was measured on what.
 #[derive(Debug, Serialize)]

@@ -1,6 +1,6 @@
 //! What a discriminator is worth, as a table for people and as JSON for programs.
 //!
-//! Numbers only: how they came about is [`crate::training::rtd`]'s business.
+//! Numbers only: how they came about is [`electroscope_training::rtd`]'s business.
 
 use std::io::{self, Write};
 
@@ -8,7 +8,7 @@ use anstyle::Style;
 use serde::Serialize;
 
 use crate::report::{FileError, Model, write_json};
-use crate::training::rtd::{Apart, Way, Worth};
+use electroscope_training::rtd::{Apart, Way, Worth};
 
 /// What is told of a discriminator.
 #[derive(Clone, Debug, Serialize)]
@@ -102,7 +102,7 @@ pub(super) fn pretty(out: &mut dyn Write, report: &WorthReport, bold: Style) -> 
         paragraphs,
         tokens,
     } = report.text;
-    let id = crate::text::visible(id);
+    let id = electroscope_text::visible(id);
     writeln!(
         out,
         "{id} on {device} in {precision}: {} tokens of {} in {}{}, seed {}",

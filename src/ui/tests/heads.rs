@@ -4,16 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{DARK, NOTES, Screen};
-use crate::analysis::{
-    Answer, Answers, EntityAt, HeadChoice, HeadSource, HeadSummary, NoAnswer, TaggedWord, Tagging,
-    Task, Unit, UnitKind,
-};
-use crate::text::Span;
 use crate::ui::message::{Effect, Message};
 use crate::ui::state::{Panel, Popup};
 use crate::ui::theme::Theme;
 use crate::worker::heads::{Finding, HeadJob, HeadReply, Request};
 use crate::worker::inference::Generation;
+use electroscope_analysis::{
+    Answer, Answers, EntityAt, HeadChoice, HeadSource, HeadSummary, NoAnswer, TaggedWord, Tagging,
+    Task, Unit, UnitKind,
+};
+use electroscope_text::Span;
 
 impl Screen {
     fn head(&mut self, reply: HeadReply) {

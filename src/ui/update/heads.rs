@@ -2,8 +2,8 @@
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
-use crate::analysis::{HeadChoice, Task, UnitKind};
 use crate::worker::heads::{Finding, HeadJob, HeadReply, Request};
+use electroscope_analysis::{HeadChoice, Task, UnitKind};
 
 use super::super::findings::{HeadState, HeadWork, Item, ReadyHead, items};
 use super::super::message::Effect;

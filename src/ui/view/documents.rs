@@ -42,7 +42,7 @@ pub(super) fn draw(buffer: &mut Buffer, state: &State, areas: &Areas) {
             ratatui::style::Style::new()
         };
         let room = pen.room().saturating_sub(state_text.width() + 4);
-        let name = crate::text::visible(&name_of(state, open));
+        let name = electroscope_text::visible(&name_of(state, open));
         pen.put(if is_current { "▸ " } else { "  " }, style)
             .put(&cut_front(&name, room), style);
         let style = match open.work {

@@ -4,9 +4,9 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use unicode_width::UnicodeWidthStr;
 
-use crate::text::visible;
 use crate::ui::open::Work;
 use crate::ui::state::{Model, State};
+use electroscope_text::visible;
 
 use super::pen::{Pen, cut, cut_front};
 use super::{spinner, work_in_words};

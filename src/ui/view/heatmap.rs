@@ -5,11 +5,11 @@ use ratatui::layout::{Position, Rect};
 use ratatui::style::{Modifier, Style};
 
 use crate::report::heat;
-use crate::text::{Row, Span};
 use crate::ui::areas::Areas;
 use crate::ui::open::{Open, Work};
 use crate::ui::readings::Hot;
 use crate::ui::state::{Model, Panel, State};
+use electroscope_text::{Row, Span};
 
 use super::pen::{Pen, paragraph};
 use super::{layer, spinner};

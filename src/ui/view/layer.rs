@@ -4,11 +4,11 @@
 use ratatui::style::{Modifier, Style};
 
 use crate::report::heat;
-use crate::text::Span;
 use crate::ui::findings::{best, items};
 use crate::ui::open::Open;
 use crate::ui::state::{Panel, State};
 use crate::ui::theme::Theme;
+use electroscope_text::Span;
 
 /// A stretch of text and the style it is painted in.
 pub(super) type Painted = (Span, Style);

@@ -7,15 +7,15 @@ use ratatui::layout::{Position, Rect};
 use ratatui::style::Style;
 use unicode_width::UnicodeWidthStr;
 
-use crate::analysis::Token;
 use crate::report::heat;
-use crate::text::{Span, visible};
 use crate::ui::areas::Areas;
 use crate::ui::findings::items;
 use crate::ui::open::{Open, Work};
 use crate::ui::readings::Hot;
 use crate::ui::state::{Model, Panel, State};
 use crate::worker::inference::Lens;
+use electroscope_analysis::Token;
+use electroscope_text::{Span, visible};
 
 use super::pen::{Pen, cut, paragraph};
 

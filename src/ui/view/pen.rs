@@ -6,7 +6,7 @@ use ratatui::style::Style;
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
-use crate::text::visible;
+use electroscope_text::visible;
 
 /// A place in a row that moves to the right as it writes.
 pub(super) struct Pen<'a> {

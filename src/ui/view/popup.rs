@@ -7,13 +7,13 @@ use ratatui::style::Style;
 use ratatui::widgets::{Block, BorderType, Clear, Widget};
 use unicode_width::UnicodeWidthStr;
 
-use crate::analysis::{HeadSource, Task};
-use crate::text::visible;
 use crate::ui::keymap::{self, GROUPS};
 use crate::ui::palette;
 use crate::ui::prompt::Picker;
 use crate::ui::state::{Popup, State};
 use crate::ui::update::choices_for;
+use electroscope_analysis::{HeadSource, Task};
+use electroscope_text::visible;
 
 use super::pen::{Pen, cut_front};
 use super::spinner;

@@ -7,10 +7,10 @@ use ratatui::layout::{Position, Rect};
 use ratatui::style::Style;
 use unicode_width::UnicodeWidthStr;
 
-use crate::text::visible;
 use crate::ui::state::{Model, Popup, State};
 use crate::worker::files::Watching;
 use crate::worker::inference::Lens;
+use electroscope_text::visible;
 
 use super::pen::{Pen, cut_front};
 

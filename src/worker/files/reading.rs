@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::text::{DecodeError, Document, Language};
+use electroscope_text::{DecodeError, Document, Language};
 
 /// What a look finds.
 #[derive(Clone, Debug, PartialEq)]

@@ -14,7 +14,7 @@ use notify::{ErrorKind, EventHandler, EventKind, RecursiveMode, Watcher, Watcher
 use tempfile::TempDir;
 
 use super::*;
-use crate::text::Encoding;
+use electroscope_text::Encoding;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const HOUR: Duration = Duration::from_secs(3600);

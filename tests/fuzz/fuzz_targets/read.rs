@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use electroscope::model::Weights;
+use electroscope_model::Weights;
 
 /// Opens the first of `files`, with the others beside it, and reads all the numbers. Any outcome is
 /// right but a panic, a hang, or memory past libFuzzer's limit.

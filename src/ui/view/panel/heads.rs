@@ -6,14 +6,14 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use unicode_width::UnicodeWidthStr;
 
-use crate::analysis::{Task, UnitKind};
-use crate::text::visible;
 use crate::ui::findings::{HeadState, HeadWork, Item, ReadyHead, items};
 use crate::ui::open::Open;
 use crate::ui::state::{Panel, State};
 use crate::ui::view::layer::item_style;
 use crate::ui::view::pen::{Pen, cut, cut_front, paragraph};
 use crate::ui::view::{duration_in_words, spinner};
+use electroscope_analysis::{Task, UnitKind};
+use electroscope_text::visible;
 
 use super::{here, top_of_list};
 
@@ -150,7 +150,7 @@ fn draw_labels(buffer: &mut Buffer, state: &State, open: &Open, head: &ReadyHead
     if super::list_offset(state, area) <= 5 {
         return;
     }
-    let here = crate::text::Span::new(open.cursor, open.cursor + 1);
+    let here = electroscope_text::Span::new(open.cursor, open.cursor + 1);
     let unit = open.findings.units.touching(here).first().or_else(|| {
         let all = open.findings.units.all();
         all.first().filter(|_| state.unit == UnitKind::Document)
@@ -164,7 +164,7 @@ fn draw_labels(buffer: &mut Buffer, state: &State, open: &Open, head: &ReadyHead
         return;
     };
     let p = &unit.item.p;
-    let order = crate::analysis::decode::ranked(p);
+    let order = electroscope_analysis::decode::ranked(p);
     for (row, &label) in order.iter().enumerate().take(BARS) {
         let (Some(&p), Some(name)) = (p.get(label), head.summary.labels.get(label)) else {
             continue;

@@ -1,0 +1,243 @@
+//! ELECTRA: from files to logits.
+//!
+//! A [`Checkpoint`] is what a folder, the hub's cache or the binary holds: configuration,
+//! tokenizer, weights. A [`Forward`] is one that has been loaded onto a device and answers windows
+//! with logits; it is the door behind which the way of computing can be exchanged. [`HeadCheckpoint`]
+//! and [`HeadForward`] are the same for fine-tuned models, of ELECTRA, BERT or DistilBERT. No tensor
+//! leaves this room, and heads return logits: what they mean is `electroscope-analysis`'s business.
+//!
+//! One-letter names in comments: `B` windows in a batch, `T` tokens in a window, `H` hidden size,
+//! `E` embedding size, `V` vocabulary size, `D` size of an attention head.
+
+pub mod adapter;
+mod builtin;
+mod builtin_heads;
+pub mod chance;
+mod checkpoint;
+pub mod config;
+pub mod device;
+pub mod electra;
+mod error;
+pub mod family;
+pub mod fast;
+pub mod fine_tuned;
+pub mod head;
+pub mod heads;
+pub mod hub;
+mod labels;
+pub mod layers;
+pub mod ops;
+pub mod packed;
+pub mod parameters;
+pub mod plain;
+mod tokenizer;
+mod weights;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use candle_core::DType;
+
+pub use adapter::{Adapter, Encoders};
+pub use builtin::{CARD as BUILTIN_CARD, NOTICE as BUILTIN_NOTICE, generator as builtin_generator};
+pub use builtin_heads::{BuiltinHead, PREFIX as BUILTIN_PREFIX};
+pub use checkpoint::{Checkpoint, export, write_tokenizer};
+pub use config::ElectraConfig;
+pub use error::Error;
+pub use family::Family;
+pub use head::{HeadCheckpoint, HeadConfig, Problem, Task};
+pub use tokenizer::{Piece, Tokenizer, VocabularyOptions};
+pub use weights::{Quantised, Weights};
+
+pub use builtin::files as builtin_files;
+
+/// Puts bytes where the numbers in them are aligned.
+#[repr(C, align(64))]
+struct Aligned<T: ?Sized>(T);
+
+/// A discriminator that is ready to answer.
+pub trait Forward: Send + Sync {
+    /// Reads `windows` of token ids, `[CLS]` and `[SEP]` included, of any lengths up to the model's,
+    /// and gives one logit per token, special ones too. The answer to a window does not depend on
+    /// the others beside it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Tensor`] for what the arithmetic meets: memory, a device that went away.
+    fn logits(&self, windows: &[&[u32]]) -> Result<Vec<Vec<f32>>, Error>;
+
+    /// Where it computes: `cpu`, `cuda:0`.
+    fn device(&self) -> String;
+
+    /// What it computes in: `f32`, `int8`, `bf16`.
+    fn precision(&self) -> String;
+
+    /// Tokens that it reads best in one call. More would not be faster, and between calls is where newer
+    /// work is noticed.
+    fn at_once(&self) -> usize {
+        2048
+    }
+
+    /// By what it computes, in words: which of the ways that lead to the same numbers.
+    fn path(&self) -> String {
+        "candle's operations".to_owned()
+    }
+}
+
+/// Loads the discriminator of `checkpoint` onto the device that `device` names (see
+/// [`device::choose`]), to compute in `precision`: `f32`, on the CPU `int8`, on a GPU `bf16`, or `auto`,
+/// which is f32 on a GPU and what [`fast::FastDiscriminator::quickest`] finds on the CPU. The second
+/// value is a remark for the user, if there is one.
+///
+/// # Errors
+///
+/// A device or precision that is not there, a tensor that does not fit.
+pub fn load(
+    checkpoint: &Checkpoint,
+    device: &str,
+    precision: &str,
+) -> Result<(Arc<dyn Forward>, Option<String>), Error> {
+    use fast::{Arithmetic, FastDiscriminator};
+    use plain::PlainDiscriminator;
+
+    let refuse = |why: &str| Error::Precision {
+        wanted: format!("{precision:?}"),
+        why: why.to_owned(),
+    };
+    if !matches!(precision, "auto" | "f32" | "int8" | "bf16") {
+        return Err(refuse("it must be auto, f32 or int8, or on a GPU bf16"));
+    }
+    let (device, remark) = device::choose(device)?;
+    let fast = |arithmetic| FastDiscriminator::load(checkpoint, arithmetic);
+    let forward: Arc<dyn Forward> = match (device.is_cpu(), precision) {
+        (true, "auto") => Arc::new(fast(FastDiscriminator::quickest(checkpoint)?)?),
+        (true, "int8") => Arc::new(fast(Arithmetic::Int8)?),
+        (true, "bf16") => {
+            return Err(refuse(
+                "only a GPU computes in it; use auto, f32 or int8, or a GPU",
+            ));
+        }
+        (true, _) => Arc::new(fast(Arithmetic::F32)?),
+        (false, "int8") => {
+            return Err(refuse(
+                "the GPU computes in f32 or bf16; use auto, f32 or bf16, or the CPU",
+            ));
+        }
+        (false, "bf16") => Arc::new(PlainDiscriminator::load_in(
+            checkpoint,
+            &device,
+            DType::BF16,
+        )?),
+        (false, _) => Arc::new(PlainDiscriminator::load(checkpoint, &device)?),
+    };
+    Ok((forward, remark))
+}
+
+fn check_precision(precision: &str) -> Result<(), Error> {
+    let why = match precision {
+        "auto" | "f32" => return Ok(()),
+        "int8" => "fine-tuned models compute in f32 only; use auto or f32",
+        _ => "it must be auto or f32",
+    };
+    Err(Error::Precision {
+        wanted: format!("{precision:?}"),
+        why: why.to_owned(),
+    })
+}
+
+/// What a fine-tuned model reads at once: `[CLS] a [SEP]`, or `[CLS] a [SEP] b [SEP]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeadInput {
+    /// Token ids, special ones included.
+    pub ids: Vec<u32>,
+    /// Where the second text begins; the number of tokens if there is one text only.
+    pub second: usize,
+}
+
+/// What it answers, row by row: one row of labels for a classifier, a row of labels per token for a
+/// tagger, a row of start and end per token for an answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Logits {
+    /// Numbers in a row.
+    pub columns: usize,
+    /// All the rows, one after the other.
+    pub values: Vec<f32>,
+}
+
+impl Logits {
+    /// The rows in order.
+    pub fn rows(&self) -> impl DoubleEndedIterator<Item = &[f32]> + ExactSizeIterator {
+        self.values.chunks_exact(self.columns.max(1))
+    }
+
+    /// One number of each row.
+    pub fn column(&self, column: usize) -> impl Iterator<Item = f32> {
+        self.rows().filter_map(move |row| row.get(column).copied())
+    }
+}
+
+/// A fine-tuned model that is ready to answer.
+pub trait HeadForward: Send + Sync {
+    /// Reads `windows`, of any lengths up to the model's, and gives the logits of each. The answer
+    /// to a window does not depend on the others beside it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Tensor`] for what the arithmetic meets: a window that is empty or too long, memory, a
+    /// device that went away.
+    fn logits(&self, windows: &[HeadInput]) -> Result<Vec<Logits>, Error>;
+
+    /// Where it computes: `cpu`, `cuda:0`.
+    fn device(&self) -> String;
+
+    /// What it computes in: `f32`.
+    fn precision(&self) -> String;
+}
+
+/// Loads the fine-tuned model of `checkpoint` as [`load`] loads a discriminator.
+///
+/// # Errors
+///
+/// As [`load`].
+pub fn load_head(
+    checkpoint: &HeadCheckpoint,
+    device: &str,
+    precision: &str,
+) -> Result<(Arc<dyn HeadForward>, Option<String>), Error> {
+    load_head_with(checkpoint, device, precision, &Encoders::default())
+}
+
+/// The same, an encoder that several heads share being taken from `encoders`.
+///
+/// # Errors
+///
+/// As [`load`].
+pub fn load_head_with(
+    checkpoint: &HeadCheckpoint,
+    device: &str,
+    precision: &str,
+    encoders: &Encoders,
+) -> Result<(Arc<dyn HeadForward>, Option<String>), Error> {
+    check_precision(precision)?;
+    let (device, remark) = device::choose(device)?;
+    let head = fine_tuned::PlainHead::load_with(checkpoint, &device, encoders)?;
+    Ok((Arc::new(head), remark))
+}
+
+/// The names in a folder, for a message.
+fn listing(folder: &Path) -> String {
+    /// A folder of a thousand files would bury the message.
+    const MOST: usize = 12;
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return "nothing that can be listed".to_owned();
+    };
+    let mut names: Vec<String> = entries
+        .filter_map(|entry| Some(entry.ok()?.file_name().to_string_lossy().into_owned()))
+        .collect();
+    names.sort();
+    match names.len() {
+        0 => "no files".to_owned(),
+        n if n > MOST => format!("{} and {} more", names[..MOST].join(", "), n - MOST),
+        _ => names.join(", "),
+    }
+}

@@ -21,8 +21,8 @@ use std::time::{Duration, Instant};
 use candle_core::{Device, Tensor};
 use candle_nn::Module;
 use electroscope_model::fast::{Arithmetic, FastDiscriminator};
-use electroscope_model::parameters::{Head, parameters};
-use electroscope_model::plain::PlainDiscriminator;
+use electroscope_model::names::{Head, parameters};
+use electroscope_model::nn::plain::PlainDiscriminator;
 use electroscope_model::{Checkpoint, ElectraConfig, Error, Forward, Weights};
 
 const SHAPES: [(usize, usize); 5] = [(1, 32), (1, 128), (1, 512), (8, 128), (32, 128)];

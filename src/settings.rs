@@ -309,7 +309,7 @@ pub fn save_threshold(path: &Path, model: &str, threshold: f32) -> Result<(), Er
 #[cfg(test)]
 mod tests {
     use super::*;
-    use electroscope_model::hub::ModelChoice;
+    use electroscope_model::ModelChoice;
 
     fn read(text: &str) -> Result<FileSettings, Error> {
         let folder = tempfile::tempdir().unwrap();

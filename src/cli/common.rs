@@ -13,7 +13,8 @@ use crate::report::theme::{ColorFacts, Theme};
 use crate::settings::{FileSettings, Paths};
 use crate::worker::finder::prose_files;
 use electroscope_analysis::Engine;
-use electroscope_model::hub::{self, ModelChoice};
+use electroscope_model::ModelChoice;
+use electroscope_model::hub;
 use electroscope_model::{self as model, Checkpoint};
 use electroscope_text::{Document, Language};
 

@@ -19,7 +19,8 @@ use crate::worker::inference::ModelSummary;
 use electroscope_analysis::{
     Engine, HeadChoice, HeadReader, HeadSource, HeadSummary, Mistakes, ReadError,
 };
-use electroscope_model::hub::{self, CachedHead, HubSettings, ModelChoice};
+use electroscope_model::hub::{self, CachedHead, HubSettings};
+use electroscope_model::model_choice::{ModelChoice, NameError};
 use electroscope_model::{
     self as model, BUILTIN_PREFIX, BuiltinHead, Encoders, HeadCheckpoint, HeadConfig, HeadForward,
     Task,
@@ -61,11 +62,10 @@ pub(super) fn resolve(in_force: &InForce, asked: &str) -> anyhow::Result<Resolve
         Ok(ModelChoice::Folder(folder)) => Place::Folder(folder),
         Ok(ModelChoice::Hub(id)) => Place::Hub(id),
         Ok(ModelChoice::Builtin) => bail!(no_builtin(model)),
-        Err(hub::Error::Name { name, hint }) => bail!(
+        Err(NameError { name, hint }) => bail!(
             "{name:?} is neither the name of a head, nor a folder, nor a hub id of the form NAME or \
              ORGANISATION/NAME{hint}"
         ),
-        Err(err) => return Err(err.into()),
     };
     let named = match named {
         // By another name it is still the same checkpoint; which version of it is asked for is not.

@@ -11,11 +11,12 @@ use super::common::{self, InForce};
 use super::heads::{self, Listed, Resolved};
 use super::{Exit, Global, ModelCommand};
 use electroscope_analysis::HeadChoice;
-use electroscope_model::hub::{self, ModelChoice};
-use electroscope_model::parameters::{Head, parameters};
+use electroscope_model::ModelChoice;
+use electroscope_model::hub;
+use electroscope_model::names::{Head, parameters};
 use electroscope_model::{
     self as model, Adapter, Checkpoint, ElectraConfig, HeadCheckpoint, Problem, Task, Weights,
-    packed,
+    checkpoint::packed,
 };
 
 pub(super) fn run(global: &Global, command: ModelCommand) -> anyhow::Result<Exit> {

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use candle_core::Device;
-use electroscope_model::plain::PlainDiscriminator;
+use electroscope_model::nn::plain::PlainDiscriminator;
 use electroscope_model::{Checkpoint, Error};
 
 /// A copy of a sound checkpoint to break.

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
 use electroscope_model::fast::{Arithmetic, FastDiscriminator};
-use electroscope_model::parameters::{Head, parameters};
-use electroscope_model::plain::PlainDiscriminator;
+use electroscope_model::names::{Head, parameters};
+use electroscope_model::nn::plain::PlainDiscriminator;
 use electroscope_model::{Checkpoint, ElectraConfig, Error, Forward, Weights};
 use proptest::prelude::*;
 

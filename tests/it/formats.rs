@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use candle_core::Device;
-use electroscope_model::plain::{PlainDiscriminator, PlainGenerator};
+use electroscope_model::nn::plain::{PlainDiscriminator, PlainGenerator};
 use electroscope_model::{Checkpoint, ElectraConfig, Weights};
 
 use crate::sandbox::Sandbox;

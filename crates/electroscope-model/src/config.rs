@@ -8,8 +8,8 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::family::Family;
-use super::{Error, labels};
+use crate::family::Family;
+use crate::{Error, labels};
 
 /// The activation functions that checkpoints name. All are computed as PyTorch does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -237,5 +237,5 @@ pub enum Error {
     Tensor(#[from] candle_core::Error),
     /// A hub model cannot be had.
     #[error(transparent)]
-    Hub(#[from] super::hub::Error),
+    Hub(#[from] crate::hub::Error),
 }

@@ -5,7 +5,7 @@
 //! through attention, its output, the feed-forward layer and the queries, keys and values of the next
 //! layer without leaving the cache. Every sum has one order whatever stands beside it, so the answer
 //! to a window is the same, bit by bit, in any batch and on any number of threads. It is held equal to
-//! [`super::plain`], which stays the measure and computes whatever runs on another device.
+//! [`crate::nn::plain`], which stays the measure and computes whatever runs on another device.
 
 mod activation;
 mod attention;
@@ -22,9 +22,9 @@ use std::sync::Mutex;
 
 use rayon::prelude::*;
 
-use super::config::Activation;
-use super::weights::{Quantised, Weights};
-use super::{Checkpoint, ElectraConfig, Error, Forward};
+use crate::checkpoint::weights::{Quantised, Weights};
+use crate::config::Activation;
+use crate::{Checkpoint, ElectraConfig, Error, Forward};
 use attention::{Head, Scoring};
 use dot::Dot;
 use eight::Keys;

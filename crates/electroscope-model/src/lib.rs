@@ -9,45 +9,39 @@
 //! One-letter names in comments: `B` windows in a batch, `T` tokens in a window, `H` hidden size,
 //! `E` embedding size, `V` vocabulary size, `D` size of an attention head.
 
-pub mod adapter;
 mod builtin;
 mod builtin_heads;
 pub mod chance;
-mod checkpoint;
+pub mod checkpoint;
 pub mod config;
 pub mod device;
-pub mod electra;
 mod error;
 pub mod family;
 pub mod fast;
-pub mod fine_tuned;
-pub mod head;
-pub mod heads;
 pub mod hub;
 mod labels;
-pub mod layers;
-pub mod ops;
-pub mod packed;
-pub mod parameters;
-pub mod plain;
-mod tokenizer;
-mod weights;
+pub mod model_choice;
+pub mod names;
+pub mod nn;
+mod task;
+pub mod train_ops;
 
-use std::path::Path;
 use std::sync::Arc;
 
 use candle_core::DType;
 
-pub use adapter::{Adapter, Encoders};
 pub use builtin::{CARD as BUILTIN_CARD, NOTICE as BUILTIN_NOTICE, generator as builtin_generator};
 pub use builtin_heads::{BuiltinHead, PREFIX as BUILTIN_PREFIX};
+pub use checkpoint::adapter::{Adapter, Encoders};
+pub use checkpoint::head_checkpoint::{HeadCheckpoint, HeadConfig, Problem};
+pub use checkpoint::tokenizer::{Piece, Tokenizer, VocabularyOptions};
+pub use checkpoint::weights::{Quantised, Weights};
 pub use checkpoint::{Checkpoint, export, write_tokenizer};
 pub use config::ElectraConfig;
 pub use error::Error;
 pub use family::Family;
-pub use head::{HeadCheckpoint, HeadConfig, Problem, Task};
-pub use tokenizer::{Piece, Tokenizer, VocabularyOptions};
-pub use weights::{Quantised, Weights};
+pub use model_choice::ModelChoice;
+pub use task::Task;
 
 pub use builtin::files as builtin_files;
 
@@ -98,7 +92,7 @@ pub fn load(
     precision: &str,
 ) -> Result<(Arc<dyn Forward>, Option<String>), Error> {
     use fast::{Arithmetic, FastDiscriminator};
-    use plain::PlainDiscriminator;
+    use nn::plain::PlainDiscriminator;
 
     let refuse = |why: &str| Error::Precision {
         wanted: format!("{precision:?}"),
@@ -220,24 +214,6 @@ pub fn load_head_with(
 ) -> Result<(Arc<dyn HeadForward>, Option<String>), Error> {
     check_precision(precision)?;
     let (device, remark) = device::choose(device)?;
-    let head = fine_tuned::PlainHead::load_with(checkpoint, &device, encoders)?;
+    let head = nn::head_model::PlainHead::load_with(checkpoint, &device, encoders)?;
     Ok((Arc::new(head), remark))
-}
-
-/// The names in a folder, for a message.
-fn listing(folder: &Path) -> String {
-    /// A folder of a thousand files would bury the message.
-    const MOST: usize = 12;
-    let Ok(entries) = std::fs::read_dir(folder) else {
-        return "nothing that can be listed".to_owned();
-    };
-    let mut names: Vec<String> = entries
-        .filter_map(|entry| Some(entry.ok()?.file_name().to_string_lossy().into_owned()))
-        .collect();
-    names.sort();
-    match names.len() {
-        0 => "no files".to_owned(),
-        n if n > MOST => format!("{} and {} more", names[..MOST].join(", "), n - MOST),
-        _ => names.join(", "),
-    }
 }

@@ -8,7 +8,7 @@
 use candle_core::Device;
 
 use electroscope_model::chance::Chance;
-use electroscope_model::electra::Batch;
+use electroscope_model::nn::electra::Batch;
 
 use super::Error;
 use super::example::Example;

@@ -14,10 +14,10 @@ use super::batches::collate;
 use super::example::{Example, Target};
 use super::loss::loss;
 use electroscope_model::chance::{Chance, mixed};
-use electroscope_model::fine_tuned::{FineTuned, PlainHead};
-use electroscope_model::layers::{Drops, Pass};
-use electroscope_model::parameters::{Parameter, parameters};
-use electroscope_model::{Checkpoint, HeadConfig, adapter};
+use electroscope_model::names::{Parameter, parameters};
+use electroscope_model::nn::head_model::{FineTuned, PlainHead};
+use electroscope_model::nn::layers::{Drops, Pass};
+use electroscope_model::{Checkpoint, HeadConfig, checkpoint::adapter};
 
 /// Deviation of the normal distribution that a fresh head's weights are drawn from: `initializer_range`
 /// of the reference.

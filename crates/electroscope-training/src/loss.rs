@@ -8,7 +8,7 @@ use candle_core::Tensor;
 
 use super::Error;
 use super::example::Target;
-use electroscope_model::{Problem, ops};
+use electroscope_model::{Problem, train_ops};
 
 /// The loss of the logits of a batch: `(B, labels)` for labels and values, `(B, T, labels)` for tags,
 /// `(B, T, 2)` for spans. A scalar.
@@ -185,7 +185,7 @@ fn cross_entropy(logits: &Tensor, targets: &[Option<usize>]) -> Result<Tensor, E
         logits.contiguous()?.index_select(&asked, 0)?
     };
     let wanted: Vec<u32> = targets.iter().flatten().map(|&at| at as u32).collect();
-    Ok(ops::cross_entropy(&chosen, &wanted)?)
+    Ok(train_ops::cross_entropy(&chosen, &wanted)?)
 }
 
 /// Of each logit against its 0 or 1: `max(x, 0) - x·z + ln(1 + e^-|x|)`, which cannot overflow.

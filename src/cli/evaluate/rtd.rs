@@ -11,7 +11,7 @@ use super::worth::{self, Compared, Found, TextFacts, WorthReport};
 use crate::cli::common::{self, InForce, Progress};
 use crate::cli::{Exit, Global, model::open_generator, probability};
 use crate::report::{FileError, Model};
-use electroscope_model::plain::PlainGenerator;
+use electroscope_model::nn::plain::PlainGenerator;
 use electroscope_model::{self as model, Checkpoint, Forward, Tokenizer};
 use electroscope_text::{Document, Language, SegmentKind, blocks};
 use electroscope_training::rtd::{self, Corrupted, Passages, Said, Way, wikitext};

@@ -7,7 +7,7 @@ use rten_simd::ops::{BitOps, NumOps};
 use rten_simd::{Isa, SimdOp, SimdUnaryOp};
 use rten_vecmath::{ApproxGelu, Silu, Tanh};
 
-use super::super::config::Activation;
+use crate::config::Activation;
 
 /// Applies `activation`, if there is one, to every number.
 pub(super) fn activate(activation: Option<Activation>, numbers: &mut [f32]) {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::linear::Linear;
 use super::tile::Sizes;
 use super::{Arithmetic, eight};
-use crate::weights::Weights;
+use crate::checkpoint::weights::Weights;
 use crate::{ElectraConfig, Error};
 
 /// How often each is tried. The shortest time counts: whatever else a machine does only adds to it.

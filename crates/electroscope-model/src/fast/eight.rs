@@ -11,13 +11,13 @@ use std::ops::Range;
 use rten_simd::ops::{BitOps, FloatOps, IntOps, NumOps, ToFloat};
 use rten_simd::{Isa, Simd, SimdOp};
 
-use super::super::Error;
-use super::super::config::Activation;
-use super::super::weights::Weights;
 use super::activation::activate;
 use super::dot::{BYTES, Dot, Part, Row, Tokens};
 use super::linear::{self, NEAR, Rows};
 use super::tile::{Groups, Sizes, tile, with_rows, zeros};
+use crate::Error;
+use crate::checkpoint::weights::Weights;
+use crate::config::Activation;
 
 /// The largest magnitude of a weight.
 const MOST: f32 = 127.0;

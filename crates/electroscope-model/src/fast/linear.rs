@@ -5,13 +5,13 @@ use std::borrow::Cow;
 use rten_simd::ops::{BitOps, NumOps};
 use rten_simd::{Isa, SimdOp};
 
-use super::super::Error;
-use super::super::config::Activation;
-use super::super::weights::{Quantised, Weights};
 use super::Arithmetic;
 use super::activation::activate;
 use super::eight::{self, Eight};
 use super::tile::{Groups, Sizes, tile, with_rows};
+use crate::Error;
+use crate::checkpoint::weights::{Quantised, Weights};
+use crate::config::Activation;
 
 /// Bytes of weights that panel after panel is multiplied with before the next weights are looked at:
 /// they stay in the second cache of a core, while the panel is in the first.

@@ -6,8 +6,8 @@
 use rten_simd::ops::{BitOps, NumOps};
 use rten_simd::{Isa, SimdOp};
 
-use super::super::Error;
-use super::super::weights::Weights;
+use crate::Error;
+use crate::checkpoint::weights::Weights;
 
 /// Sums that are taken beside each other.
 const PARTS: usize = 4;

@@ -20,7 +20,7 @@ use super::optimizer::{AdamSettings, Optimizer};
 use super::schedule::Schedule;
 use super::watch::{EvaluationReport, StepReport, Watch};
 use super::{Error, disk};
-use electroscope_model::{self as model, Checkpoint, HeadConfig, adapter};
+use electroscope_model::{self as model, Checkpoint, HeadConfig, checkpoint::adapter};
 
 pub use card::Provenance;
 use folder::Plan;

@@ -14,7 +14,7 @@ use super::pair::{Pair, SAMPLES, rows};
 use super::segments::Example;
 use crate::Error;
 use crate::metrics::area_under_curve;
-use electroscope_model::layers::Pass;
+use electroscope_model::nn::layers::Pass;
 
 /// Windows that are measured on at most: enough for two digits, few enough for a CPU.
 pub(super) const MOST_WINDOWS: usize = 256;

@@ -44,7 +44,7 @@ use super::optimizer::{AdamSettings, Optimizer};
 use super::schedule::Schedule;
 use super::text_files;
 use super::watch::{EvaluationReport, StepReport, Watch};
-use electroscope_model::layers::{Drops, Pass};
+use electroscope_model::nn::layers::{Drops, Pass};
 use electroscope_model::{self as model, Checkpoint, ElectraConfig, Tokenizer, Weights};
 
 pub use self::pair::Arithmetic;

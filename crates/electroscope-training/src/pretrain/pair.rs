@@ -15,11 +15,11 @@ use super::chance::Chance;
 use super::masking::{Masked, replace, sample};
 use super::segments::Example;
 use crate::{Error, loss};
-use electroscope_model::electra::{Batch, Electra};
-use electroscope_model::heads::{Discriminator, Generator};
-use electroscope_model::layers::Pass;
-use electroscope_model::parameters::{Head, Parameter, parameters};
-use electroscope_model::{ElectraConfig, Error as ModelError, Weights, ops};
+use electroscope_model::names::{Head, Parameter, parameters};
+use electroscope_model::nn::electra::{Batch, Electra};
+use electroscope_model::nn::head_layers::{Discriminator, Generator};
+use electroscope_model::nn::layers::Pass;
+use electroscope_model::{ElectraConfig, Error as ModelError, Weights, train_ops};
 
 /// The two of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -391,7 +391,7 @@ impl Pair {
             .forward(&states.unsqueeze(0)?, encoder.word_embeddings())?
             .squeeze(0)?
             .to_dtype(DType::F32)?; // (N, V)
-        let generator_loss = ops::cross_entropy(&guesses, &originals)?;
+        let generator_loss = train_ops::cross_entropy(&guesses, &originals)?;
         let began = Instant::now();
         let samples = sampled(&guesses, key)?;
         tracing::trace!(tokens = samples.len(), took = ?began.elapsed(), "sampled");

@@ -11,6 +11,7 @@ use super::common::{self, InForce};
 use super::heads::{self, Listed, Resolved};
 use super::{Exit, Global, ModelCommand};
 use electroscope_analysis::HeadChoice;
+use electroscope_model::fast::FastDiscriminator;
 use electroscope_model::hub::{self, ModelChoice};
 use electroscope_model::parameters::{Head, parameters};
 use electroscope_model::{
@@ -439,6 +440,11 @@ fn info(
         None => carried_files(&model::builtin_files())?,
     };
     let threshold = in_force.threshold(None, config.threshold);
+    let reason = match (in_force.precision.as_str(), forward.device().as_str()) {
+        ("auto", "cpu") => format!("by auto: {}", FastDiscriminator::choose(&checkpoint).reason),
+        ("auto", _) => "by auto: on a GPU it means f32".to_owned(),
+        _ => "as set".to_owned(),
+    };
     let mut out = io::stdout().lock();
     if as_json {
         let files: Vec<_> = files
@@ -453,6 +459,7 @@ fn info(
             "architecture": architecture(&config.raw),
             "device": forward.device(),
             "precision": forward.precision(),
+            "precision_reason": reason,
             "path": forward.path(),
             "parameters": checkpoint.weights.parameters(),
             "threshold": threshold,
@@ -491,6 +498,7 @@ fn info(
         forward.precision(),
         forward.path()
     )?;
+    writeln!(out, "precision   {}, {reason}", forward.precision())?;
     write_shape(&mut out, checkpoint.weights.parameters(), config)?;
     let why = match (config.threshold, config.false_alarms) {
         (Some(own), Some(share)) if own == threshold => {

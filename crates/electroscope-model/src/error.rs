@@ -232,6 +232,34 @@ pub enum Error {
         /// Why not, and what to do.
         why: String,
     },
+    /// A model whose logits are NaN or infinite.
+    #[error(
+        "{model}: the model computes {found} in {precision} where a logit must be a finite number; \
+         its weights are damaged or its training diverged: get it again, or choose another model"
+    )]
+    NotFinite {
+        /// What its weights were read from.
+        model: String,
+        /// The first logit that is not finite.
+        found: f32,
+        /// What it was computed in.
+        precision: String,
+    },
+    /// A tensor with NaN or an infinite number in it.
+    #[error(
+        "{path}: tensor `{name}` holds {found} at place {place}, and weights must be finite numbers; \
+         the file is damaged or the training diverged: get the model again, or choose another"
+    )]
+    WeightNotFinite {
+        /// The weights file.
+        path: PathBuf,
+        /// The tensor.
+        name: String,
+        /// The first number of it that is not finite.
+        found: f32,
+        /// Where that stands, counted from 0 row by row.
+        place: usize,
+    },
     /// The arithmetic failed.
     #[error("the model's arithmetic failed: {0}")]
     Tensor(#[from] candle_core::Error),

@@ -21,6 +21,7 @@ mod error;
 pub mod family;
 pub mod fast;
 pub mod fine_tuned;
+mod finite;
 pub mod head;
 pub mod heads;
 pub mod hub;
@@ -64,6 +65,7 @@ pub trait Forward: Send + Sync {
     /// # Errors
     ///
     /// [`Error::Tensor`] for what the arithmetic meets: memory, a device that went away.
+    /// [`Error::NotFinite`] for a model that computes NaN or an infinite number.
     fn logits(&self, windows: &[&[u32]]) -> Result<Vec<Vec<f32>>, Error>;
 
     /// Where it computes: `cpu`, `cuda:0`.
@@ -86,7 +88,7 @@ pub trait Forward: Send + Sync {
 
 /// Loads the discriminator of `checkpoint` onto the device that `device` names (see
 /// [`device::choose`]), to compute in `precision`: `f32`, on the CPU `int8`, on a GPU `bf16`, or `auto`,
-/// which is f32 on a GPU and what [`fast::FastDiscriminator::quickest`] finds on the CPU. The second
+/// which is f32 on a GPU and what [`fast::FastDiscriminator::choose`] says on the CPU. The second
 /// value is a remark for the user, if there is one.
 ///
 /// # Errors
@@ -110,7 +112,7 @@ pub fn load(
     let (device, remark) = device::choose(device)?;
     let fast = |arithmetic| FastDiscriminator::load(checkpoint, arithmetic);
     let forward: Arc<dyn Forward> = match (device.is_cpu(), precision) {
-        (true, "auto") => Arc::new(fast(FastDiscriminator::quickest(checkpoint)?)?),
+        (true, "auto") => Arc::new(fast(FastDiscriminator::choose(checkpoint).arithmetic)?),
         (true, "int8") => Arc::new(fast(Arithmetic::Int8)?),
         (true, "bf16") => {
             return Err(refuse(
@@ -130,7 +132,8 @@ pub fn load(
         )?),
         (false, _) => Arc::new(PlainDiscriminator::load(checkpoint, &device)?),
     };
-    Ok((forward, remark))
+    let name = checkpoint.weights.path().display().to_string();
+    Ok((Arc::new(finite::Finite::new(name, forward)), remark))
 }
 
 fn check_precision(precision: &str) -> Result<(), Error> {
@@ -184,7 +187,7 @@ pub trait HeadForward: Send + Sync {
     /// # Errors
     ///
     /// [`Error::Tensor`] for what the arithmetic meets: a window that is empty or too long, memory, a
-    /// device that went away.
+    /// device that went away. [`Error::NotFinite`] for a model that computes NaN or an infinite number.
     fn logits(&self, windows: &[HeadInput]) -> Result<Vec<Logits>, Error>;
 
     /// Where it computes: `cpu`, `cuda:0`.
@@ -221,7 +224,9 @@ pub fn load_head_with(
     check_precision(precision)?;
     let (device, remark) = device::choose(device)?;
     let head = fine_tuned::PlainHead::load_with(checkpoint, &device, encoders)?;
-    Ok((Arc::new(head), remark))
+    let name = checkpoint.weights.path().display().to_string();
+    let head: Arc<dyn HeadForward> = Arc::new(head);
+    Ok((Arc::new(finite::Finite::new(name, head)), remark))
 }
 
 /// The names in a folder, for a message.

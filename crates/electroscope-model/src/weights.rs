@@ -447,7 +447,8 @@ impl Weights {
     ///
     /// # Errors
     ///
-    /// [`Error::MissingTensor`], [`Error::TensorShape`], [`Error::TensorType`].
+    /// [`Error::MissingTensor`], [`Error::TensorShape`], [`Error::TensorType`],
+    /// [`Error::WeightNotFinite`].
     pub fn tensor(&self, name: &str, wanted: &[usize], device: &Device) -> Result<Tensor, Error> {
         Ok(Tensor::from_vec(
             self.numbers(name, wanted)?.into_owned(),
@@ -462,6 +463,20 @@ impl Weights {
     ///
     /// As [`Weights::tensor`].
     pub fn numbers(&self, name: &str, wanted: &[usize]) -> Result<Cow<'_, [f32]>, Error> {
+        let numbers = self.stored_numbers(name, wanted)?;
+        match numbers.iter().position(|number| !number.is_finite()) {
+            None => Ok(numbers),
+            Some(place) => Err(Error::WeightNotFinite {
+                path: self.path.clone(),
+                name: name.to_owned(),
+                found: numbers.get(place).copied().unwrap_or(f32::NAN),
+                place,
+            }),
+        }
+    }
+
+    /// As [`Weights::numbers`], whatever the numbers are.
+    fn stored_numbers(&self, name: &str, wanted: &[usize]) -> Result<Cow<'_, [f32]>, Error> {
         let entry = self.entry(name, wanted)?;
         if let Some(Quantised { numbers, scales }) = self.quantised(name) {
             let columns = wanted.last().copied().unwrap_or(1).max(1);

@@ -26,7 +26,7 @@ use super::hub::ModelChoice;
 use super::layers::ADAPTER;
 use super::parameters::{Head, Parameter, load_translated, parameters};
 use super::weights::SCALE;
-use super::{ElectraConfig, Error, Family, Tokenizer, Weights, builtin};
+use super::{ElectraConfig, Error, Family, Tokenizer, Weights, builtin, described};
 
 /// What PEFT puts before the name of every tensor.
 const PREFIX: &str = "base_model.model.";
@@ -293,11 +293,7 @@ pub(super) fn open(folder: &Path, find: FindBase<'_>) -> Result<HeadCheckpoint, 
     let (path, raw) = match folder.join("config.json").is_file() {
         true => {
             let (path, json) = config_json(folder)?;
-            let raw = serde_json::from_slice(&json).map(Value::Object);
-            let raw = raw.map_err(|source| Error::ConfigSyntax {
-                path: path.clone(),
-                source,
-            })?;
+            let raw = described::parse(&json, &path).map(Value::Object)?;
             (path, raw)
         }
         false => (about.path.clone(), about.config_on(&base.raw)),
@@ -345,11 +341,7 @@ pub(super) fn carried(
     weights: &'static [u8],
 ) -> Result<HeadCheckpoint, Error> {
     let path = PathBuf::from(format!("built-in {name}.json"));
-    let raw = serde_json::from_slice(config).map(Value::Object);
-    let raw = raw.map_err(|source| Error::ConfigSyntax {
-        path: path.clone(),
-        source,
-    })?;
+    let raw = described::parse(config, &path).map(Value::Object)?;
     let sum = raw.pointer(&format!("/electroscope/{BASE_SUM}"));
     check_base(sum, "builtin", &path)?;
     let weights = Weights::carried(&format!("built-in {name}.safetensors"), weights)?;
@@ -440,9 +432,8 @@ impl Base {
             ));
         }
         let (path, json) = config_json(&base)?;
-        let raw = serde_json::from_slice(&json).map(Value::Object);
         Ok(Base {
-            raw: raw.map_err(|source| Error::ConfigSyntax { path, source })?,
+            raw: described::parse(&json, &path).map(Value::Object)?,
             weights: Weights::open_folder(&base)?,
             tokenizer: None,
             folder: Some(base),
@@ -502,9 +493,12 @@ impl Described {
             source,
         })?;
         let fields: serde_json::Map<String, Value> =
-            serde_json::from_slice(&json).map_err(|source| Error::Adapter {
-                path: path.clone(),
-                what: format!("it is not the configuration of an adapter: {source}"),
+            described::parse(&json, &path).map_err(|err| match err {
+                Error::ConfigSyntax { path, source } => Error::Adapter {
+                    path,
+                    what: format!("it is not the configuration of an adapter: {source}"),
+                },
+                other => other,
             })?;
         Described::parse(&fields, path)
     }

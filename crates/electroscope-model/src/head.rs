@@ -15,7 +15,7 @@ use super::adapter::{self, Adapter, Encoders, FindBase};
 use super::checkpoint::{check_vocabulary, config_json, vocabulary_file};
 use super::family::Family;
 use super::parameters::{Head, Parameter, load_translated, parameters};
-use super::{ElectraConfig, Error, Tokenizer, Weights, labels};
+use super::{ElectraConfig, Error, Tokenizer, Weights, described, labels};
 
 /// What a head was trained to do.
 #[derive(
@@ -315,11 +315,7 @@ impl HeadCheckpoint {
             return adapter::open(folder, find);
         }
         let (path, json) = config_json(folder)?;
-        let raw = serde_json::from_slice(&json).map(Value::Object);
-        let raw = raw.map_err(|source| Error::ConfigSyntax {
-            path: path.clone(),
-            source,
-        })?;
+        let raw = described::parse(&json, &path).map(Value::Object)?;
         let weights = Weights::open_folder(folder)?;
         let config = HeadConfig::read(raw, &path, &Contents::of(&weights))?;
         let tokenizer = Tokenizer::open_folder(folder)?;

@@ -19,6 +19,7 @@ use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
 use super::adapter;
+use super::described;
 use super::family::Family;
 use super::head::Task;
 
@@ -512,7 +513,8 @@ fn in_cache(settings: &HubSettings) -> Vec<(CachedModel, String)> {
             };
             let found = cached_snapshot(&id, "main", settings).or_else(any)?;
             let config = std::fs::read(found.folder.join("config.json")).ok()?;
-            let config: serde_json::Value = serde_json::from_slice(&config).ok()?;
+            let config = described::without_mark(&config);
+            let config: serde_json::Value = serde_json::from_slice(config).ok()?;
             let text = |at: &str| config.pointer(at).and_then(|value| value.as_str());
             // Some early checkpoints name their class alone.
             let kind = text("/model_type").unwrap_or_default();

@@ -15,6 +15,7 @@ mod builtin_heads;
 pub mod chance;
 mod checkpoint;
 pub mod config;
+mod described;
 pub mod device;
 pub mod electra;
 mod error;
@@ -133,6 +134,7 @@ pub fn load(
         (false, _) => Arc::new(PlainDiscriminator::load(checkpoint, &device)?),
     };
     let name = checkpoint.weights.path().display().to_string();
+    let remark = joined(remark, checkpoint.weights.remark());
     Ok((Arc::new(finite::Finite::new(name, forward)), remark))
 }
 
@@ -226,7 +228,16 @@ pub fn load_head_with(
     let head = fine_tuned::PlainHead::load_with(checkpoint, &device, encoders)?;
     let name = checkpoint.weights.path().display().to_string();
     let head: Arc<dyn HeadForward> = Arc::new(head);
+    let remark = joined(remark, checkpoint.weights.remark());
     Ok((Arc::new(finite::Finite::new(name, head)), remark))
+}
+
+/// Two remarks as one.
+fn joined(remark: Option<String>, more: Option<&str>) -> Option<String> {
+    match (remark, more) {
+        (Some(remark), Some(more)) => Some(format!("{remark}; {more}")),
+        (remark, more) => remark.or_else(|| more.map(str::to_owned)),
+    }
 }
 
 /// The names in a folder, for a message.

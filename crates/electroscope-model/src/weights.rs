@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor};
 
-use super::Error;
+use super::{Error, described};
 use bundle::Side;
 
 /// The types of number that weights come in.
@@ -295,6 +295,8 @@ pub struct Weights {
     path: PathBuf,
     files: Files,
     entries: BTreeMap<String, Entry>,
+    /// What the user should know of how they were read.
+    remark: Option<String>,
 }
 
 /// An eight-bit matrix: value = number × scale of its row.
@@ -316,7 +318,7 @@ impl Weights {
     /// [`Error::MissingFile`] if there are none, [`Error::SeveralCheckpoints`] where it is not clear
     /// which is meant, and what [`Weights::open`] finds.
     pub fn open_folder(folder: &Path) -> Result<Weights, Error> {
-        Weights::read(Files::default(), &find(folder)?, Side::Discriminator)
+        Weights::first_of(folder, Side::Discriminator)
     }
 
     /// Opens the weights of the generator in `folder`. They lie as those of a discriminator do, but in
@@ -326,7 +328,44 @@ impl Weights {
     ///
     /// As [`Weights::open_folder`].
     pub fn open_generator_folder(folder: &Path) -> Result<Weights, Error> {
-        Weights::read(Files::default(), &find(folder)?, Side::Generator)
+        Weights::first_of(folder, Side::Generator)
+    }
+
+    /// The first of the weights in `folder` that can be read. A file that is in no format that is read
+    /// here is passed over where the same model lies beside it in another format. One that is damaged is
+    /// an error: it was meant to be read.
+    fn first_of(folder: &Path, side: Side) -> Result<Weights, Error> {
+        let mut failed: Option<Error> = None;
+        for path in find(folder)? {
+            match (Weights::read(Files::default(), &path, side), &failed) {
+                (Ok(weights), None) => return Ok(weights),
+                (Ok(weights), Some(why)) => {
+                    let name = path.file_name().unwrap_or_default().to_string_lossy();
+                    let remark = format!("{why}; {name} beside it is used instead");
+                    return Ok(Weights {
+                        remark: Some(remark),
+                        ..weights
+                    });
+                }
+                // The error of the file that is looked for first is the one that helps.
+                (Err(err), _) => {
+                    let is_unread = matches!(
+                        err,
+                        Error::Unread { .. } | Error::Pickle { .. } | Error::LfsPointer { .. }
+                    );
+                    failed = failed.or(Some(err));
+                    if !is_unread {
+                        break;
+                    }
+                }
+            }
+        }
+        Err(failed.unwrap_or_else(|| missing(folder)))
+    }
+
+    /// What the user should know of how they were read, if anything.
+    pub fn remark(&self) -> Option<&str> {
+        self.remark.as_deref()
     }
 
     /// Opens weights by their first file: `*.safetensors`, `*.index.json` with the files that it
@@ -336,7 +375,7 @@ impl Weights {
     /// # Errors
     ///
     /// [`Error::Read`], [`Error::Damaged`], [`Error::Unread`], [`Error::Pickle`],
-    /// [`Error::UnreadFormat`].
+    /// [`Error::LfsPointer`].
     pub fn open(path: &Path) -> Result<Weights, Error> {
         Weights::read(Files::default(), path, Side::Discriminator)
     }
@@ -364,6 +403,7 @@ impl Weights {
 
     fn read(mut files: Files, path: &Path, side: Side) -> Result<Weights, Error> {
         let first = files.open(path)?;
+        described::refuse_pointer(files.data(first), path)?;
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let entries = if name.ends_with(".safetensors") {
             safetensors::entries(files.data(first), path)?
@@ -384,6 +424,7 @@ impl Weights {
             path: path.to_owned(),
             entries: with_today_names(entries, path)?,
             files,
+            remark: None,
         })
     }
 
@@ -402,6 +443,7 @@ impl Weights {
             },
             path,
             entries,
+            remark: None,
         })
     }
 
@@ -610,8 +652,9 @@ impl Weights {
     }
 }
 
-/// The first file of the weights in `folder`.
-fn find(folder: &Path) -> Result<PathBuf, Error> {
+/// The first files of the weights in `folder`, one for each format that is there, in the order in which
+/// they are tried.
+fn find(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     let names = [
         "model.safetensors",
         "model.safetensors.index.json",
@@ -620,9 +663,10 @@ fn find(folder: &Path) -> Result<PathBuf, Error> {
         "tf_model.h5",
         "model.ckpt.index",
     ];
-    let mut paths = names.iter().map(|name| folder.join(name));
-    if let Some(path) = paths.find(|path| path.is_file()) {
-        return Ok(path);
+    let paths = names.iter().map(|name| folder.join(name));
+    let paths: Vec<PathBuf> = paths.filter(|path| path.is_file()).collect();
+    if !paths.is_empty() {
+        return Ok(paths);
     }
     // TensorFlow's own releases call the checkpoint after the model or the step.
     let listed = std::fs::read_dir(folder).into_iter().flatten();
@@ -632,7 +676,7 @@ fn find(folder: &Path) -> Result<PathBuf, Error> {
         .collect();
     indices.sort();
     match indices.as_slice() {
-        [index] => return Ok(index.clone()),
+        [index] => return Ok(vec![index.clone()]),
         [first, second, ..] => {
             return Err(Error::SeveralCheckpoints {
                 first: first.clone(),
@@ -641,23 +685,36 @@ fn find(folder: &Path) -> Result<PathBuf, Error> {
         }
         [] => {}
     }
-    Err(Error::MissingFile {
+    Err(missing(folder))
+}
+
+/// That there are no weights in `folder`.
+fn missing(folder: &Path) -> Error {
+    Error::MissingFile {
         folder: folder.to_owned(),
         wanted: "model.safetensors, pytorch_model.bin, flax_model.msgpack, tf_model.h5 or model.ckpt.index",
         found: super::listing(folder),
-    })
+    }
 }
 
 /// What the scale of a matrix adds to its name.
 pub(super) const SCALE: &str = ".scale";
 
-/// Old checkpoints call the weights of a layer norm gamma and beta.
+/// What wrappers of PyTorch put before the name of every tensor: `DataParallel` and `torch.compile`.
+const WRAPPERS: [&str; 2] = ["module.", "_orig_mod."];
+
+/// Names without what wrappers put before them. Old checkpoints call the weights of a layer norm gamma
+/// and beta.
 fn with_today_names(
     entries: BTreeMap<String, Entry>,
     path: &Path,
 ) -> Result<BTreeMap<String, Entry>, Error> {
     let mut renamed = BTreeMap::new();
     for (name, entry) in entries {
+        let mut name = name.as_str();
+        while let Some(inner) = WRAPPERS.iter().find_map(|wrapper| name.strip_prefix(wrapper)) {
+            name = inner;
+        }
         let today = name
             .strip_suffix("LayerNorm.gamma")
             .map(|before| format!("{before}LayerNorm.weight"))
@@ -665,7 +722,7 @@ fn with_today_names(
                 name.strip_suffix("LayerNorm.beta")
                     .map(|before| format!("{before}LayerNorm.bias"))
             });
-        add(&mut renamed, today.unwrap_or(name), entry).map_err(|what| Error::Damaged {
+        add(&mut renamed, today.unwrap_or_else(|| name.to_owned()), entry).map_err(|what| Error::Damaged {
             path: path.to_owned(),
             what,
         })?;

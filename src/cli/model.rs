@@ -91,6 +91,9 @@ fn export(
     generator: Option<&Path>,
 ) -> anyhow::Result<Exit> {
     let (checkpoint, _) = common::checkpoint(global, in_force)?;
+    if let Some(remark) = checkpoint.weights.remark() {
+        common::remark(global, remark);
+    }
     // Before anything is written: a generator that is none must not leave half an export behind.
     let named = generator
         .map(|folder| open_generator(folder, &checkpoint.config))
@@ -683,6 +686,7 @@ fn files(folder: &Path, weights: &Weights) -> anyhow::Result<Vec<(String, u64, S
         "config.json",
         "tokenizer.json",
         "tokenizer_config.json",
+        "added_tokens.json",
         "vocab.txt",
     ];
     let described = names.iter().map(|name| folder.join(name));

@@ -260,7 +260,10 @@ fn a_legacy_checkpoint_that_is_cut_or_changed_is_refused() {
         refused.replace(&path.display().to_string(), "old.bin")
     };
     let changed = |from: &[u8], to: &[u8]| {
-        let at = sound.windows(from.len()).position(|bytes| bytes == from).unwrap();
+        let at = sound
+            .windows(from.len())
+            .position(|bytes| bytes == from)
+            .unwrap();
         let mut bytes = sound.clone();
         bytes[at..at + to.len()].copy_from_slice(to);
         said(&bytes)
@@ -272,7 +275,10 @@ fn a_legacy_checkpoint_that_is_cut_or_changed_is_refused() {
         said(&sound[..sound.len() - 9_000]),
         changed(b"\x80\x02M\xe9\x03.", b"\x80\x02M\xe8\x03."),
         changed(b"little_endianq\x02\x88", b"little_endianq\x02\x89"),
-        changed(b"torch._utils\n_rebuild_tensor_v2", b"builtins____\neval______________"),
+        changed(
+            b"torch._utils\n_rebuild_tensor_v2",
+            b"builtins____\neval______________",
+        ),
     ];
     // Keys of storages are addresses, which differ from one writing of the fixture to the next.
     let key = regex::Regex::new(r#""\d{6,}""#).unwrap();
@@ -287,26 +293,43 @@ fn where_one_format_cannot_be_read_another_beside_it_is_used_and_named() {
     let weights = Weights::open_folder(folder.path()).unwrap();
     assert_same_numbers(&weights, "fixtures/projected");
     let remark = weights.remark().unwrap();
-    assert!(remark.contains("pytorch_model.bin cannot be read"), "{remark}");
-    assert!(remark.ends_with("flax_model.msgpack beside it is used instead"), "{remark}");
+    assert!(
+        remark.contains("pytorch_model.bin cannot be read"),
+        "{remark}"
+    );
+    assert!(
+        remark.ends_with("flax_model.msgpack beside it is used instead"),
+        "{remark}"
+    );
     let checkpoint = Checkpoint::open(folder.path()).unwrap();
     let (_, said) = electroscope_model::load(&checkpoint, "cpu", "f32").unwrap();
     assert_eq!(said.as_deref(), Some(remark));
     // Where none can be read, the error is that of the first.
     fs::write(folder.path().join("flax_model.msgpack"), "hello").unwrap();
     let refused = Weights::open_folder(folder.path()).err().unwrap();
-    assert!(refused.to_string().contains("pytorch_model.bin"), "{refused}");
+    assert!(
+        refused.to_string().contains("pytorch_model.bin"),
+        "{refused}"
+    );
 }
 
 #[test]
 fn a_pointer_of_git_lfs_is_called_one() {
     let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 3\n";
-    for name in ["model.safetensors", "pytorch_model.bin", "flax_model.msgpack", "config.json"] {
+    for name in [
+        "model.safetensors",
+        "pytorch_model.bin",
+        "flax_model.msgpack",
+        "config.json",
+    ] {
         let folder = checkpoint("flax");
         fs::remove_file(folder.path().join("flax_model.msgpack")).unwrap();
         fs::write(folder.path().join(name), pointer).unwrap();
         let refused = Checkpoint::open(folder.path()).err().unwrap().to_string();
-        assert!(refused.contains(name) && refused.contains("git lfs pull"), "{refused}");
+        assert!(
+            refused.contains(name) && refused.contains("git lfs pull"),
+            "{refused}"
+        );
     }
 }
 
@@ -345,7 +368,11 @@ fn a_byte_order_mark_in_json_changes_nothing_and_nan_is_named() {
     let path = folder.path().join("config.json");
     let text = fs::read_to_string(&path).unwrap();
     let eps = regex::Regex::new(r#""layer_norm_eps": [^,]+"#).unwrap();
-    fs::write(&path, eps.replace(&text, "\"layer_norm_eps\": NaN").as_ref()).unwrap();
+    fs::write(
+        &path,
+        eps.replace(&text, "\"layer_norm_eps\": NaN").as_ref(),
+    )
+    .unwrap();
     let refused = Checkpoint::open(folder.path()).err().unwrap().to_string();
     assert!(refused.contains("\"layer_norm_eps\" is NaN"), "{refused}");
 }

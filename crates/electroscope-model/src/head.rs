@@ -604,8 +604,9 @@ fn names_spans(raw: &Value) -> bool {
 
 /// How many logits the head gives, by its last tensor.
 fn rows(family: Family, task: Task, contents: &Contents) -> Result<usize, Error> {
-    /// More labels than anyone has trained with, and few enough to make names for.
-    const MOST: usize = 1 << 20;
+    /// More labels than anyone has trained with, and few enough to make names and logits for: at a
+    /// million of them a page of text took over a gigabyte.
+    const MOST: usize = 1 << 16;
     let name = family.tensor(match task {
         Task::Classification => "classifier.out_proj.weight",
         Task::QuestionAnswering => "qa_outputs.weight",

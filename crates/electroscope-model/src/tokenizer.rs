@@ -84,7 +84,9 @@ impl Tokenizer {
             let path = folder.join("added_tokens.json");
             let more: BTreeMap<String, u32> = described::parse(&read("added_tokens.json")?, &path)?;
             for (content, id) in more {
-                added.entry(id).or_insert_with(|| AddedToken::from(content, false));
+                added
+                    .entry(id)
+                    .or_insert_with(|| AddedToken::from(content, false));
             }
         }
         let inner = inner_from(&read("vocab.txt")?, said.options(), &vocabulary)?;
@@ -243,11 +245,7 @@ impl Tokenizer {
 }
 
 /// BERT's tokenizer over a vocabulary, a token per line.
-fn inner_from(
-    vocabulary: &[u8],
-    options: VocabularyOptions,
-    path: &Path,
-) -> Result<Inner, Error> {
+fn inner_from(vocabulary: &[u8], options: VocabularyOptions, path: &Path) -> Result<Inner, Error> {
     let refuse = |what: String| Error::Tokenizer {
         path: path.to_owned(),
         what,
@@ -564,17 +562,26 @@ mod tests {
         // As for every special token: no document ends its own window.
         assert!(!pieces_with(&config, "[PAD]").unwrap().contains(&0));
         let gap = pieces_with(&[("added_tokens.json", r#"{"<user>": 11}"#)], "");
-        assert!(gap.unwrap_err().contains("\"<user>\" is to be added with the id 11"));
+        assert!(
+            gap.unwrap_err()
+                .contains("\"<user>\" is to be added with the id 11")
+        );
     }
 
     #[test]
     fn a_byte_order_mark_changes_nothing_and_a_pointer_is_called_one() {
-        let marked = [("tokenizer_config.json", "\u{feff}{\"do_lower_case\": false}")];
+        let marked = [(
+            "tokenizer_config.json",
+            "\u{feff}{\"do_lower_case\": false}",
+        )];
         assert_eq!(pieces_with(&marked, "Boat").unwrap(), [5]);
         let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 3\n";
         for name in ["tokenizer.json", "vocab.txt", "tokenizer_config.json"] {
             let said = pieces_with(&[(name, pointer)], "Boat").unwrap_err();
-            assert!(said.contains(name) && said.contains("git lfs pull"), "{said}");
+            assert!(
+                said.contains(name) && said.contains("git lfs pull"),
+                "{said}"
+            );
         }
     }
 
@@ -582,7 +589,8 @@ mod tests {
     fn a_tokenizer_json_that_asks_for_more_than_electra_uses_is_refused_by_name() {
         let sound: serde_json::Value =
             serde_json::from_str(&tokenizer(true).to_json().unwrap()).unwrap();
-        let replace = serde_json::json!({"type": "Replace", "pattern": {"String": "a"}, "content": "aa"});
+        let replace =
+            serde_json::json!({"type": "Replace", "pattern": {"String": "a"}, "content": "aa"});
         let nested = serde_json::json!({"type": "Sequence", "normalizers": [
             {"type": "Lowercase"}, {"type": "Sequence", "normalizers": [replace]}]});
         let charsmap = serde_json::json!({"type": "Precompiled", "precompiled_charsmap": "AAAA"});

@@ -712,7 +712,10 @@ fn with_today_names(
     let mut renamed = BTreeMap::new();
     for (name, entry) in entries {
         let mut name = name.as_str();
-        while let Some(inner) = WRAPPERS.iter().find_map(|wrapper| name.strip_prefix(wrapper)) {
+        while let Some(inner) = WRAPPERS
+            .iter()
+            .find_map(|wrapper| name.strip_prefix(wrapper))
+        {
             name = inner;
         }
         let today = name
@@ -722,7 +725,12 @@ fn with_today_names(
                 name.strip_suffix("LayerNorm.beta")
                     .map(|before| format!("{before}LayerNorm.bias"))
             });
-        add(&mut renamed, today.unwrap_or_else(|| name.to_owned()), entry).map_err(|what| Error::Damaged {
+        add(
+            &mut renamed,
+            today.unwrap_or_else(|| name.to_owned()),
+            entry,
+        )
+        .map_err(|what| Error::Damaged {
             path: path.to_owned(),
             what,
         })?;

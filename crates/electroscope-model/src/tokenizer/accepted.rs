@@ -110,7 +110,12 @@ pub(super) fn too_many_tokens() -> String {
 pub(super) fn check(json: &[u8]) -> Result<(), String> {
     check_size(json)?;
     let file: File = serde_json::from_slice(json).map_err(|err| err.to_string())?;
-    if let Some(kind) = file.model.kind.as_deref().filter(|kind| *kind != "WordPiece") {
+    if let Some(kind) = file
+        .model
+        .kind
+        .as_deref()
+        .filter(|kind| *kind != "WordPiece")
+    {
         return Err(format!(
             "its model is {kind:?}, and only WordPiece can be read, which ELECTRA, BERT and DistilBERT use"
         ));

@@ -103,7 +103,11 @@ fn legacy_entries(data: &[u8], path: &Path) -> Result<BTreeMap<String, Entry>, E
     match machine.field(facts, "little_endian") {
         Some(Value::Bool(true)) => {}
         Some(Value::Bool(false)) => return Err(damaged("its numbers are big-endian".into())),
-        _ => return Err(damaged("it does not say in what order its bytes are".into())),
+        _ => {
+            return Err(damaged(
+                "it does not say in what order its bytes are".into(),
+            ));
+        }
     }
     machine.is_legacy = true;
     let result = machine.run().map_err(refused)?;
@@ -140,7 +144,10 @@ fn legacy_entries(data: &[u8], path: &Path) -> Result<BTreeMap<String, Entry>, E
                 noted.unwrap_or_default()
             )));
         }
-        if storages.insert(Rc::clone(key), Stored { offset, len }).is_some() {
+        if storages
+            .insert(Rc::clone(key), Stored { offset, len })
+            .is_some()
+        {
             return Err(damaged(format!("it has two storages {key:?}")));
         }
         at = end;
@@ -514,7 +521,9 @@ impl<'a> Machine<'a> {
             reference.ok_or("there is a reference to something other than a storage")?;
         if self.is_legacy {
             if is_view {
-                return Err("a storage is a view of another, as PyTorch made them before 0.4".into());
+                return Err(
+                    "a storage is a view of another, as PyTorch made them before 0.4".into(),
+                );
             }
             let count = count.ok_or("a storage does not say how many numbers it has")?;
             let known = *(self.storages.entry(Rc::clone(&key))).or_insert((numbers, count));

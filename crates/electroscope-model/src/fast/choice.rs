@@ -33,12 +33,11 @@ enum Instructions {
 /// that was measured. The figures and the machines are in `benches/README.md`; a row is changed by
 /// measuring (`cargo bench --bench forward`), not by guessing.
 const INT8_OVER_F32: [(Instructions, Option<f64>); 3] = [
-    // AMD Zen 5, two cores: 57,851 by 21,264.
+    // AMD Zen 5, two cores: 57,851 to 21,264.
     (Instructions::Avx512Vnni, Some(2.7)),
     // Not measured. It is the same instruction on half the lanes, set against f32 on half the lanes.
     (Instructions::AvxVnni, None),
-    // Eight bits take the multiplications of f32 and the rounding of the activations on top, so they
-    // cannot be faster: AVX2 on AMD Zen 3 took as long.
+    // Eight bits take the multiplications of f32, with the rounding of the activations on top.
     (Instructions::Others, Some(1.0)),
 ];
 

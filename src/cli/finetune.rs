@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use anyhow::{anyhow, bail};
 use clap::{Args, Subcommand};
+use indicatif::HumanDuration;
 
 use super::common::{self, InForce};
 use super::training_progress::TrainingProgress;
 use super::{Exit, Global};
 use electroscope_model::{self as model, Problem, Task, device};
 use electroscope_training::data::{
-    Classified, ClassifiedText, Questions, Tagged, columns, glue, spans, squad, table,
+    Classified, ClassifiedText, LabelTable, Questions, Tagged, columns, glue, spans, squad, table,
 };
 use electroscope_training::example::Target;
 use electroscope_training::finetune::{
@@ -38,7 +39,8 @@ pub(super) enum FinetuneCommand {
     Classification(Box<ClassificationArgs>),
     /// Train a head that finds the answer to a question in a text
     ///
-    /// Learns from files in the format of SQuAD 1.1 or 2.0. Where some questions have no answer, the
+    /// Learns from files in the format of SQuAD 1.1 or 2.0, or from rows as the data sets of Hugging Face
+    /// have them (JSON or JSONL). Where some questions have no answer, the
     /// head learns to say so, and the threshold for it is found on the dev set.
     #[command(after_help = "Examples:\n  \
         electroscope finetune qa --train train-v2.0.json --dev dev-v2.0.json --out qa\n  \
@@ -102,6 +104,19 @@ pub(super) struct TableArgs {
     /// The label is a number, to be predicted as such
     #[arg(long)]
     pub(super) regression: bool,
+    /// What parts the values of a CSV file: one character, or tab [default: a comma, or what the header
+    /// shows]
+    #[arg(long, value_name = "CHAR", value_parser = delimiter)]
+    pub(super) delimiter: Option<u8>,
+}
+
+/// Reads a delimiter.
+fn delimiter(typed: &str) -> Result<u8, String> {
+    match typed.as_bytes() {
+        b"tab" | b"\\t" => Ok(b'\t'),
+        &[sign] if sign.is_ascii() && !matches!(sign, b'"' | b'\n' | b'\r') => Ok(sign),
+        _ => Err("it must be one ASCII character that is no quotation mark, or tab".to_owned()),
+    }
 }
 
 #[derive(Clone, Debug, Args)]
@@ -316,7 +331,14 @@ fn texts_of(
             let labels: Vec<String> = task.labels().iter().map(|&label| label.into()).collect();
             table::read_known(first, &columns, &labels)?
         }
-        None => table::read(first, &columns)?,
+        None => {
+            let mut notes = Vec::new();
+            let read = table::read_noting(first, &columns, &mut notes)?;
+            for note in &notes {
+                progress.remark(&electroscope_text::visible(note));
+            }
+            read
+        }
     };
     let labels = train.labels.clone();
     let read = |path: &Path| table::read_known(path, &columns, &labels);
@@ -338,6 +360,7 @@ impl TableArgs {
             label: self.label.clone(),
             separator: self.separator.clone(),
             regression: self.regression,
+            delimiter: self.delimiter,
         }
     }
 }
@@ -388,6 +411,12 @@ fn tags(args: &TaggingArgs, progress: &mut TrainingProgress<'_>) -> anyhow::Resu
     let read = |path: &Path| columns::read_known(path, column, &labels);
     if let Some(more) = joined(more, read, add_sentences)? {
         add_sentences(&mut train, more);
+    }
+    if let [only] = train.labels.as_slice() {
+        bail!(
+            "{}: every word has the label {only:?}; there is nothing to be learnt from one",
+            first.display()
+        );
     }
     let dev = joined(&args.dev, read, add_sentences)?;
     Ok(Material::Tags {
@@ -526,6 +555,9 @@ fn train(
         ..in_force.clone()
     };
     let (base, revision) = common::checkpoint(global, &from)?;
+    if let Some(note) = base.weights.remark() {
+        common::remark(global, note);
+    }
     let (device, note) = device::choose(&in_force.device)?;
     note.iter().for_each(|note| common::remark(global, note));
     let usual = Settings::of(material.task(), args.lora.map(usize::from));
@@ -573,11 +605,16 @@ fn train(
         device: &device,
     };
     let every = Duration::from_secs_f64(args.save_every * 60.0);
+    let table = label_table(material);
+    progress.remark(&electroscope_text::visible(&table.line()));
+    for warning in table.warnings() {
+        progress.remark(&electroscope_text::visible(&warning));
+    }
     let outcome = run.go(state, every, &mut progress);
     progress.finish();
     match outcome? {
         Outcome::Finished(finished) => {
-            common::remark(global, &told(&finished, out, material.task()));
+            common::remark(global, &told(&finished, out, material, progress.loss()));
             Ok(Exit::Clean)
         }
         Outcome::Stopped { step, steps } => {
@@ -592,9 +629,23 @@ fn train(
     }
 }
 
-/// What came of a training, in a few lines.
-fn told(finished: &Finished, out: &Path, task: Task) -> String {
-    let mut text = format!("wrote {} after {} steps", out.display(), finished.steps);
+/// What labels there are to be learnt.
+fn label_table(material: &Material) -> LabelTable {
+    match material {
+        Material::Texts { train, .. } => LabelTable::of_texts(train),
+        Material::Questions { train, .. } => LabelTable::of_questions(train),
+        Material::Tags { train, .. } | Material::Errors { train, .. } => {
+            LabelTable::of_words(train)
+        }
+    }
+}
+
+/// What came of a training: what it is worth, if that was measured, and a line with the loss, the time,
+/// the labels and how to use it.
+fn told(finished: &Finished, out: &Path, material: &Material, loss: Option<f64>) -> String {
+    /// Labels that are named before the rest is only counted.
+    const MOST: usize = 8;
+    let mut text = String::new();
     if let Some(worth) = &finished.worth {
         let values = worth
             .values
@@ -602,19 +653,38 @@ fn told(finished: &Finished, out: &Path, task: Task) -> String {
             .map(|(name, value)| format!("{name} {value:.4}"));
         let values: Vec<String> = values.collect();
         text.push_str(&format!(
-            "\nbest on dev after step {}: {}",
+            "best on dev after step {} of {}: {}\n",
             finished.step,
+            finished.steps,
             values.join(", ")
         ));
     }
-    let example = match task {
+    let mut parts = vec![format!("{} steps", finished.steps)];
+    parts.extend(loss.map(|loss| format!("loss {loss:.3}")));
+    let time = Duration::try_from_secs_f64(finished.seconds).unwrap_or_default();
+    parts.push(HumanDuration(time).to_string());
+    let labels = material.labels();
+    if !labels.is_empty() {
+        let named = labels.iter().take(MOST).map(String::as_str);
+        let mut named: Vec<&str> = named.collect();
+        let more = format!("{} more", labels.len().saturating_sub(MOST));
+        if labels.len() > MOST {
+            named.push(&more);
+        }
+        let named = electroscope_text::visible(&named.join(", "));
+        parts.push(format!("labels {named}"));
+    }
+    let example = match material.task() {
         Task::Classification => "classify --head {} FILE",
         Task::QuestionAnswering => "ask --head {} QUESTION FILE",
         Task::Tagging => "tag --head {} FILE",
     };
     let path = out.display().to_string();
     let example = example.replace("{}", &shell_words::quote(&path));
-    text.push_str(&format!("\nelectroscope {example} reads with it"));
+    text.push_str(&format!(
+        "wrote {path} ({}); use it: electroscope {example}",
+        parts.join("; ")
+    ));
     text
 }
 

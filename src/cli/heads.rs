@@ -870,7 +870,8 @@ pub(super) fn is_head(folder: &Path) -> bool {
 /// The class that the configuration in `folder` names.
 fn class_in(folder: &Path) -> Option<String> {
     let config = std::fs::read(folder.join("config.json")).ok()?;
-    let config: serde_json::Value = serde_json::from_slice(&config).ok()?;
+    let config = config.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&config);
+    let config: serde_json::Value = serde_json::from_slice(config).ok()?;
     let class = config.pointer("/architectures/0")?.as_str()?;
     Some(class.to_owned())
 }

@@ -12,6 +12,7 @@ use super::heads::{self, Listed, Resolved};
 use super::{Exit, Global, ModelCommand};
 use electroscope_analysis::HeadChoice;
 use electroscope_model::ModelChoice;
+use electroscope_model::fast::FastDiscriminator;
 use electroscope_model::hub;
 use electroscope_model::names::{Head, parameters};
 use electroscope_model::{
@@ -91,6 +92,9 @@ fn export(
     generator: Option<&Path>,
 ) -> anyhow::Result<Exit> {
     let (checkpoint, _) = common::checkpoint(global, in_force)?;
+    if let Some(remark) = checkpoint.weights.remark() {
+        common::remark(global, remark);
+    }
     // Before anything is written: a generator that is none must not leave half an export behind.
     let named = generator
         .map(|folder| open_generator(folder, &checkpoint.config))
@@ -440,6 +444,11 @@ fn info(
         None => carried_files(&model::builtin_files())?,
     };
     let threshold = in_force.threshold(None, config.threshold);
+    let reason = match (in_force.precision.as_str(), forward.device().as_str()) {
+        ("auto", "cpu") => format!("by auto: {}", FastDiscriminator::choose(&checkpoint).reason),
+        ("auto", _) => "by auto: on a GPU it means f32".to_owned(),
+        _ => "as set".to_owned(),
+    };
     let mut out = io::stdout().lock();
     if as_json {
         let files: Vec<_> = files
@@ -454,6 +463,7 @@ fn info(
             "architecture": architecture(&config.raw),
             "device": forward.device(),
             "precision": forward.precision(),
+            "precision_reason": reason,
             "path": forward.path(),
             "parameters": checkpoint.weights.parameters(),
             "threshold": threshold,
@@ -492,6 +502,7 @@ fn info(
         forward.precision(),
         forward.path()
     )?;
+    writeln!(out, "precision   {}, {reason}", forward.precision())?;
     write_shape(&mut out, checkpoint.weights.parameters(), config)?;
     let why = match (config.threshold, config.false_alarms) {
         (Some(own), Some(share)) if own == threshold => {
@@ -676,6 +687,7 @@ fn files(folder: &Path, weights: &Weights) -> anyhow::Result<Vec<(String, u64, S
         "config.json",
         "tokenizer.json",
         "tokenizer_config.json",
+        "added_tokens.json",
         "vocab.txt",
     ];
     let described = names.iter().map(|name| folder.join(name));

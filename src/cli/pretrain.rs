@@ -150,6 +150,7 @@ pub(super) struct PretrainArgs {
     #[arg(
         long,
         value_name = "N",
+        value_parser = vocabulary_size,
         conflicts_with = "tokenizer",
         help_heading = "What to train"
     )]
@@ -286,6 +287,17 @@ fn machine(global: &Global, in_force: &InForce) -> anyhow::Result<Machine> {
         Some(other) => anyhow::bail!("cannot train in {other:?}; it must be auto, f32 or bf16"),
     };
     Ok(Machine { device, arithmetic })
+}
+
+/// The most tokens that a vocabulary is learnt for: eight times those of the largest that are used.
+const MOST_TOKENS: usize = 1 << 20;
+
+/// Reads the size of a vocabulary.
+fn vocabulary_size(typed: &str) -> Result<usize, String> {
+    match typed.parse() {
+        Ok(size) if (1..=MOST_TOKENS).contains(&size) => Ok(size),
+        _ => Err(format!("it must be a number from 1 to {MOST_TOKENS}")),
+    }
 }
 
 pub(super) fn run(global: &Global, args: &PretrainArgs) -> anyhow::Result<Exit> {

@@ -68,6 +68,11 @@ impl<'a> TrainingProgress<'a> {
         })
     }
 
+    /// The loss of late, a mean over about twenty steps; none before the first.
+    pub(super) fn loss(&self) -> Option<f64> {
+        self.losses.smooth
+    }
+
     /// Whether the live line can be seen.
     fn is_live(&self) -> bool {
         !self.bar.is_hidden()

@@ -124,10 +124,12 @@ const SMALL: &str = r#""vocab_size": 50, "embedding_size": 24, "hidden_size": 40
     "max_position_embeddings": 160"#;
 
 proptest! {
-    // A layer norm over two or three numbers that are nearly alike enlarges the last digit of each
-    // by the root of what is added to their variance, so that is larger here than in any real model.
+    // A layer norm over few numbers that are nearly alike enlarges the rounding error of each by the
+    // root of what is added to their variance, so that is larger here than in any real model, and there
+    // are at least four numbers. The seed is fixed, so that a run fails by the code and never by the draw.
     #![proptest_config(ProptestConfig {
         cases: 48,
+        rng_seed: proptest::test_runner::RngSeed::Fixed(48),
         failure_persistence: None,
         ..ProptestConfig::default()
     })]
@@ -135,8 +137,8 @@ proptest! {
     #[test]
     fn models_of_any_shape_give_the_logits_of_the_plain_one(
         heads in 1usize..5,
-        size in 1usize..40,
-        embedding in 1usize..40,
+        size in 4usize..40,
+        embedding in 4usize..40,
         projected in any::<bool>(),
         layers in 1usize..4,
         inner in 1usize..80,
@@ -319,17 +321,32 @@ fn the_cpu_computes_by_the_fused_pass_and_in_f32_where_the_weights_are() {
 }
 
 #[test]
-fn the_built_in_model_is_computed_as_this_machine_does_it_fastest() {
-    let checkpoint = Checkpoint::builtin().unwrap();
-    let (forward, _) = electroscope_model::load(&checkpoint, "cpu", "auto").unwrap();
-    let (eight, _) = electroscope_model::load(&checkpoint, "cpu", "int8").unwrap();
-    // By instructions for them, eight bits take a third of the time; without, not less than f32.
+fn auto_follows_from_the_instructions_and_the_checkpoint() {
+    let (built_in, floats) = (
+        Checkpoint::builtin().unwrap(),
+        Checkpoint::open(&fixture("equal")).unwrap(),
+    );
+    let (eight, _) = electroscope_model::load(&built_in, "cpu", "int8").unwrap();
     let wanted = if eight.path().contains("VNNI") {
         "int8"
     } else {
         "f32"
     };
-    assert_eq!(forward.precision(), wanted, "{}", eight.path());
+    for (checkpoint, wanted) in [(&built_in, wanted), (&floats, "f32")] {
+        let (forward, _) = electroscope_model::load(checkpoint, "cpu", "auto").unwrap();
+        assert_eq!(forward.precision(), wanted, "{}", eight.path());
+    }
+}
+
+#[test]
+fn auto_gives_the_same_bits_each_time_the_model_is_loaded() {
+    let checkpoint = Checkpoint::builtin().unwrap();
+    let windows = windows(&checkpoint.config, &[40, 9], 17);
+    let [first, second] = [(); 2].map(|()| {
+        let (forward, _) = electroscope_model::load(&checkpoint, "cpu", "auto").unwrap();
+        forward.logits(&slices(&windows)).unwrap()
+    });
+    assert_eq!(first, second);
 }
 
 #[test]

@@ -115,6 +115,65 @@ fn a_classifier_is_trained_from_a_table_and_classifies() {
 }
 
 #[test]
+fn a_training_says_what_labels_there_are_and_how_its_head_is_used() {
+    let here = files();
+    let table = table().replace(',', ";") + "a boat;CALM\n";
+    std::fs::write(here.path().join("semicolons.csv"), table).unwrap();
+    let base = base();
+    let arguments = [
+        "finetune",
+        "classification",
+        "--train",
+        "semicolons.csv",
+        "--out",
+        "out",
+    ];
+    let from = ["--from", base.to_str().unwrap(), "--epochs", "1"];
+    let outcome = here.run(&[&arguments[..], &from].concat());
+    assert_eq!(outcome.code, 0, "{}", outcome.err);
+    let place = |said: &str| {
+        outcome
+            .err
+            .find(said)
+            .unwrap_or_else(|| panic!("{said}: {}", outcome.err))
+    };
+    let (note, labels) = (place("parted by semicolons"), place(" texts: CALM 1 ("));
+    let (warning, step) = (
+        place("look like one but are learnt as 2"),
+        place(" step 1/"),
+    );
+    assert!(
+        note < labels && labels < warning && warning < step,
+        "{}",
+        outcome.err
+    );
+    let last = outcome.err.trim_end().lines().last().unwrap();
+    assert!(last.starts_with("wrote out ("), "{last}");
+    for part in [
+        "; loss ",
+        "; labels CALM, ",
+        "use it: electroscope classify --head out FILE",
+    ] {
+        assert!(last.contains(part), "{last}");
+    }
+    assert!(!outcome.err.contains("best so far"), "{}", outcome.err);
+}
+
+#[test]
+fn a_tagger_is_not_trained_on_a_single_label() {
+    let here = files();
+    std::fs::write(here.path().join("o.conll"), "The O\nboat O\n").unwrap();
+    let outcome = here.run(&["finetune", "tagging", "--train", "o.conll", "--out", "out"]);
+    assert_eq!(outcome.code, 2);
+    assert!(
+        outcome.err.contains("every word has the label \"O\""),
+        "{}",
+        outcome.err
+    );
+    assert!(!here.path().join("out").exists());
+}
+
+#[test]
 fn adapters_are_trained_beside_an_encoder_that_stays() {
     let here = files();
     train(

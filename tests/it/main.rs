@@ -18,6 +18,7 @@ mod heads_by_name;
 mod hostile;
 mod hub;
 mod models;
+mod not_a_number;
 mod parity;
 mod pretrain;
 mod queue;

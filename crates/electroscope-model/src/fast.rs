@@ -26,6 +26,7 @@ use crate::checkpoint::weights::{Quantised, Weights};
 use crate::config::Activation;
 use crate::{Checkpoint, ElectraConfig, Error, Forward};
 use attention::{Head, Scoring};
+pub use choice::Choice;
 use dot::Dot;
 use eight::Keys;
 use linear::Linear;
@@ -192,15 +193,11 @@ impl FastDiscriminator {
         })
     }
 
-    /// The arithmetic that is the fastest on this machine for `checkpoint`, found out by trying; eight
-    /// bits only where its weights are carried in eight bits. What that changes was measured for such
-    /// checkpoints, and for others it is not known.
-    ///
-    /// # Errors
-    ///
-    /// As [`FastDiscriminator::load`].
-    pub fn quickest(checkpoint: &Checkpoint) -> Result<Arithmetic, Error> {
-        choice::quickest(&checkpoint.config, &checkpoint.weights)
+    /// The arithmetic that `auto` stands for: eight bits where the weights of `checkpoint` are stored in
+    /// eight bits and this processor has instructions for them, else f32. It follows from the
+    /// instructions and the checkpoint alone, by a table that was measured; nothing is timed.
+    pub fn choose(checkpoint: &Checkpoint) -> Choice {
+        choice::choose(&checkpoint.weights)
     }
 
     /// What there is no answer to: a token that is not in the vocabulary, a window that is too long.

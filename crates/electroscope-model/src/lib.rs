@@ -14,10 +14,12 @@ mod builtin_heads;
 pub mod chance;
 pub mod checkpoint;
 pub mod config;
+mod described;
 pub mod device;
 mod error;
 pub mod family;
 pub mod fast;
+mod finite;
 pub mod hub;
 mod labels;
 pub mod model_choice;
@@ -58,6 +60,7 @@ pub trait Forward: Send + Sync {
     /// # Errors
     ///
     /// [`Error::Tensor`] for what the arithmetic meets: memory, a device that went away.
+    /// [`Error::NotFinite`] for a model that computes NaN or an infinite number.
     fn logits(&self, windows: &[&[u32]]) -> Result<Vec<Vec<f32>>, Error>;
 
     /// Where it computes: `cpu`, `cuda:0`.
@@ -80,7 +83,7 @@ pub trait Forward: Send + Sync {
 
 /// Loads the discriminator of `checkpoint` onto the device that `device` names (see
 /// [`device::choose`]), to compute in `precision`: `f32`, on the CPU `int8`, on a GPU `bf16`, or `auto`,
-/// which is f32 on a GPU and what [`fast::FastDiscriminator::quickest`] finds on the CPU. The second
+/// which is f32 on a GPU and what [`fast::FastDiscriminator::choose`] says on the CPU. The second
 /// value is a remark for the user, if there is one.
 ///
 /// # Errors
@@ -104,7 +107,7 @@ pub fn load(
     let (device, remark) = device::choose(device)?;
     let fast = |arithmetic| FastDiscriminator::load(checkpoint, arithmetic);
     let forward: Arc<dyn Forward> = match (device.is_cpu(), precision) {
-        (true, "auto") => Arc::new(fast(FastDiscriminator::quickest(checkpoint)?)?),
+        (true, "auto") => Arc::new(fast(FastDiscriminator::choose(checkpoint).arithmetic)?),
         (true, "int8") => Arc::new(fast(Arithmetic::Int8)?),
         (true, "bf16") => {
             return Err(refuse(
@@ -124,7 +127,9 @@ pub fn load(
         )?),
         (false, _) => Arc::new(PlainDiscriminator::load(checkpoint, &device)?),
     };
-    Ok((forward, remark))
+    let name = checkpoint.weights.path().display().to_string();
+    let remark = joined(remark, checkpoint.weights.remark());
+    Ok((Arc::new(finite::Finite::new(name, forward)), remark))
 }
 
 fn check_precision(precision: &str) -> Result<(), Error> {
@@ -178,7 +183,7 @@ pub trait HeadForward: Send + Sync {
     /// # Errors
     ///
     /// [`Error::Tensor`] for what the arithmetic meets: a window that is empty or too long, memory, a
-    /// device that went away.
+    /// device that went away. [`Error::NotFinite`] for a model that computes NaN or an infinite number.
     fn logits(&self, windows: &[HeadInput]) -> Result<Vec<Logits>, Error>;
 
     /// Where it computes: `cpu`, `cuda:0`.
@@ -215,5 +220,16 @@ pub fn load_head_with(
     check_precision(precision)?;
     let (device, remark) = device::choose(device)?;
     let head = nn::head_model::PlainHead::load_with(checkpoint, &device, encoders)?;
-    Ok((Arc::new(head), remark))
+    let name = checkpoint.weights.path().display().to_string();
+    let head: Arc<dyn HeadForward> = Arc::new(head);
+    let remark = joined(remark, checkpoint.weights.remark());
+    Ok((Arc::new(finite::Finite::new(name, head)), remark))
+}
+
+/// Two remarks as one.
+fn joined(remark: Option<String>, more: Option<&str>) -> Option<String> {
+    match (remark, more) {
+        (Some(remark), Some(more)) => Some(format!("{remark}; {more}")),
+        (remark, more) => remark.or_else(|| more.map(str::to_owned)),
+    }
 }

@@ -49,7 +49,7 @@ pub struct EvaluationReport<'a> {
     pub step: u64,
     /// The numbers by name, the most telling first.
     pub values: &'a [(&'static str, f64)],
-    /// Whether they are the best so far.
+    /// Whether they are better than all that were measured before; never so of the first.
     pub is_best: bool,
 }
 

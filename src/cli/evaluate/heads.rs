@@ -165,6 +165,7 @@ fn of_table(
         label: args.label.clone(),
         separator: args.separator.clone(),
         regression: problem == Problem::Regression,
+        delimiter: None,
     };
     match table::read_known(&args.data, &columns, labels) {
         Ok(data) => Ok(data),

@@ -28,7 +28,7 @@ use crate::checkpoint::{
 use crate::model_choice::ModelChoice;
 use crate::names::{ADAPTER, Head, Parameter, parameters};
 use crate::task::Task;
-use crate::{ElectraConfig, Error, Family, Tokenizer, Weights, builtin};
+use crate::{ElectraConfig, Error, Family, Tokenizer, Weights, builtin, described};
 
 /// What PEFT puts before the name of every tensor.
 const PREFIX: &str = "base_model.model.";
@@ -289,11 +289,7 @@ pub(super) fn open(folder: &Path, find: FindBase<'_>) -> Result<HeadCheckpoint, 
     let (path, raw) = match folder.join(files::CONFIG).is_file() {
         true => {
             let (path, json) = config_json(folder)?;
-            let raw = serde_json::from_slice(&json).map(Value::Object);
-            let raw = raw.map_err(|source| Error::ConfigSyntax {
-                path: path.clone(),
-                source,
-            })?;
+            let raw = described::parse(&json, &path).map(Value::Object)?;
             (path, raw)
         }
         false => (about.path.clone(), about.config_on(&base.raw)),
@@ -341,11 +337,7 @@ pub(crate) fn carried(
     weights: &'static [u8],
 ) -> Result<HeadCheckpoint, Error> {
     let path = PathBuf::from(format!("built-in {name}.json"));
-    let raw = serde_json::from_slice(config).map(Value::Object);
-    let raw = raw.map_err(|source| Error::ConfigSyntax {
-        path: path.clone(),
-        source,
-    })?;
+    let raw = described::parse(config, &path).map(Value::Object)?;
     let sum = raw.pointer(&format!("/electroscope/{BASE_SUM}"));
     check_base(sum, "builtin", &path)?;
     let weights = Weights::carried(&format!("built-in {name}.safetensors"), weights)?;
@@ -436,9 +428,8 @@ impl Base {
             ));
         }
         let (path, json) = config_json(&base)?;
-        let raw = serde_json::from_slice(&json).map(Value::Object);
         Ok(Base {
-            raw: raw.map_err(|source| Error::ConfigSyntax { path, source })?,
+            raw: described::parse(&json, &path).map(Value::Object)?,
             weights: Weights::open_folder(&base)?,
             tokenizer: None,
             folder: Some(base),
@@ -498,9 +489,12 @@ impl Described {
             source,
         })?;
         let fields: serde_json::Map<String, Value> =
-            serde_json::from_slice(&json).map_err(|source| Error::Adapter {
-                path: path.clone(),
-                what: format!("it is not the configuration of an adapter: {source}"),
+            described::parse(&json, &path).map_err(|err| match err {
+                Error::ConfigSyntax { path, source } => Error::Adapter {
+                    path,
+                    what: format!("it is not the configuration of an adapter: {source}"),
+                },
+                other => other,
             })?;
         Described::parse(&fields, path)
     }

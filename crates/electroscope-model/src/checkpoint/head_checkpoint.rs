@@ -18,7 +18,7 @@ use crate::checkpoint::{check_vocabulary, config_json, vocabulary_file};
 use crate::family::Family;
 use crate::names::{Head, Parameter, parameters};
 use crate::task::{Task, plain_class};
-use crate::{ElectraConfig, Error, Tokenizer, Weights, labels};
+use crate::{ElectraConfig, Error, Tokenizer, Weights, described, labels};
 
 /// How a classifier's logits are to be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -270,11 +270,7 @@ impl HeadCheckpoint {
             return adapter::open(folder, find);
         }
         let (path, json) = config_json(folder)?;
-        let raw = serde_json::from_slice(&json).map(Value::Object);
-        let raw = raw.map_err(|source| Error::ConfigSyntax {
-            path: path.clone(),
-            source,
-        })?;
+        let raw = described::parse(&json, &path).map(Value::Object)?;
         let weights = Weights::open_folder(folder)?;
         let config = HeadConfig::read(raw, &path, &Contents::of(&weights))?;
         let tokenizer = Tokenizer::open_folder(folder)?;
@@ -555,8 +551,9 @@ fn names_spans(raw: &Value) -> bool {
 
 /// How many logits the head gives, by its last tensor.
 fn rows(family: Family, task: Task, contents: &Contents) -> Result<usize, Error> {
-    /// More labels than anyone has trained with, and few enough to make names for.
-    const MOST: usize = 1 << 20;
+    /// More labels than anyone has trained with, and few enough to make names and logits for: at a
+    /// million of them a page of text took over a gigabyte.
+    const MOST: usize = 1 << 16;
     let name = family.tensor(match task {
         Task::Classification => "classifier.out_proj.weight",
         Task::QuestionAnswering => "qa_outputs.weight",

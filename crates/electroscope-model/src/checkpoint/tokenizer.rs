@@ -4,6 +4,10 @@
 //! Special tokens are put around windows by their id; where a document spells one (`[SEP]`), it is
 //! text like any other, so that no document can end its own window.
 
+mod accepted;
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use tokenizers::models::wordpiece::WordPiece;
@@ -12,8 +16,8 @@ use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
 use tokenizers::processors::bert::BertProcessing;
 use tokenizers::{AddedToken, Tokenizer as Inner};
 
-use crate::Error;
 use crate::checkpoint::files;
+use crate::{Error, described};
 
 /// A word piece of some text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +38,7 @@ pub struct Tokenizer {
     cls_id: u32,
     sep_id: u32,
     mask_id: u32,
+    unk_id: u32,
     size: usize,
 }
 
@@ -49,9 +54,14 @@ impl Tokenizer {
     ///
     /// [`Error::MissingFile`], [`Error::Read`], [`Error::Tokenizer`].
     pub fn open_folder(folder: &Path) -> Result<Tokenizer, Error> {
-        let read = |name: &str| {
+        let read = |name: &str| -> Result<Vec<u8>, Error> {
             let path = folder.join(name);
-            std::fs::read(&path).map_err(|source| Error::Read { path, source })
+            let bytes = std::fs::read(&path).map_err(|source| Error::Read {
+                path: path.clone(),
+                source,
+            })?;
+            described::refuse_pointer(&bytes, &path)?;
+            Ok(bytes)
         };
         let (json, vocabulary) = (folder.join("tokenizer.json"), folder.join("vocab.txt"));
         if !json.is_file() && !vocabulary.is_file() {
@@ -64,22 +74,24 @@ impl Tokenizer {
         let mut said = Said::default();
         if folder.join("tokenizer_config.json").is_file() {
             let path = folder.join("tokenizer_config.json");
-            said = serde_json::from_slice(&read("tokenizer_config.json")?)
-                .map_err(|source| Error::ConfigSyntax { path, source })?;
+            said = described::parse(&read("tokenizer_config.json")?, &path)?;
         }
         if json.is_file() {
-            let inner = Inner::from_bytes(read("tokenizer.json")?);
-            let corrected = inner.and_then(|mut inner| {
-                said.correct(&mut inner)?;
-                Ok(inner)
-            });
-            let inner = corrected.map_err(|err| Error::Tokenizer {
-                path: json.clone(),
-                what: err.to_string(),
-            })?;
-            return Tokenizer::new(inner, &json);
+            let inner = inner_of(&read("tokenizer.json")?, &json)?;
+            return Tokenizer::new(inner, Some(&said), &json);
         }
-        Tokenizer::from_vocabulary(&read("vocab.txt")?, said.options(), &vocabulary)
+        let mut added = said.added();
+        if folder.join("added_tokens.json").is_file() {
+            let path = folder.join("added_tokens.json");
+            let more: BTreeMap<String, u32> = described::parse(&read("added_tokens.json")?, &path)?;
+            for (content, id) in more {
+                added
+                    .entry(id)
+                    .or_insert_with(|| AddedToken::from(content, false));
+            }
+        }
+        let inner = inner_from(&read("vocab.txt")?, said.options(), &vocabulary)?;
+        Tokenizer::new(with_added(inner, added, &vocabulary)?, None, &vocabulary)
     }
 
     /// Reads a `tokenizer.json`; `path` is named in errors.
@@ -88,11 +100,7 @@ impl Tokenizer {
     ///
     /// [`Error::Tokenizer`].
     pub fn from_json(json: &[u8], path: &Path) -> Result<Tokenizer, Error> {
-        let inner = Inner::from_bytes(json).map_err(|err| Error::Tokenizer {
-            path: path.to_owned(),
-            what: err.to_string(),
-        })?;
-        Tokenizer::new(inner, path)
+        Tokenizer::new(inner_of(json, path)?, None, path)
     }
 
     /// Builds BERT's tokenizer over a vocabulary, a token per line; `path` is named in errors.
@@ -105,62 +113,18 @@ impl Tokenizer {
         options: VocabularyOptions,
         path: &Path,
     ) -> Result<Tokenizer, Error> {
-        let refuse = |what: String| Error::Tokenizer {
-            path: path.to_owned(),
-            what,
-        };
-        let text = std::str::from_utf8(vocabulary)
-            .map_err(|err| refuse(format!("byte {} is not UTF-8", err.valid_up_to())))?;
-        let vocabulary: Vec<(String, u32)> = text
-            .lines()
-            .map(|line| line.trim_end().to_owned())
-            .zip(0..)
-            .collect();
-        if vocabulary.is_empty() {
-            return Err(refuse("it is empty".into()));
-        }
-        let model = WordPiece::builder()
-            .vocab(vocabulary.into_iter().collect::<ahash::AHashMap<_, _>>())
-            .unk_token("[UNK]".into())
-            .build()
-            .map_err(|err| refuse(err.to_string()))?;
-        let mut inner = Inner::new(model);
-        let VocabularyOptions {
-            do_lower_case,
-            strip_accents,
-            tokenize_chinese_chars,
-        } = options;
-        let normalizer =
-            BertNormalizer::new(true, tokenize_chinese_chars, strip_accents, do_lower_case);
-        inner
-            .with_normalizer(Some(normalizer))
-            .map_err(|err| refuse(err.to_string()))?;
-        inner.with_pre_tokenizer(Some(BertPreTokenizer));
-        // One that the vocabulary lacks would be added to it, with an id that the model has no row for.
-        let special: Vec<AddedToken> = SPECIAL
-            .into_iter()
-            .filter(|token| inner.token_to_id(token).is_some())
-            .map(|token| AddedToken::from(token, true))
-            .collect();
-        inner
-            .add_special_tokens(special)
-            .map_err(|err| refuse(err.to_string()))?;
-        // Not for us, who put special tokens around windows ourselves, but for whoever reads what is
-        // exported: without them a tokenizer.json makes no `[CLS]` and `[SEP]`, and joins no pieces.
-        let special = |token: &str| Some((token.to_owned(), inner.token_to_id(token)?));
-        let processor = special("[SEP]")
-            .zip(special("[CLS]"))
-            .map(|(sep, cls)| BertProcessing::new(sep, cls));
-        inner.with_post_processor(processor);
-        inner.with_decoder(Some(tokenizers::decoders::wordpiece::WordPiece::default()));
-        Tokenizer::new(inner, path)
+        Tokenizer::new(inner_from(vocabulary, options, path)?, None, path)
     }
 
-    fn new(mut inner: Inner, path: &Path) -> Result<Tokenizer, Error> {
+    /// Takes `inner` over, corrected by what `said` says of the treatment of letters.
+    fn new(mut inner: Inner, said: Option<&Said>, path: &Path) -> Result<Tokenizer, Error> {
         let refuse = |what: String| Error::Tokenizer {
             path: path.to_owned(),
             what,
         };
+        if let Some(said) = said {
+            unharmed(|| said.correct(&mut inner)).map_err(refuse)?;
+        }
         inner
             .with_truncation(None)
             .map_err(|err| refuse(err.to_string()))?;
@@ -171,23 +135,39 @@ impl Tokenizer {
                 .token_to_id(token)
                 .ok_or_else(|| refuse(format!("it has no token {token}")))
         };
-        id("[UNK]")?;
+        let unk_id = id("[UNK]")?;
         let (cls_id, sep_id, mask_id) = (id("[CLS]")?, id("[SEP]")?, id("[MASK]")?);
         let size = inner.get_vocab_size(true);
+        // What can fail or panic fails on these: unknown letters, a long word, accents, signs.
+        let trial = format!("A naïve \u{10fffd} 語 \u{301}, {} \u{0}.", "x".repeat(200));
+        unharmed(|| inner.encode(trial, false))
+            .map_err(|err| refuse(format!("it cannot encode a text: {err}")))?;
         Ok(Tokenizer {
             inner,
             cls_id,
             sep_id,
             mask_id,
+            unk_id,
             size,
         })
     }
 
     /// The pieces of `text` in order, without special tokens. Offsets are bytes of `text`.
+    ///
+    /// It does not fail: tokenizers that could are refused when they are opened. Should it fail all
+    /// the same, the text is one unknown token, and not without tokens, which would pass for clean.
     pub fn encode(&self, text: &str) -> Vec<Piece> {
-        // Encoding fails only for a vocabulary without its unknown token, which cannot be opened.
-        let Ok(encoding) = self.inner.encode(text, false) else {
-            return Vec::new();
+        let encoding = match unharmed(|| self.inner.encode(text, false)) {
+            Ok(encoding) => encoding,
+            Err(err) => {
+                tracing::error!("a text could not be encoded: {err}");
+                return vec![Piece {
+                    id: self.unk_id,
+                    start: 0,
+                    end: text.len() as u32,
+                    word: 0,
+                }];
+            }
         };
         let columns = encoding
             .get_ids()
@@ -265,6 +245,117 @@ impl Tokenizer {
     }
 }
 
+/// BERT's tokenizer over a vocabulary, a token per line.
+fn inner_from(vocabulary: &[u8], options: VocabularyOptions, path: &Path) -> Result<Inner, Error> {
+    let refuse = |what: String| Error::Tokenizer {
+        path: path.to_owned(),
+        what,
+    };
+    accepted::check_size(vocabulary).map_err(refuse)?;
+    if vocabulary.iter().filter(|&&byte| byte == b'\n').count() > accepted::MOST_TOKENS {
+        return Err(refuse(accepted::too_many_tokens()));
+    }
+    let text = std::str::from_utf8(described::without_mark(vocabulary))
+        .map_err(|err| refuse(format!("byte {} is not UTF-8", err.valid_up_to())))?;
+    let vocabulary: Vec<(String, u32)> = text
+        .lines()
+        .map(|line| line.trim_end().to_owned())
+        .zip(0..)
+        .collect();
+    if vocabulary.is_empty() {
+        return Err(refuse("it is empty".into()));
+    }
+    let model = WordPiece::builder()
+        .vocab(vocabulary.into_iter().collect::<ahash::AHashMap<_, _>>())
+        .unk_token("[UNK]".into())
+        .build()
+        .map_err(|err| refuse(err.to_string()))?;
+    let mut inner = Inner::new(model);
+    let VocabularyOptions {
+        do_lower_case,
+        strip_accents,
+        tokenize_chinese_chars,
+    } = options;
+    let normalizer =
+        BertNormalizer::new(true, tokenize_chinese_chars, strip_accents, do_lower_case);
+    inner
+        .with_normalizer(Some(normalizer))
+        .map_err(|err| refuse(err.to_string()))?;
+    inner.with_pre_tokenizer(Some(BertPreTokenizer));
+    // One that the vocabulary lacks would be added to it, with an id that the model has no row for.
+    let special: Vec<AddedToken> = SPECIAL
+        .into_iter()
+        .filter(|token| inner.token_to_id(token).is_some())
+        .map(|token| AddedToken::from(token, true))
+        .collect();
+    inner
+        .add_special_tokens(special)
+        .map_err(|err| refuse(err.to_string()))?;
+    // Not for us, who put special tokens around windows ourselves, but for whoever reads what is
+    // exported: without them a tokenizer.json makes no `[CLS]` and `[SEP]`, and joins no pieces.
+    let special = |token: &str| Some((token.to_owned(), inner.token_to_id(token)?));
+    let processor = special("[SEP]")
+        .zip(special("[CLS]"))
+        .map(|(sep, cls)| BertProcessing::new(sep, cls));
+    inner.with_post_processor(processor);
+    inner.with_decoder(Some(tokenizers::decoders::wordpiece::WordPiece::default()));
+    Ok(inner)
+}
+
+/// The tokenizer of a `tokenizer.json`, which is checked first.
+fn inner_of(json: &[u8], path: &Path) -> Result<Inner, Error> {
+    described::refuse_pointer(json, path)?;
+    let refuse = |what: String| Error::Tokenizer {
+        path: path.to_owned(),
+        what,
+    };
+    let json = described::without_mark(json);
+    accepted::check(json).map_err(refuse)?;
+    unharmed(|| Inner::from_bytes(json)).map_err(refuse)
+}
+
+/// What `work` of the `tokenizers` crate gives; a panic in it is an error as any other.
+fn unharmed<T>(work: impl FnOnce() -> tokenizers::Result<T>) -> Result<T, String> {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(done) => done.map_err(|err| err.to_string()),
+        Err(_) => Err("the tokenizers library panicked on it".to_owned()),
+    }
+}
+
+/// The same tokenizer with the tokens that were added to its vocabulary, by their ids.
+fn with_added(
+    mut inner: Inner,
+    added: BTreeMap<u32, AddedToken>,
+    path: &Path,
+) -> Result<Inner, Error> {
+    let refuse = |what: String| Error::Tokenizer {
+        path: path.to_owned(),
+        what,
+    };
+    if added.len() > accepted::MOST_ADDED {
+        return Err(refuse(format!(
+            "{} tokens are added to it, and at most {} are read",
+            added.len(),
+            accepted::MOST_ADDED
+        )));
+    }
+    let wanted: Vec<(u32, String)> = (added.iter())
+        .map(|(&id, token)| (id, token.content.clone()))
+        .collect();
+    let known = |token: &AddedToken| SPECIAL.contains(&token.content.as_str());
+    let tokens: Vec<AddedToken> = added.into_values().filter(|token| !known(token)).collect();
+    unharmed(|| inner.add_tokens(tokens)).map_err(refuse)?;
+    for (id, content) in wanted {
+        if inner.token_to_id(&content) != Some(id) {
+            return Err(refuse(format!(
+                "the token {content:?} is to be added with the id {id}, which is not the next one of \
+                 the vocabulary"
+            )));
+        }
+    }
+    Ok(inner)
+}
+
 /// How BERT's tokenizer treats letters; the defaults are the reference's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VocabularyOptions {
@@ -296,6 +387,23 @@ struct Said {
     #[serde(deserialize_with = "stated")]
     strip_accents: Option<Option<bool>>,
     tokenize_chinese_chars: Option<bool>,
+    /// Tokens that were added to the vocabulary, by their ids.
+    added_tokens_decoder: BTreeMap<u32, SaidToken>,
+}
+
+/// A token that was added to the vocabulary.
+#[derive(Clone, serde::Deserialize)]
+struct SaidToken {
+    content: String,
+    #[serde(default)]
+    single_word: bool,
+    #[serde(default)]
+    lstrip: bool,
+    #[serde(default)]
+    rstrip: bool,
+    normalized: Option<bool>,
+    #[serde(default)]
+    special: bool,
 }
 
 /// A field that is there, whatever its value.
@@ -314,6 +422,20 @@ impl Said {
                 .tokenize_chinese_chars
                 .unwrap_or(default.tokenize_chinese_chars),
         }
+    }
+
+    /// The tokens that were added to a `vocab.txt`. None is special but those that every vocabulary has:
+    /// where a document spells one, it is one token, as in the reference.
+    fn added(&self) -> BTreeMap<u32, AddedToken> {
+        let token = |said: &SaidToken| {
+            AddedToken::from(said.content.clone(), false)
+                .single_word(said.single_word)
+                .lstrip(said.lstrip)
+                .rstrip(said.rstrip)
+                .normalized(said.normalized.unwrap_or(!said.special))
+        };
+        let tokens = self.added_tokens_decoder.iter();
+        tokens.map(|(&id, said)| (id, token(said))).collect()
     }
 
     /// Puts what is said in the place of what a `tokenizer.json` does. The classes that take every
@@ -414,6 +536,99 @@ mod tests {
         let tokenizer = Tokenizer::open_folder(folder.path()).unwrap();
         let pieces = tokenizer.encode("Boat");
         pieces.iter().map(|piece| piece.id).collect()
+    }
+
+    /// The pieces of `text` under the vocabulary and these other files of a tokenizer.
+    fn pieces_with(files: &[(&str, &str)], text: &str) -> Result<Vec<u32>, String> {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("vocab.txt"), VOCABULARY).unwrap();
+        for (name, content) in files {
+            std::fs::write(folder.path().join(name), content).unwrap();
+        }
+        let tokenizer = Tokenizer::open_folder(folder.path()).map_err(|err| err.to_string())?;
+        let pieces = tokenizer.encode(text);
+        Ok(pieces.iter().map(|piece| piece.id).collect())
+    }
+
+    #[test]
+    fn tokens_that_were_added_to_a_vocabulary_are_one_piece() {
+        let json = [("added_tokens.json", r#"{"<user>": 8, "<bot>": 9}"#)];
+        assert_eq!(pieces_with(&json, "boat <user> boat").unwrap(), [6, 8, 6]);
+        let config = r#"{"added_tokens_decoder": {"0": {"content": "[PAD]", "special": true},
+            "8": {"content": "<user>", "special": true, "normalized": false}}}"#;
+        let config = [("tokenizer_config.json", config)];
+        assert_eq!(pieces_with(&config, "boat <user>").unwrap(), [6, 8]);
+        let both = [config[0], json[0]];
+        assert_eq!(pieces_with(&both, "<bot><user>").unwrap(), [9, 8]);
+        // As for every special token: no document ends its own window.
+        assert!(!pieces_with(&config, "[PAD]").unwrap().contains(&0));
+        let gap = pieces_with(&[("added_tokens.json", r#"{"<user>": 11}"#)], "");
+        assert!(
+            gap.unwrap_err()
+                .contains("\"<user>\" is to be added with the id 11")
+        );
+    }
+
+    #[test]
+    fn a_byte_order_mark_changes_nothing_and_a_pointer_is_called_one() {
+        let marked = [(
+            "tokenizer_config.json",
+            "\u{feff}{\"do_lower_case\": false}",
+        )];
+        assert_eq!(pieces_with(&marked, "Boat").unwrap(), [5]);
+        let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 3\n";
+        for name in ["tokenizer.json", "vocab.txt", "tokenizer_config.json"] {
+            let said = pieces_with(&[(name, pointer)], "Boat").unwrap_err();
+            assert!(
+                said.contains(name) && said.contains("git lfs pull"),
+                "{said}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_tokenizer_json_that_asks_for_more_than_electra_uses_is_refused_by_name() {
+        let sound: serde_json::Value =
+            serde_json::from_str(&tokenizer(true).to_json().unwrap()).unwrap();
+        let replace =
+            serde_json::json!({"type": "Replace", "pattern": {"String": "a"}, "content": "aa"});
+        let nested = serde_json::json!({"type": "Sequence", "normalizers": [
+            {"type": "Lowercase"}, {"type": "Sequence", "normalizers": [replace]}]});
+        let charsmap = serde_json::json!({"type": "Precompiled", "precompiled_charsmap": "AAAA"});
+        let split = serde_json::json!({"type": "FixedLength", "length": 0});
+        let many: Vec<_> = (0..20_000)
+            .map(|id| serde_json::json!({"id": id, "content": format!("t{id}")}))
+            .collect();
+        let said: Vec<String> = [
+            ("/normalizer", charsmap),
+            ("/normalizer", nested),
+            ("/pre_tokenizer", split),
+            ("/post_processor", serde_json::json!({"type": "ByteLevel"})),
+            ("/decoder", serde_json::json!({"type": "Fuse"})),
+            ("/model/type", "Unigram".into()),
+            ("/model/unk_token", "<unk>".into()),
+            ("/added_tokens", many.into()),
+        ]
+        .into_iter()
+        .map(|(place, value)| {
+            let mut json = sound.clone();
+            *json.pointer_mut(place).unwrap() = value;
+            let json = json.to_string();
+            let refused = Tokenizer::from_json(json.as_bytes(), Path::new("t.json"));
+            refused.err().unwrap().to_string()
+        })
+        .collect();
+        insta::assert_snapshot!(said.join("\n"));
+        assert!(Tokenizer::from_json(sound.to_string().as_bytes(), Path::new("t.json")).is_ok());
+    }
+
+    #[test]
+    fn a_vocabulary_past_all_sizes_is_refused_before_it_is_built() {
+        let lines = "a\n".repeat(accepted::MOST_TOKENS + 1);
+        let options = VocabularyOptions::default();
+        let refused = Tokenizer::from_vocabulary(lines.as_bytes(), options, Path::new("vocab.txt"));
+        let said = refused.err().unwrap().to_string();
+        assert!(said.contains("more than 1048576 tokens"), "{said}");
     }
 
     #[test]

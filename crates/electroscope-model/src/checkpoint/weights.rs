@@ -25,8 +25,8 @@ use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor};
 
-use crate::Error;
 use crate::checkpoint::files;
+use crate::{Error, described};
 use bundle::Side;
 
 /// The types of number that weights come in.
@@ -296,6 +296,8 @@ pub struct Weights {
     path: PathBuf,
     files: Files,
     entries: BTreeMap<String, Entry>,
+    /// What the user should know of how they were read.
+    remark: Option<String>,
 }
 
 /// An eight-bit matrix: value = number × scale of its row.
@@ -317,7 +319,7 @@ impl Weights {
     /// [`Error::MissingFile`] if there are none, [`Error::SeveralCheckpoints`] where it is not clear
     /// which is meant, and what [`Weights::open`] finds.
     pub fn open_folder(folder: &Path) -> Result<Weights, Error> {
-        Weights::read(Files::default(), &find(folder)?, Side::Discriminator)
+        Weights::first_of(folder, Side::Discriminator)
     }
 
     /// Opens the weights of the generator in `folder`. They lie as those of a discriminator do, but in
@@ -327,7 +329,44 @@ impl Weights {
     ///
     /// As [`Weights::open_folder`].
     pub fn open_generator_folder(folder: &Path) -> Result<Weights, Error> {
-        Weights::read(Files::default(), &find(folder)?, Side::Generator)
+        Weights::first_of(folder, Side::Generator)
+    }
+
+    /// The first of the weights in `folder` that can be read. A file that is in no format that is read
+    /// here is passed over where the same model lies beside it in another format. One that is damaged is
+    /// an error: it was meant to be read.
+    fn first_of(folder: &Path, side: Side) -> Result<Weights, Error> {
+        let mut failed: Option<Error> = None;
+        for path in find(folder)? {
+            match (Weights::read(Files::default(), &path, side), &failed) {
+                (Ok(weights), None) => return Ok(weights),
+                (Ok(weights), Some(why)) => {
+                    let name = path.file_name().unwrap_or_default().to_string_lossy();
+                    let remark = format!("{why}; {name} beside it is used instead");
+                    return Ok(Weights {
+                        remark: Some(remark),
+                        ..weights
+                    });
+                }
+                // The error of the file that is looked for first is the one that helps.
+                (Err(err), _) => {
+                    let is_unread = matches!(
+                        err,
+                        Error::Unread { .. } | Error::Pickle { .. } | Error::LfsPointer { .. }
+                    );
+                    failed = failed.or(Some(err));
+                    if !is_unread {
+                        break;
+                    }
+                }
+            }
+        }
+        Err(failed.unwrap_or_else(|| missing(folder)))
+    }
+
+    /// What the user should know of how they were read, if anything.
+    pub fn remark(&self) -> Option<&str> {
+        self.remark.as_deref()
     }
 
     /// Opens weights by their first file: `*.safetensors`, `*.index.json` with the files that it
@@ -337,7 +376,7 @@ impl Weights {
     /// # Errors
     ///
     /// [`Error::Read`], [`Error::Damaged`], [`Error::Unread`], [`Error::Pickle`],
-    /// [`Error::UnreadFormat`].
+    /// [`Error::LfsPointer`].
     pub fn open(path: &Path) -> Result<Weights, Error> {
         Weights::read(Files::default(), path, Side::Discriminator)
     }
@@ -365,6 +404,7 @@ impl Weights {
 
     fn read(mut files: Files, path: &Path, side: Side) -> Result<Weights, Error> {
         let first = files.open(path)?;
+        described::refuse_pointer(files.data(first), path)?;
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let entries = if name.ends_with(".safetensors") {
             safetensors::entries(files.data(first), path)?
@@ -385,6 +425,7 @@ impl Weights {
             path: path.to_owned(),
             entries: with_today_names(entries, path)?,
             files,
+            remark: None,
         })
     }
 
@@ -403,6 +444,7 @@ impl Weights {
             },
             path,
             entries,
+            remark: None,
         })
     }
 
@@ -448,7 +490,8 @@ impl Weights {
     ///
     /// # Errors
     ///
-    /// [`Error::MissingTensor`], [`Error::TensorShape`], [`Error::TensorType`].
+    /// [`Error::MissingTensor`], [`Error::TensorShape`], [`Error::TensorType`],
+    /// [`Error::WeightNotFinite`].
     pub fn tensor(&self, name: &str, wanted: &[usize], device: &Device) -> Result<Tensor, Error> {
         Ok(Tensor::from_vec(
             self.numbers(name, wanted)?.into_owned(),
@@ -463,6 +506,20 @@ impl Weights {
     ///
     /// As [`Weights::tensor`].
     pub fn numbers(&self, name: &str, wanted: &[usize]) -> Result<Cow<'_, [f32]>, Error> {
+        let numbers = self.stored_numbers(name, wanted)?;
+        match numbers.iter().position(|number| !number.is_finite()) {
+            None => Ok(numbers),
+            Some(place) => Err(Error::WeightNotFinite {
+                path: self.path.clone(),
+                name: name.to_owned(),
+                found: numbers.get(place).copied().unwrap_or(f32::NAN),
+                place,
+            }),
+        }
+    }
+
+    /// As [`Weights::numbers`], whatever the numbers are.
+    fn stored_numbers(&self, name: &str, wanted: &[usize]) -> Result<Cow<'_, [f32]>, Error> {
         let entry = self.entry(name, wanted)?;
         if let Some(Quantised { numbers, scales }) = self.quantised(name) {
             let columns = wanted.last().copied().unwrap_or(1).max(1);
@@ -596,11 +653,13 @@ impl Weights {
     }
 }
 
-/// The first file of the weights in `folder`.
-fn find(folder: &Path) -> Result<PathBuf, Error> {
-    let mut paths = files::WEIGHTS.iter().map(|name| folder.join(name));
-    if let Some(path) = paths.find(|path| path.is_file()) {
-        return Ok(path);
+/// The first files of the weights in `folder`, one for each format that is there, in the order in which
+/// they are tried.
+fn find(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+    let paths = files::WEIGHTS.iter().map(|name| folder.join(name));
+    let paths: Vec<PathBuf> = paths.filter(|path| path.is_file()).collect();
+    if !paths.is_empty() {
+        return Ok(paths);
     }
     // TensorFlow's own releases call the checkpoint after the model or the step.
     let listed = std::fs::read_dir(folder).into_iter().flatten();
@@ -610,7 +669,7 @@ fn find(folder: &Path) -> Result<PathBuf, Error> {
         .collect();
     indices.sort();
     match indices.as_slice() {
-        [index] => return Ok(index.clone()),
+        [index] => return Ok(vec![index.clone()]),
         [first, second, ..] => {
             return Err(Error::SeveralCheckpoints {
                 first: first.clone(),
@@ -619,23 +678,39 @@ fn find(folder: &Path) -> Result<PathBuf, Error> {
         }
         [] => {}
     }
-    Err(Error::MissingFile {
+    Err(missing(folder))
+}
+
+/// That there are no weights in `folder`.
+fn missing(folder: &Path) -> Error {
+    Error::MissingFile {
         folder: folder.to_owned(),
         wanted: "model.safetensors, pytorch_model.bin, flax_model.msgpack, tf_model.h5 or model.ckpt.index",
         found: files::listing(folder),
-    })
+    }
 }
 
 /// What the scale of a matrix adds to its name.
 pub(super) const SCALE: &str = ".scale";
 
-/// Old checkpoints call the weights of a layer norm gamma and beta.
+/// What wrappers of PyTorch put before the name of every tensor: `DataParallel` and `torch.compile`.
+const WRAPPERS: [&str; 2] = ["module.", "_orig_mod."];
+
+/// Names without what wrappers put before them. Old checkpoints call the weights of a layer norm gamma
+/// and beta.
 fn with_today_names(
     entries: BTreeMap<String, Entry>,
     path: &Path,
 ) -> Result<BTreeMap<String, Entry>, Error> {
     let mut renamed = BTreeMap::new();
     for (name, entry) in entries {
+        let mut name = name.as_str();
+        while let Some(inner) = WRAPPERS
+            .iter()
+            .find_map(|wrapper| name.strip_prefix(wrapper))
+        {
+            name = inner;
+        }
         let today = name
             .strip_suffix("LayerNorm.gamma")
             .map(|before| format!("{before}LayerNorm.weight"))
@@ -643,7 +718,12 @@ fn with_today_names(
                 name.strip_suffix("LayerNorm.beta")
                     .map(|before| format!("{before}LayerNorm.bias"))
             });
-        add(&mut renamed, today.unwrap_or(name), entry).map_err(|what| Error::Damaged {
+        add(
+            &mut renamed,
+            today.unwrap_or_else(|| name.to_owned()),
+            entry,
+        )
+        .map_err(|what| Error::Damaged {
             path: path.to_owned(),
             what,
         })?;

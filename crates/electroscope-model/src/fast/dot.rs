@@ -84,6 +84,16 @@ impl Dot {
         None
     }
 
+    /// Whether they are those of AVX-512, sixteen lanes at a time.
+    pub(super) fn is_wide(self) -> bool {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Which::Wide => true,
+            #[cfg(target_arch = "x86_64")]
+            Which::Narrow => false,
+        }
+    }
+
     /// What the instructions are called.
     pub(super) fn instructions(self) -> &'static str {
         match self.0 {

@@ -192,7 +192,11 @@ impl<'a> Rows<'a> {
                 .quantised(&weight)
                 .filter(|_| weights.shape(&weight) == Some(&shape));
             rows.layers.push(match eight {
-                Some(eight) => Carried::Eight(eight),
+                // Where a scale is not finite, the error of `numbers` says so.
+                Some(eight) if eight.scales.iter().all(|scale| scale.is_finite()) => {
+                    Carried::Eight(eight)
+                }
+                Some(_) => Carried::Floats(weights.numbers(&weight, &shape)?),
                 None => Carried::Floats(weights.numbers(&weight, &shape)?),
             });
         }

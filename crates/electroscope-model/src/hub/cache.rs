@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::client::HUB_WEIGHTS;
 use super::{Fetched, HubSettings};
 use crate::checkpoint::files;
+use crate::described;
 use crate::family::Family;
 use crate::task::Task;
 
@@ -80,7 +81,8 @@ fn in_cache(settings: &HubSettings) -> Vec<(CachedModel, String)> {
             };
             let found = cached_snapshot(&id, "main", settings).or_else(any)?;
             let config = std::fs::read(found.folder.join(files::CONFIG)).ok()?;
-            let config: serde_json::Value = serde_json::from_slice(&config).ok()?;
+            let config = described::without_mark(&config);
+            let config: serde_json::Value = serde_json::from_slice(config).ok()?;
             let text = |at: &str| config.pointer(at).and_then(|value| value.as_str());
             // Some early checkpoints name their class alone.
             let kind = text("/model_type").unwrap_or_default();

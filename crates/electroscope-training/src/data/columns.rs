@@ -227,7 +227,7 @@ impl Layout {
     /// By the first word of a file.
     fn plain(lines: &Lines, line: &str, column: Column) -> Result<Layout, Error> {
         let has_tabs = line.contains('\t');
-        let columns = fields(line, has_tabs).len();
+        let columns = fields(line, has_tabs, 1).len();
         let tag = match column {
             Column::Usual => columns - 1,
             Column::Number(number) => number.get() - 1,
@@ -285,7 +285,7 @@ impl Layout {
                 if line.starts_with('#') {
                     return Ok(Line::Nothing);
                 }
-                let fields = fields(line, true);
+                let fields = fields(line, true, UNIVERSAL);
                 let is_word = (fields.first()).is_some_and(|id| !id.contains(['-', '.']));
                 if fields.len() == UNIVERSAL && !is_word {
                     return Ok(Line::Nothing);
@@ -303,7 +303,7 @@ impl Layout {
                 if line.starts_with(DOCUMENT) {
                     return Ok(Line::End);
                 }
-                let fields = fields(line, has_tabs);
+                let fields = fields(line, has_tabs, columns);
                 if begins && is_comment(&fields, columns) {
                     return Ok(Line::Nothing);
                 }
@@ -334,12 +334,17 @@ impl Layout {
 /// What stands between the documents of a file, instead of a word.
 const DOCUMENT: &str = "-DOCSTART-";
 
-fn fields(line: &str, has_tabs: bool) -> Vec<&str> {
-    if has_tabs {
-        line.split('\t').map(str::trim_ascii).collect()
-    } else {
-        line.split_ascii_whitespace().collect()
+/// The fields of a line. Empty ones at its end that make it longer than `columns` are those of tabs that
+/// nothing comes after.
+fn fields(line: &str, has_tabs: bool, columns: usize) -> Vec<&str> {
+    if !has_tabs {
+        return line.split_ascii_whitespace().collect();
     }
+    let mut fields: Vec<&str> = line.split('\t').map(str::trim_ascii).collect();
+    while fields.len() > columns && fields.last() == Some(&"") {
+        fields.pop();
+    }
+    fields
 }
 
 /// Whether the line is a comment before a sentence. A number sign may be a word too, so it is one if
@@ -505,6 +510,15 @@ mod tests {
             "0".parse::<Column>().unwrap_err(),
         ];
         insta::assert_snapshot!(complaints.join("\n"));
+    }
+
+    #[test]
+    fn tabs_at_the_end_of_a_line_are_no_columns() {
+        for text in ["The\tO\t\nboat\tB-X\t\t\n", "The\tO\nboat\tB-X\t\n"] {
+            let data = with("a.txt", text, |path| read(path, Column::Usual).unwrap());
+            assert_eq!(data.labels, ["O", "B-X", "I-X"], "{text:?}");
+            assert_eq!(data.sentences[0].tags, [0, 1]);
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 pub mod columns;
 pub mod glue;
+mod label_table;
 mod lines;
 mod names;
 pub mod spans;
@@ -10,6 +11,8 @@ pub mod squad;
 pub mod table;
 
 use electroscope_model::Problem;
+
+pub use label_table::LabelTable;
 
 /// Texts, or pairs of texts, with labels or values.
 #[derive(Clone, Debug, PartialEq)]

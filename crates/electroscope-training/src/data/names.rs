@@ -43,6 +43,11 @@ impl Names {
         Ok(number)
     }
 
+    /// Whether a name has been seen, or is known.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.numbers.contains_key(name)
+    }
+
     /// The names by their numbers of now.
     pub(super) fn all(&self) -> &[String] {
         &self.names

@@ -211,7 +211,7 @@ impl Run<'_> {
                     watch.evaluated(&EvaluationReport {
                         step: state.step,
                         values: &scores.values,
-                        is_best,
+                        is_best: best.is_some_and(|best| worth.value > best.worth.value),
                     });
                     state.evaluations.push((state.step, worth.values.clone()));
                     if is_best {

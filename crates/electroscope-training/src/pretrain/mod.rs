@@ -507,7 +507,8 @@ impl Training {
         watch.evaluated(&EvaluationReport {
             step: self.state.step,
             values: &values,
-            is_best: telling(&evaluation.values).is_some_and(|value| value > best),
+            is_best: best.is_finite()
+                && telling(&evaluation.values).is_some_and(|value| value > best),
         });
         self.log.evaluated(&self.state, self.done(), &evaluation)?;
         self.state.evaluations.push(evaluation);

@@ -1,4 +1,5 @@
-//! PyTorch's archive: a zip file with a pickle that says which stored bytes are which tensor.
+//! PyTorch's archive: a zip file with a pickle that says which stored bytes are which tensor; and the
+//! format from before PyTorch 1.6, pickles in a row with the bytes after them.
 //!
 //! A pickle is a program. The interpreter here knows the few instructions and the few names that a
 //! dictionary of tensors needs, builds plain data from them, and can call nothing. Everything else
@@ -10,7 +11,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::rc::Rc;
 
-use super::archive;
+use super::archive::{self, Stored};
 use super::{
     Entry, LONGEST_DESCRIPTION, LONGEST_NAME, MOST_AXES, MOST_TENSORS, NumberType, add, bytes_of,
 };
@@ -19,23 +20,31 @@ use crate::Error;
 /// More values than the pickle of any checkpoint makes: a tensor takes about thirty.
 const MOST_VALUES: usize = 1 << 17;
 
+/// What a file from before PyTorch 1.6 begins with: a pickle of the number 0x1950a86a20f9469cfc6c.
+const LEGACY: &[u8] = b"\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.";
+
 /// The tensors that `data`, the whole file, holds.
 pub(super) fn entries(data: &[u8], path: &Path) -> Result<BTreeMap<String, Entry>, Error> {
+    // The two bytes before it name the version of the pickle's instructions.
+    match data.get(2..).is_some_and(|data| data.starts_with(LEGACY)) {
+        true if data.starts_with(b"\x80") => legacy_entries(data, path),
+        _ if data.starts_with(b"PK") => archive_entries(data, path),
+        _ => Err(Error::Unread {
+            path: path.to_owned(),
+            what: "it begins neither like a PyTorch archive nor like a checkpoint from before PyTorch \
+                   1.6"
+                .to_owned(),
+            remedy: "get the model as safetensors",
+        }),
+    }
+}
+
+/// Those of an archive, as PyTorch has written them since 1.6.
+fn archive_entries(data: &[u8], path: &Path) -> Result<BTreeMap<String, Entry>, Error> {
     let damaged = |what: String| Error::Damaged {
         path: path.to_owned(),
         what,
     };
-    if !data.starts_with(b"PK") {
-        // Before 1.6 PyTorch wrote several pickles in a row.
-        if data.starts_with(b"\x80\x02") {
-            return Err(Error::UnreadFormat {
-                path: path.to_owned(),
-                format: "a checkpoint from before PyTorch 1.6",
-                remedy: "load it in PyTorch and save it again, or save it as model.safetensors",
-            });
-        }
-        return Err(damaged("it does not begin like a PyTorch archive".into()));
-    }
     let files = archive::contents(data).map_err(damaged)?;
     let Some((root, program)) = files
         .iter()
@@ -57,32 +66,113 @@ pub(super) fn entries(data: &[u8], path: &Path) -> Result<BTreeMap<String, Entry
             program.len()
         )));
     }
-    let mut machine = Machine {
-        program,
-        at: 0,
-        arena: Vec::new(),
-        stack: Vec::new(),
-        marks: Vec::new(),
-        memo: BTreeMap::new(),
-    };
+    let mut machine = Machine::new(program);
     let tensors = machine
         .run()
-        .map_err(|Refusal { offset, what }| Error::Pickle {
-            path: path.to_owned(),
-            offset,
-            what,
-        })?;
+        .and_then(|result| machine.tensors(result))
+        .map_err(|refusal| refusal.of(path))?;
+    placed(tensors, path, |storage| {
+        files.get(&format!("{root}data/{storage}")).copied()
+    })
+}
 
+/// Those of a file from before PyTorch 1.6: five pickles in a row (a number to know the format by, its
+/// version, facts about the machine, the tensors, the keys of the storages), and then the storages in
+/// the order of their keys, each with the number of its elements before it.
+fn legacy_entries(data: &[u8], path: &Path) -> Result<BTreeMap<String, Entry>, Error> {
+    /// The only version that there ever was.
+    const VERSION: i64 = 1001;
+    let damaged = |what: String| Error::Damaged {
+        path: path.to_owned(),
+        what,
+    };
+    let refused = |refusal: Refusal| refusal.of(path);
+    // The pickles cannot be longer than a description may be; what comes after them are numbers.
+    let mut machine = Machine::new(data.get(..LONGEST_DESCRIPTION).unwrap_or(data));
+    machine.at = 2 + LEGACY.len();
+    let version = machine.run().map_err(refused)?;
+    match machine.arena.get(version) {
+        Some(Value::Int(VERSION)) => {}
+        _ => {
+            return Err(damaged(format!(
+                "its version is not {VERSION}, the only one of this format"
+            )));
+        }
+    }
+    let facts = machine.run().map_err(refused)?;
+    match machine.field(facts, "little_endian") {
+        Some(Value::Bool(true)) => {}
+        Some(Value::Bool(false)) => return Err(damaged("its numbers are big-endian".into())),
+        _ => {
+            return Err(damaged(
+                "it does not say in what order its bytes are".into(),
+            ));
+        }
+    }
+    machine.is_legacy = true;
+    let result = machine.run().map_err(refused)?;
+    let tensors = machine.tensors(result).map_err(refused)?;
+    let keys = machine.run().map_err(refused)?;
+    let Some(Value::List(keys)) = machine.arena.get(keys) else {
+        return Err(damaged("it has no list of storages".into()));
+    };
+    let mut at = machine.at;
+    let mut storages: BTreeMap<Rc<str>, Stored> = BTreeMap::new();
+    for &key in keys {
+        let Some(Value::Text(key)) = machine.arena.get(key) else {
+            return Err(damaged("the key of a storage is not text".into()));
+        };
+        let Some(&(numbers, count)) = machine.storages.get(key) else {
+            return Err(damaged(format!(
+                "storage {key:?} is in the list of storages, and no tensor names it"
+            )));
+        };
+        let noted = data.get(at..).and_then(|data| data.first_chunk::<8>());
+        let noted = noted.map(|noted| u64::from_le_bytes(*noted));
+        let len = count.checked_mul(numbers.size());
+        let offset = at + size_of::<u64>();
+        let end = len.and_then(|len| offset.checked_add(len));
+        let (Some(len), Some(end)) = (len, end.filter(|&end| end <= data.len())) else {
+            return Err(damaged(format!(
+                "storage {key:?} claims {count} numbers at byte {offset}, and the file has {} bytes",
+                data.len()
+            )));
+        };
+        if noted != Some(count as u64) {
+            return Err(damaged(format!(
+                "storage {key:?} has {count} numbers by its description, but {} where it begins",
+                noted.unwrap_or_default()
+            )));
+        }
+        if storages
+            .insert(Rc::clone(key), Stored { offset, len })
+            .is_some()
+        {
+            return Err(damaged(format!("it has two storages {key:?}")));
+        }
+        at = end;
+    }
+    placed(tensors, path, |storage| storages.get(storage).copied())
+}
+
+/// Where the numbers of `tensors` lie, `find` giving the bytes of a storage.
+fn placed(
+    tensors: Vec<(String, StoredTensor)>,
+    path: &Path,
+    find: impl Fn(&str) -> Option<Stored>,
+) -> Result<BTreeMap<String, Entry>, Error> {
+    let damaged = |what: String| Error::Damaged {
+        path: path.to_owned(),
+        what,
+    };
     let mut entries = BTreeMap::new();
     for (name, tensor) in tensors {
-        let stored = files
-            .get(&format!("{root}data/{}", tensor.storage))
-            .ok_or_else(|| {
-                damaged(format!(
-                    "tensor `{name}` is kept in storage {:?}, which is not in the archive",
-                    tensor.storage
-                ))
-            })?;
+        let stored = find(&tensor.storage).ok_or_else(|| {
+            damaged(format!(
+                "tensor `{name}` is kept in storage {:?}, which is not in the file",
+                tensor.storage
+            ))
+        })?;
         let size = tensor.numbers.size();
         // The byte after the last number, or nothing where the arithmetic overflows.
         let end = tensor
@@ -131,6 +221,18 @@ struct Refusal {
     what: String,
 }
 
+impl Refusal {
+    /// The error for the file at `path`.
+    fn of(self, path: &Path) -> Error {
+        let Refusal { offset, what } = self;
+        Error::Pickle {
+            path: path.to_owned(),
+            offset,
+            what,
+        }
+    }
+}
+
 /// A tensor as the pickle describes it.
 #[derive(Clone)]
 struct StoredTensor {
@@ -157,11 +259,11 @@ enum Name {
 #[derive(Clone)]
 enum Value {
     None,
-    Bool,
+    Bool(bool),
     Int(i64),
     Text(Rc<str>),
     Tuple(Vec<Id>),
-    List,
+    List(Vec<Id>),
     Dict(Vec<(Id, Id)>),
     Name(Name),
     Storage { numbers: NumberType, key: Rc<str> },
@@ -176,11 +278,32 @@ struct Machine<'a> {
     /// Stack heights.
     marks: Vec<usize>,
     memo: BTreeMap<u32, Id>,
+    /// The storages that were referred to, with their types and numbers of elements.
+    storages: BTreeMap<Rc<str>, (NumberType, usize)>,
+    /// Whether the program is from before PyTorch 1.6, where a storage may be a view of another.
+    is_legacy: bool,
 }
 
-impl Machine<'_> {
-    /// Runs the program and gives the tensors of the dictionary that it builds.
-    fn run(&mut self) -> Result<Vec<(String, StoredTensor)>, Refusal> {
+impl<'a> Machine<'a> {
+    fn new(program: &'a [u8]) -> Machine<'a> {
+        Machine {
+            program,
+            at: 0,
+            arena: Vec::new(),
+            stack: Vec::new(),
+            marks: Vec::new(),
+            memo: BTreeMap::new(),
+            storages: BTreeMap::new(),
+            is_legacy: false,
+        }
+    }
+
+    /// Runs the program up to its next stop, and gives what it made. The values of all the programs
+    /// that are run one after the other count together.
+    fn run(&mut self) -> Result<Id, Refusal> {
+        self.stack.clear();
+        self.marks.clear();
+        self.memo.clear();
         loop {
             let start = self.at;
             let opcode = self.byte()?;
@@ -198,13 +321,30 @@ impl Machine<'_> {
                 what,
             })?;
         }
+        self.stack.last().copied().ok_or_else(|| Refusal {
+            offset: self.at,
+            what: "it makes nothing".to_owned(),
+        })
+    }
+
+    /// The value of `field` in a dictionary.
+    fn field(&self, dictionary: Id, field: &str) -> Option<&Value> {
+        let Value::Dict(items) = self.arena.get(dictionary)? else {
+            return None;
+        };
+        let is_it = |key: Id| matches!(self.arena.get(key), Some(Value::Text(text)) if text.as_ref() == field);
+        let &(_, value) = items.iter().rev().find(|&&(key, _)| is_it(key))?;
+        self.arena.get(value)
+    }
+
+    /// The tensors of the dictionary that was made.
+    fn tensors(&self, result: Id) -> Result<Vec<(String, StoredTensor)>, Refusal> {
         let end = self.at;
         let refuse = |what: &str| Refusal {
             offset: end,
             what: what.to_owned(),
         };
-        let Some(Value::Dict(items)) = self.stack.last().and_then(|&top| self.arena.get(top))
-        else {
+        let Some(Value::Dict(items)) = self.arena.get(result) else {
             return Err(refuse("the result is not a dictionary"));
         };
         if items.len() > MOST_TENSORS {
@@ -234,7 +374,7 @@ impl Machine<'_> {
             0x95 => self.skip(8)?,
             b'(' => self.marks.push(self.stack.len()),
             b'N' => self.push(Value::None),
-            0x88 | 0x89 => self.push(Value::Bool),
+            0x88 | 0x89 => self.push(Value::Bool(opcode == 0x88)),
             b'J' => {
                 let number = i32::from_le_bytes(self.chunk()?);
                 self.push(Value::Int(number.into()));
@@ -291,7 +431,7 @@ impl Machine<'_> {
             }
             b')' => self.push(Value::Tuple(Vec::new())),
             b'}' => self.push(Value::Dict(Vec::new())),
-            b']' => self.push(Value::List),
+            b']' => self.push(Value::List(Vec::new())),
             b't' => {
                 let items = self.since_mark()?;
                 self.push(Value::Tuple(items));
@@ -313,12 +453,13 @@ impl Machine<'_> {
                 let items = self.since_mark()?;
                 self.set(&items)?;
             }
-            // No list holds anything that tensors need.
             b'a' => {
-                self.pop()?;
+                let item = self.pop()?;
+                self.extend(&[item])?;
             }
             b'e' => {
-                self.since_mark()?;
+                let items = self.since_mark()?;
+                self.extend(&items)?;
             }
             b'c' => {
                 let module = self.line()?;
@@ -349,13 +490,15 @@ impl Machine<'_> {
         Ok(())
     }
 
-    /// A storage: `('storage', type, key, location, count)`.
+    /// A storage: `('storage', type, key, location, count)`, and in a legacy file the view of another
+    /// storage that it is, or none.
     fn persistent(&mut self) -> Result<(), String> {
         let id = self.pop()?;
-        let storage = self.tuple(id).and_then(|items| {
-            let [tag, kind, key, ..] = items else {
+        let reference = self.tuple(id).and_then(|items| {
+            let [tag, kind, key, rest @ ..] = items else {
                 return None;
             };
+            let rest: Vec<Option<&Value>> = rest.iter().map(|&id| self.arena.get(id)).collect();
             match (
                 self.arena.get(*tag)?,
                 self.arena.get(*kind)?,
@@ -364,15 +507,31 @@ impl Machine<'_> {
                 (Value::Text(tag), Value::Name(Name::Storage(numbers)), Value::Text(key))
                     if tag.as_ref() == "storage" =>
                 {
-                    Some(Value::Storage {
-                        numbers: *numbers,
-                        key: Rc::clone(key),
-                    })
+                    let count = match rest.get(1) {
+                        Some(Some(Value::Int(count))) => usize::try_from(*count).ok(),
+                        _ => None,
+                    };
+                    let is_view = !matches!(rest.get(2), None | Some(Some(Value::None)));
+                    Some((*numbers, Rc::clone(key), count, is_view))
                 }
                 _ => None,
             }
         });
-        self.push(storage.ok_or("there is a reference to something other than a storage")?);
+        let (numbers, key, count, is_view) =
+            reference.ok_or("there is a reference to something other than a storage")?;
+        if self.is_legacy {
+            if is_view {
+                return Err(
+                    "a storage is a view of another, as PyTorch made them before 0.4".into(),
+                );
+            }
+            let count = count.ok_or("a storage does not say how many numbers it has")?;
+            let known = *(self.storages.entry(Rc::clone(&key))).or_insert((numbers, count));
+            if known != (numbers, count) {
+                return Err(format!("storage {key:?} is described in two ways"));
+            }
+        }
+        self.push(Value::Storage { numbers, key });
         Ok(())
     }
 
@@ -425,7 +584,7 @@ impl Machine<'_> {
     fn push_name(&mut self, module: &str, name: &str) -> Result<(), String> {
         let known = match (module, name) {
             ("collections", "OrderedDict") => Name::OrderedDict,
-            ("torch._utils", "_rebuild_tensor_v2") => Name::RebuildTensor,
+            ("torch._utils", "_rebuild_tensor_v2" | "_rebuild_tensor") => Name::RebuildTensor,
             ("torch._utils", "_rebuild_parameter") => Name::RebuildParameter,
             ("torch", "FloatStorage") => Name::Storage(NumberType::F32),
             ("torch", "HalfStorage") => Name::Storage(NumberType::F16),
@@ -450,6 +609,18 @@ impl Machine<'_> {
         let text = Value::Text(text.into());
         self.push(text);
         Ok(())
+    }
+
+    /// Appends to the list on top of the stack.
+    fn extend(&mut self, items: &[Id]) -> Result<(), String> {
+        let top = *self.stack.last().ok_or("a value is missing")?;
+        match self.arena.get_mut(top) {
+            Some(Value::List(list)) => {
+                list.extend_from_slice(items);
+                Ok(())
+            }
+            _ => Err("something is appended to what is not a list".into()),
+        }
     }
 
     /// Puts pairs into the dictionary on top of the stack.

@@ -21,6 +21,7 @@ use super::checkpoint::{
     Stored, check_vocabulary, config_json, vocabulary_file, write_tensors, write_tokenizer,
     write_whole,
 };
+use super::files::{limits, read_bounded};
 use super::head::{Contents, HeadCheckpoint, HeadConfig, Task};
 use super::hub::ModelChoice;
 use super::layers::ADAPTER;
@@ -497,7 +498,7 @@ const OF_NO_CONSEQUENCE: [&str; 24] = [
 impl Described {
     fn read(folder: &Path) -> Result<Described, Error> {
         let path = folder.join(CONFIG);
-        let json = std::fs::read(&path).map_err(|source| Error::Read {
+        let json = read_bounded(&path, limits::CONFIG).map_err(|source| Error::Read {
             path: path.clone(),
             source,
         })?;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
+use super::files::{limits, read_bounded};
 use super::parameters::{Head, Parameter, parameters};
 use super::weights::Weights;
 use super::{ElectraConfig, Error, Tokenizer, builtin};
@@ -60,7 +61,7 @@ impl Checkpoint {
 /// The configuration in `folder`, and its path.
 pub(super) fn config_json(folder: &Path) -> Result<(PathBuf, Vec<u8>), Error> {
     let path = folder.join("config.json");
-    match std::fs::read(&path) {
+    match read_bounded(&path, limits::CONFIG) {
         Ok(json) => Ok((path, json)),
         Err(err) if err.kind() == std::io::ErrorKind::NotFound && folder.is_dir() => {
             let found = super::listing(folder);

@@ -20,6 +20,7 @@ use sha2::{Digest, Sha256};
 
 use super::adapter;
 use super::family::Family;
+use super::files::{limits, open_regular, read_bounded, read_text_bounded};
 use super::head::Task;
 
 /// Why a hub model cannot be had.
@@ -200,15 +201,42 @@ impl ModelChoice {
                 hint,
             })
         };
-        if name == "builtin" {
-            return Ok(ModelChoice::Builtin);
-        }
         let path = Path::new(name);
-        if path.is_dir() {
+        if name != "builtin" && path.is_dir() {
             return Ok(ModelChoice::Folder(path.to_owned()));
         }
-        if path.is_file() {
+        if name != "builtin" && path.is_file() {
             return refuse("; it is a file, and the folder that it lies in is wanted");
+        }
+        ModelChoice::parse_elsewhere(name, "; there is no such folder")
+    }
+
+    /// Reads a name that was not given for the folder that the program runs in, but is kept in a file
+    /// such as the settings: a relative path is never a folder there, or a folder of somebody else's
+    /// could put its own model in the place of the one that is meant.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Name`].
+    pub fn parse_kept(name: &str) -> Result<ModelChoice, Error> {
+        if Path::new(name).is_absolute() {
+            return ModelChoice::parse(name);
+        }
+        let hint = "; a folder is kept by its whole path, for a relative one means another folder wherever the program is started";
+        ModelChoice::parse_elsewhere(name, hint)
+    }
+
+    /// Reads a name that is no folder; `no_folder` is the hint if it can be nothing else.
+    fn parse_elsewhere(name: &str, no_folder: &'static str) -> Result<ModelChoice, Error> {
+        let path = Path::new(name);
+        let refuse = |hint| {
+            Err(Error::Name {
+                name: name.to_owned(),
+                hint,
+            })
+        };
+        if name == "builtin" {
+            return Ok(ModelChoice::Builtin);
         }
         let looks_like_path = path.is_absolute()
             || name.starts_with(['.', '~'])
@@ -226,7 +254,7 @@ impl ModelChoice {
                 && !part.contains("--")
         };
         if looks_like_path || parts.len() > 2 {
-            return refuse("; there is no such folder");
+            return refuse(no_folder);
         }
         if !parts.iter().all(|part| is_part(part)) {
             return refuse("");
@@ -287,7 +315,7 @@ impl HubSettings {
         let token_path = folder("HF_TOKEN_PATH").unwrap_or_else(|| home.join("token"));
         let token = text("HF_TOKEN")
             .or_else(|| {
-                std::fs::read_to_string(token_path)
+                read_text_bounded(&token_path, limits::SETTINGS)
                     .ok()
                     .map(|token| token.trim().to_owned())
             })
@@ -451,7 +479,8 @@ pub fn fetch(
         client.download(file, &listing.sha, &folder, progress)?;
     }
     let path = settings.repo_folder(id).join("refs").join(revision);
-    let is_known = std::fs::read_to_string(&path).is_ok_and(|known| known.trim() == listing.sha);
+    let is_known =
+        read_text_bounded(&path, limits::REFERENCE).is_ok_and(|known| known.trim() == listing.sha);
     // A cache that has all there is may be one that cannot be written.
     if !is_commit(revision) && !is_known {
         let written = path
@@ -511,7 +540,7 @@ fn in_cache(settings: &HubSettings) -> Vec<(CachedModel, String)> {
                     .find_map(|commit| cached_snapshot(&id, commit, settings))
             };
             let found = cached_snapshot(&id, "main", settings).or_else(any)?;
-            let config = std::fs::read(found.folder.join("config.json")).ok()?;
+            let config = read_bounded(&found.folder.join("config.json"), limits::CONFIG).ok()?;
             let config: serde_json::Value = serde_json::from_slice(&config).ok()?;
             let text = |at: &str| config.pointer(at).and_then(|value| value.as_str());
             // Some early checkpoints name their class alone.
@@ -547,7 +576,7 @@ pub fn bytes_in(folder: &Path) -> u64 {
 ///
 /// Those of reading it.
 pub fn sha256(path: &Path) -> io::Result<String> {
-    sha256_of(File::open(path)?)
+    sha256_of(open_regular(path)?)
 }
 
 /// The SHA-256 of whatever `bytes` gives, in hexadecimal.
@@ -594,7 +623,8 @@ fn cached_snapshot(id: &str, revision: &str, settings: &HubSettings) -> Option<F
     let commit = if is_commit(revision) {
         revision.to_owned()
     } else {
-        std::fs::read_to_string(settings.repo_folder(id).join("refs").join(revision))
+        let path = settings.repo_folder(id).join("refs").join(revision);
+        read_text_bounded(&path, limits::REFERENCE)
             .ok()?
             .trim()
             .to_owned()

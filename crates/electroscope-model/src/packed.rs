@@ -11,6 +11,7 @@ use safetensors::Dtype;
 
 use super::adapter::{Learnt, config_for};
 use super::checkpoint::{Stored, write_tensors, write_whole};
+use super::files::{limits, read_bounded};
 use super::layers::ADAPTER;
 use super::parameters::{Head, Parameter, parameters};
 use super::weights::{SCALE, Weights};
@@ -28,7 +29,7 @@ pub fn pack(discriminator: &Checkpoint, generator: &Path, folder: &Path) -> Resu
         source,
     })?;
     let path = generator.join("config.json");
-    let json = std::fs::read(&path).map_err(|source| Error::Read {
+    let json = read_bounded(&path, limits::CONFIG).map_err(|source| Error::Read {
         path: path.clone(),
         source,
     })?;
@@ -84,7 +85,8 @@ pub fn pack_head(head: &HeadCheckpoint, name: &str, folder: &Path) -> Result<(),
             .to_owned(),
     })?;
     let card = from.join("README.md");
-    let card = std::fs::read(&card).map_err(|source| Error::Read { path: card, source })?;
+    let card =
+        read_bounded(&card, limits::CARD).map_err(|source| Error::Read { path: card, source })?;
     let mut parts = Vec::new();
     for Learnt {
         name,

@@ -13,6 +13,7 @@ use tokenizers::processors::bert::BertProcessing;
 use tokenizers::{AddedToken, Tokenizer as Inner};
 
 use super::Error;
+use super::files::{limits, read_bounded};
 
 /// A word piece of some text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +51,7 @@ impl Tokenizer {
     pub fn open_folder(folder: &Path) -> Result<Tokenizer, Error> {
         let read = |name: &str| {
             let path = folder.join(name);
-            std::fs::read(&path).map_err(|source| Error::Read { path, source })
+            read_bounded(&path, limits::VOCABULARY).map_err(|source| Error::Read { path, source })
         };
         let (json, vocabulary) = (folder.join("tokenizer.json"), folder.join("vocab.txt"));
         if !json.is_file() && !vocabulary.is_file() {

@@ -20,6 +20,7 @@ mod hub;
 mod models;
 mod parity;
 mod pretrain;
+mod project_folder;
 mod queue;
 mod reading;
 mod sandbox;

@@ -16,10 +16,12 @@ mod pretrain;
 mod score;
 mod shell;
 mod tag;
+mod threads;
 mod training_progress;
 mod view;
 
 use std::ffi::OsString;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -573,7 +575,18 @@ fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             };
         }
     };
-    match dispatch(cli) {
+    finish(|| dispatch(cli))
+}
+
+/// Runs `command` and gives the exit code. A panic, which its hook has printed, is a failure like any
+/// other: whoever calls the program must not take it for another of its exit codes.
+fn finish(command: impl FnOnce() -> anyhow::Result<Exit>) -> ExitCode {
+    let outcome = catch_unwind(AssertUnwindSafe(command)).unwrap_or_else(|panic| {
+        Err(anyhow::Error::msg(crate::worker::thread::panic_message(
+            &*panic,
+        )))
+    });
+    match outcome {
         Ok(code) => exit(code),
         Err(err) if is_broken_pipe(&err) => exit(Exit::Clean),
         Err(err) => {
@@ -625,6 +638,20 @@ mod tests {
     #[test]
     fn the_arguments_are_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_panic_is_a_failure() {
+        let code = |command: fn() -> anyhow::Result<Exit>| format!("{:?}", finish(command));
+        let failed = code(|| anyhow::bail!("as asked"));
+        assert_eq!(code(|| panic!("as asked")), failed);
+        assert_eq!(failed, format!("{:?}", ExitCode::from(2)));
+        // On the threads that compute too.
+        let on_another = || {
+            rayon::scope(|threads| threads.spawn(|_| panic!("as asked")));
+            Ok(Exit::Clean)
+        };
+        assert_eq!(code(on_another), failed);
     }
 
     #[test]

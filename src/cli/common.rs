@@ -1,5 +1,6 @@
 //! What the commands share: settings in force, documents from the disk, a model from its name.
 
+use std::collections::BTreeSet;
 use std::io::{self, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -7,14 +8,14 @@ use std::sync::Arc;
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::{ColorChoice, Global, LanguageChoice};
+use super::{ColorChoice, Global, LanguageChoice, threads};
 use crate::report;
 use crate::report::theme::{ColorFacts, Theme};
 use crate::settings::{FileSettings, Paths};
 use crate::worker::finder::prose_files;
 use electroscope_analysis::Engine;
-use electroscope_model::ModelChoice;
 use electroscope_model::hub;
+use electroscope_model::model_choice::{ModelChoice, NameError};
 use electroscope_model::{self as model, Checkpoint};
 use electroscope_text::{Document, Language};
 
@@ -57,10 +58,14 @@ const MOST_THREADS: usize = 1024;
 /// The settings in force: flags and variables laid over the file.
 #[derive(Clone, Debug)]
 pub(super) struct InForce {
-    /// The settings file, whether or not it exists.
-    pub(super) config: PathBuf,
+    /// The settings file, whether or not it exists; none where there is no home.
+    pub(super) config: Option<PathBuf>,
     pub(super) file: FileSettings,
     pub(super) model: String,
+    /// Whether the model's name is from the settings file.
+    pub(super) model_is_kept: bool,
+    /// Names of heads that are from the settings file, or kept from the last run.
+    pub(super) kept_heads: BTreeSet<String>,
     pub(super) revision: Option<String>,
     pub(super) device: String,
     pub(super) precision: String,
@@ -71,15 +76,18 @@ pub(super) struct InForce {
 impl InForce {
     /// Reads the settings file and lays `global` over it; starts the log and the threads.
     pub(super) fn new(global: &Global) -> anyhow::Result<InForce> {
-        let config = global.config.clone().unwrap_or_else(|| Paths::new().config);
-        let file = FileSettings::read(&config, global.config.is_some())?;
+        let config = global.config.clone().or_else(|| Paths::new().config);
+        let file = match &config {
+            Some(config) => FileSettings::read(config, global.config.is_some())?,
+            None => FileSettings::default(),
+        };
         let color = match (global.color, file.color.as_deref()) {
             (Some(color), _) => color,
             (None, None) => ColorChoice::Auto,
             (None, Some(word)) => clap::ValueEnum::from_str(word, true).map_err(|_| {
                 anyhow::anyhow!(
                     "the settings file {} sets color to {word:?}; it must be auto, always or never",
-                    config.display()
+                    config.as_deref().unwrap_or(Path::new("")).display()
                 )
             })?,
         };
@@ -88,13 +96,20 @@ impl InForce {
                 (1..=MOST_THREADS).contains(&threads),
                 "cannot compute with {threads} threads; it must be a number from 1 to {MOST_THREADS}"
             );
-            // A pool that is there already has the right size: it was made by an earlier call.
-            let _ = rayon::ThreadPoolBuilder::new()
-                .num_threads(threads)
-                .build_global();
         }
         start_log(global)?;
+        if let Some(note) = threads::start(global.threads.or(file.threads))? {
+            remark(global, &note);
+        }
+        let typed = global.head.as_ref();
+        let kept_heads = file.heads.chosen.values();
+        // The lens of errors takes the head that the settings call so.
+        let errors = file.heads.named.keys().filter(|name| *name == "errors");
+        let kept_heads = kept_heads.chain(errors);
+        let kept_heads = kept_heads.filter(|name| Some(*name) != typed).cloned();
         let in_force = InForce {
+            model_is_kept: global.model.is_none(),
+            kept_heads: kept_heads.collect(),
             model: global
                 .model
                 .clone()
@@ -120,6 +135,19 @@ impl InForce {
         Ok(in_force)
     }
 
+    /// What the model's name means.
+    pub(super) fn model_choice(&self) -> Result<ModelChoice, NameError> {
+        match self.model_is_kept {
+            true => ModelChoice::parse_kept(&self.model),
+            false => ModelChoice::parse(&self.model),
+        }
+    }
+
+    /// Whether this name of a head was kept in a file, so that it cannot be that of a relative folder.
+    pub(super) fn is_kept(&self, head: &str) -> bool {
+        self.kept_heads.contains(head)
+    }
+
     /// The threshold for this model: what was typed, else what was calibrated for the model, else
     /// what was set for all, else the model's own, else one half.
     pub(super) fn threshold(&self, typed: Option<f32>, own: Option<f32>) -> f32 {
@@ -134,7 +162,7 @@ impl InForce {
     /// The name that a calibrated threshold is kept under: that of the model, or where it is a folder
     /// the whole path, since the same words may name another folder from elsewhere.
     pub(super) fn threshold_key(&self) -> String {
-        match ModelChoice::parse(&self.model) {
+        match self.model_choice() {
             Ok(ModelChoice::Folder(folder)) => std::fs::canonicalize(folder)
                 .ok()
                 .and_then(|folder| folder.to_str().map(str::to_owned))
@@ -353,6 +381,16 @@ fn too_long() -> io::Error {
     ))
 }
 
+/// The columns of the terminal that standard output is, else 80. The system is asked; crossterm would
+/// run the program `tput` where it does not know.
+pub(super) fn terminal_width() -> u16 {
+    const USUAL: u16 = 80;
+    terminal_size::terminal_size_of(io::stdout())
+        .map(|(terminal_size::Width(width), _)| width)
+        .filter(|width| *width > 0)
+        .unwrap_or(USUAL)
+}
+
 /// Lets Ctrl-C end the process at once with exit code 130.
 pub(super) fn exit_on_interrupt() -> anyhow::Result<()> {
     let always = Arc::new(std::sync::atomic::AtomicBool::new(true));
@@ -439,7 +477,7 @@ fn open(
     in_force: &InForce,
     fetch: &mut dyn FnMut(&str) -> Result<hub::Fetched, hub::Error>,
 ) -> anyhow::Result<(Checkpoint, Option<String>)> {
-    match ModelChoice::parse(&in_force.model)? {
+    match in_force.model_choice()? {
         ModelChoice::Builtin => Ok((Checkpoint::builtin()?, None)),
         ModelChoice::Folder(folder) => Ok((Checkpoint::open(&folder)?, None)),
         ModelChoice::Hub(id) => {

@@ -552,6 +552,7 @@ fn train(
     }
     let from = InForce {
         model: args.from.clone(),
+        model_is_kept: false,
         ..in_force.clone()
     };
     let (base, revision) = common::checkpoint(global, &from)?;

@@ -19,6 +19,7 @@ use crate::worker::inference::ModelSummary;
 use electroscope_analysis::{
     Engine, HeadChoice, HeadReader, HeadSource, HeadSummary, Mistakes, ReadError,
 };
+use electroscope_model::bounded_read::{limits, read_bounded};
 use electroscope_model::hub::{self, CachedHead, HubSettings};
 use electroscope_model::model_choice::{ModelChoice, NameError};
 use electroscope_model::{
@@ -48,13 +49,18 @@ enum Place {
 /// settings, a known name, any other folder, a hub id.
 pub(super) fn resolve(in_force: &InForce, asked: &str) -> anyhow::Result<Resolved> {
     // A folder that holds no checkpoint does not take a name away, as one of data might.
-    let named = match holds_checkpoint(Path::new(asked)) {
+    let is_kept = in_force.is_kept(asked);
+    let named = match !is_kept && holds_checkpoint(Path::new(asked)) {
         true => None,
         false => named_heads(in_force)?.find(|(name, _)| name == asked),
     };
     let named = named.map(|(_, head)| head);
     let model = named.as_ref().map_or(asked, |head| head.model.as_str());
-    let place = match ModelChoice::parse(model) {
+    let choice = match is_kept || named.is_some() {
+        true => ModelChoice::parse_kept(model),
+        false => ModelChoice::parse(model),
+    };
+    let place = match choice {
         _ if model.starts_with(BUILTIN_PREFIX) => match BuiltinHead::find(model) {
             Some(head) => Place::Builtin(head),
             None => bail!(no_builtin(model)),
@@ -428,7 +434,7 @@ fn open_for_screen(
     step(format!("opening {choice}"));
     let resolved = resolve(in_force, choice)?;
     // On the screen a revision belongs to the discriminator, unless that can have none.
-    let is_free = !matches!(ModelChoice::parse(&in_force.model), Ok(ModelChoice::Hub(_)));
+    let is_free = !matches!(in_force.model_choice(), Ok(ModelChoice::Hub(_)));
     let typed = global.head.as_deref() == Some(choice) && is_free;
     let revision = global.revision.as_deref().filter(|_| typed);
     let settings = common::hub_settings(global, in_force.offline);
@@ -795,7 +801,12 @@ impl Listed {
                 is_for_pairs: false,
             });
         }
-        let (folder, bytes, revision, class) = match ModelChoice::parse(id) {
+        // Only a name that was typed may be that of a relative folder.
+        let choice = match head.is_none() && is_set {
+            true => ModelChoice::parse(id),
+            false => ModelChoice::parse_kept(id),
+        };
+        let (folder, bytes, revision, class) = match choice {
             Ok(ModelChoice::Folder(folder)) => {
                 let bytes = hub::bytes_in(&folder);
                 let class = class_in(&folder);
@@ -869,7 +880,7 @@ pub(super) fn is_head(folder: &Path) -> bool {
 
 /// The class that the configuration in `folder` names.
 fn class_in(folder: &Path) -> Option<String> {
-    let config = std::fs::read(folder.join("config.json")).ok()?;
+    let config = read_bounded(&folder.join("config.json"), limits::CONFIG).ok()?;
     let config = config.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&config);
     let config: serde_json::Value = serde_json::from_slice(config).ok()?;
     let class = config.pointer("/architectures/0")?.as_str()?;
@@ -913,7 +924,7 @@ pub(super) fn output(in_force: &InForce, args: &HeadArgs) -> anyhow::Result<(Hea
         HeadFormat::Compact
     });
     // Where there is no terminal to ask, as many columns as people like to read.
-    let width = crossterm::terminal::size().map_or(100, |(width, _)| width);
+    let width = common::terminal_width();
     let looks = Looks {
         theme: in_force.theme(None)?,
         width,

@@ -12,6 +12,7 @@ use super::heads::{self, Listed, Resolved};
 use super::{Exit, Global, ModelCommand};
 use electroscope_analysis::HeadChoice;
 use electroscope_model::ModelChoice;
+use electroscope_model::bounded_read::{limits, read_bounded, read_text_bounded};
 use electroscope_model::fast::FastDiscriminator;
 use electroscope_model::hub;
 use electroscope_model::names::{Head, parameters};
@@ -162,7 +163,8 @@ pub(super) fn open_generator(
     discriminator: &ElectraConfig,
 ) -> anyhow::Result<(ElectraConfig, Weights)> {
     let path = folder.join("config.json");
-    let json = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let json = read_bounded(&path, limits::CONFIG)
+        .with_context(|| format!("cannot read {}", path.display()))?;
     let config = ElectraConfig::parse(&json, &path)?;
     let (found, wanted) = (config.vocab_size, discriminator.vocab_size);
     anyhow::ensure!(
@@ -252,7 +254,7 @@ fn list(global: &Global, in_force: &InForce, as_json: bool) -> anyhow::Result<Ex
         architecture: Some(model.architecture),
     }));
     let configured = &in_force.model;
-    match ModelChoice::parse(configured) {
+    match in_force.model_choice() {
         // A folder goes before a cached model of the same name.
         Ok(ModelChoice::Folder(folder)) => {
             rows.retain(|row| row.id != *configured);
@@ -410,8 +412,9 @@ fn info(
     let mut in_force = in_force.clone();
     if let Some(id) = id {
         in_force.model = id.to_owned();
+        in_force.model_is_kept = false;
     }
-    let (folder, revision) = match ModelChoice::parse(&in_force.model)? {
+    let (folder, revision) = match in_force.model_choice()? {
         ModelChoice::Builtin => (None, None),
         ModelChoice::Folder(folder) => (Some(folder), None),
         ModelChoice::Hub(id) => {
@@ -435,7 +438,9 @@ fn info(
     }
     let config = &checkpoint.config;
     let card = match &checkpoint.folder {
-        Some(folder) => std::fs::read_to_string(folder.join("README.md")).unwrap_or_default(),
+        Some(folder) => {
+            read_text_bounded(&folder.join("README.md"), limits::CARD).unwrap_or_default()
+        }
         None => model::BUILTIN_CARD.to_owned(),
     };
     let licence = licence(&card);
@@ -590,7 +595,7 @@ fn head_info(
         Some(head) => (head.card.to_owned(), carried_files(&head.files())?),
         None => {
             let folder = folder.unwrap_or(Path::new(""));
-            let card = std::fs::read_to_string(folder.join("README.md"));
+            let card = read_text_bounded(&folder.join("README.md"), limits::CARD);
             (
                 card.unwrap_or_default(),
                 files(folder, &checkpoint.weights)?,

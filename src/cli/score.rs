@@ -33,7 +33,7 @@ pub(super) fn run(global: &Global, args: &ScoreArgs) -> anyhow::Result<Exit> {
         Format::Compact
     });
     // Where there is no terminal to ask, as many columns as people like to read.
-    let width = crossterm::terminal::size().map_or(100, |(width, _)| width);
+    let width = common::terminal_width();
     let looks = Looks {
         theme: in_force.theme(None)?,
         width,
@@ -176,7 +176,8 @@ fn calibrate(
         all.len()
     );
     let threshold = threshold_for(&mut all, args.false_alarms);
-    settings::save_threshold(&in_force.config, &in_force.threshold_key(), threshold)?;
+    let config = in_force.config.as_deref().ok_or(settings::Error::NoHome)?;
+    settings::save_threshold(config, &in_force.threshold_key(), threshold)?;
     common::remark(
         global,
         &format!(
@@ -184,7 +185,7 @@ fn calibrate(
             in_force.model,
             all.iter().filter(|&&p| p >= threshold).count(),
             all.len(),
-            in_force.config.display()
+            config.display()
         ),
     );
     Ok(Exit::Clean)

@@ -44,7 +44,12 @@ pub(super) fn paths(global: &Global, example: bool) -> anyhow::Result<Exit> {
         return Ok(Exit::Clean);
     }
     let paths = Paths::new();
-    let config = global.config.as_deref().unwrap_or(&paths.config);
+    let config = global.config.as_deref().or(paths.config.as_deref());
+    let shown = |path: Option<&Path>| {
+        path.map_or("none (there is no home folder)".to_owned(), |path| {
+            path.display().to_string()
+        })
+    };
     let hub = common::hub_settings(global, false);
     let log = global
         .log
@@ -52,8 +57,8 @@ pub(super) fn paths(global: &Global, example: bool) -> anyhow::Result<Exit> {
         .map_or("none (see --log)".to_owned(), |path| {
             path.display().to_string()
         });
-    writeln!(out, "settings  {}", config.display())?;
-    writeln!(out, "state     {}", paths.state.display())?;
+    writeln!(out, "settings  {}", shown(config))?;
+    writeln!(out, "state     {}", shown(paths.state.as_deref()))?;
     writeln!(out, "models    {}", hub.cache.display())?;
     writeln!(out, "log       {log}")?;
     Ok(Exit::Clean)

@@ -16,6 +16,7 @@ use crate::ui::state::{Memory, Opening};
 use crate::worker::heads::{Loader, Reader};
 use crate::worker::inference::{Lens, ModelSummary};
 use electroscope_analysis::{HeadChoice, HeadSummary, Task};
+use electroscope_model::bounded_read::{limits, read_text_bounded};
 use electroscope_model::{BuiltinHead, Encoders};
 use electroscope_text::Language;
 
@@ -29,12 +30,14 @@ pub(super) fn run(global: &Global, args: &ViewArgs) -> anyhow::Result<Exit> {
     if global.verbose > 0 && global.log.is_none() {
         // Standard error is the screen.
         let folder = Paths::new().state;
+        let folder =
+            folder.context("there is no home folder to keep a log in; name a file with --log")?;
         std::fs::create_dir_all(&folder)
             .with_context(|| format!("cannot make the folder {}", folder.display()))?;
         global.log = Some(folder.join("electroscope.log"));
     }
-    let in_force = InForce::new(&global)?;
-    let opening = opening(&in_force, args)?;
+    let mut in_force = InForce::new(&global)?;
+    let opening = opening(&mut in_force, args)?;
 
     let threshold = in_force.threshold(args.threshold, None);
     tracing::debug!(threshold, ?opening, "opening the screen");
@@ -78,7 +81,7 @@ pub(super) fn run(global: &Global, args: &ViewArgs) -> anyhow::Result<Exit> {
 }
 
 /// What the screen begins with.
-fn opening(in_force: &InForce, args: &ViewArgs) -> anyhow::Result<Opening> {
+fn opening(in_force: &mut InForce, args: &ViewArgs) -> anyhow::Result<Opening> {
     let theme = in_force.theme(args.theme.as_deref())?;
     let mut opening = Opening {
         files: Vec::new(),
@@ -137,21 +140,24 @@ impl Loader for Shelf {
     }
 }
 
-/// Where the screen keeps what it remembers.
-fn memory_file() -> PathBuf {
-    Paths::new().state.join("screen.toml")
+/// Where the screen keeps what it remembers, if there is a home.
+fn memory_file() -> Option<PathBuf> {
+    Some(Paths::new().state?.join("screen.toml"))
 }
 
 /// What was kept from the last run, nothing if that cannot be read, for it is no loss; heads that
 /// were never chosen on the screen are those of the settings, or the built-in ones.
-fn recall(in_force: &InForce) -> Memory {
-    let text = std::fs::read_to_string(memory_file()).unwrap_or_default();
+fn recall(in_force: &mut InForce) -> Memory {
+    let text = memory_file()
+        .and_then(|path| read_text_bounded(&path, limits::SETTINGS).ok())
+        .unwrap_or_default();
     let mut memory: Memory = toml::from_str(&text).unwrap_or_else(|err| {
         tracing::warn!(%err, "what was kept from the last run is not understood");
         Memory::default()
     });
     for task in Task::ALL {
         let kept = memory.head_mut(task);
+        in_force.kept_heads.extend(kept.clone());
         if kept.is_none() {
             let set = in_force.file.heads.chosen.get(&task).cloned();
             *kept = set.or_else(|| Some(BuiltinHead::usual(task)?.id()));
@@ -160,10 +166,21 @@ fn recall(in_force: &InForce) -> Memory {
     memory
 }
 
-/// Keeps `memory` for the next run.
+/// Keeps `memory` for the next run, where there is a home. A folder is kept by its whole path: the next
+/// run may be elsewhere.
 fn remember(memory: &Memory) {
-    let path = memory_file();
-    let kept = toml::to_string(memory)
+    let Some(path) = memory_file() else { return };
+    let mut memory = memory.clone();
+    for task in Task::ALL {
+        if let Some(head) = memory.head_mut(task)
+            && Path::new(head.as_str()).is_dir()
+            && let Ok(folder) = std::path::absolute(head.as_str())
+            && let Some(folder) = folder.to_str()
+        {
+            *head = folder.to_owned();
+        }
+    }
+    let kept = toml::to_string(&memory)
         .map_err(io::Error::other)
         .and_then(|text| {
             if let Some(folder) = path.parent() {

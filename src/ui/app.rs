@@ -7,6 +7,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crossterm::event::{Event, KeyCode, KeyEventKind, KeyModifiers};
 use crossterm::terminal::{BeginSynchronizedUpdate, Clear, ClearType, EndSynchronizedUpdate};
 use crossterm::{clipboard::CopyToClipboard, event, execute};
 use ratatui::backend::{Backend, CrosstermBackend};
@@ -17,6 +18,7 @@ use crate::worker::finder::Finder;
 use crate::worker::heads::{Heads, Loader};
 use crate::worker::inference::{Inference, Lens, ModelSummary, Scorer};
 use crate::worker::pipe;
+use crate::worker::thread;
 
 use super::editor;
 use super::message::{Effect, Message, Purpose};
@@ -30,6 +32,13 @@ const TICK: Duration = Duration::from_millis(100);
 
 /// Between two frames at least, however much happens.
 const FRAME: Duration = Duration::from_millis(16);
+
+/// Messages are taken in for this long at most before the next frame, however many wait: a reader must
+/// see that something happens, and keys among them be answered.
+const BURST: Duration = Duration::from_millis(250);
+
+/// How long the drawing thread may take to answer a request to end.
+const ANSWER: Duration = Duration::from_secs(2);
 
 /// How soon the input thread notices that it is to leave the keyboard alone.
 const INPUT_POLL: Duration = Duration::from_millis(100);
@@ -57,7 +66,8 @@ pub fn run<S: Scorer + 'static>(
 ) -> io::Result<u8> {
     let (sender, inbox) = mpsc::channel();
     // Before the terminal is ours: a signal must never find it taken and nobody listening.
-    let signals = Signals::spawn(sender.clone())?;
+    let ending = Ending::new(sender.clone());
+    let signals = Signals::spawn(sender.clone(), ending.clone())?;
     let _guard = Guard;
     terminal::take(true)?;
     let mut terminal = Terminal::new(CrosstermBackend::new(stdout()))?;
@@ -66,7 +76,8 @@ pub fn run<S: Scorer + 'static>(
     // The first frame before anything else: whatever takes time comes after it.
     draw(&mut terminal, &state)?;
 
-    let input = Input::spawn(sender.clone())?;
+    let input = Input::spawn(sender.clone(), ending.clone())?;
+    watch_for_hangup(ending)?;
     let files = Files::spawn({
         let sender = sender.clone();
         move |event| drop(sender.send(Message::File(event)))
@@ -100,7 +111,7 @@ pub fn run<S: Scorer + 'static>(
         draw,
         &mut |effect, terminal| world.perform(effect, terminal),
     )?;
-    // Before the threads are waited for: they may be in the middle of a window.
+    // Before a moment is waited for the threads: they may be in the middle of a window.
     terminal::give_back();
     Ok(code)
 }
@@ -156,6 +167,9 @@ fn run_until_quit<B: Backend>(
                 }
                 if let Some(code) = state.quit {
                     return Ok(code);
+                }
+                if drawn.elapsed() > BURST {
+                    break;
                 }
             }
             let left = FRAME.saturating_sub(drawn.elapsed());
@@ -254,11 +268,11 @@ impl World {
             command.stdin(keyboard);
         }
         self.input.pause();
-        self.signals.ignore_interrupt(true);
+        self.signals.editor_runs(true);
         terminal::give_back();
         let status = command.status();
         terminal::take(self.mouse)?;
-        self.signals.ignore_interrupt(false);
+        self.signals.editor_runs(false);
         self.input.resume();
         paint_anew(terminal)?;
         Ok(match status {
@@ -289,36 +303,29 @@ struct GateState {
     paused: bool,
     /// The thread has understood that.
     waiting: bool,
+    /// The thread has ended, so nobody reads the keyboard any more.
+    ended: bool,
 }
 
 impl Input {
-    fn spawn(sender: Sender<Message>) -> io::Result<Input> {
+    fn spawn(sender: Sender<Message>, ending: Ending) -> io::Result<Input> {
         let gate = Arc::new(Gate::default());
-        let inner = Arc::clone(&gate);
-        std::thread::Builder::new()
-            .name("input".into())
-            .spawn(move || {
-                loop {
-                    inner.pass();
-                    let event = match event::poll(INPUT_POLL) {
-                        Ok(true) => event::read(),
-                        Ok(false) => continue,
-                        Err(err) => Err(err),
-                    };
-                    let message = match event {
-                        Ok(event) => Message::Terminal(event),
-                        Err(err) => {
-                            // The terminal is gone.
-                            tracing::error!(%err, "cannot read from the terminal");
-                            Message::End(1)
-                        }
-                    };
-                    let is_end = matches!(message, Message::End(_));
-                    if sender.send(message).is_err() || is_end {
-                        return;
-                    }
-                }
-            })?;
+        let body = {
+            let (gate, ending) = (Arc::clone(&gate), ending.clone());
+            move || {
+                read_terminal(&gate, &sender, &ending);
+                gate.end();
+            }
+        };
+        let failed = {
+            let gate = Arc::clone(&gate);
+            move |_| {
+                gate.end();
+                // A screen that hears no key is of no use. Why is in the log.
+                ending.ask_once(2);
+            }
+        };
+        thread::spawn("input", body, failed)?;
         Ok(Input { gate })
     }
 
@@ -326,7 +333,7 @@ impl Input {
     fn pause(&self) {
         let mut state = self.gate.lock();
         state.paused = true;
-        while !state.waiting {
+        while !state.waiting && !state.ended {
             state = self
                 .gate
                 .changed
@@ -341,7 +348,112 @@ impl Input {
     }
 }
 
+/// Passes on what comes from the terminal, until it is gone or nobody listens.
+fn read_terminal(gate: &Gate, sender: &Sender<Message>, ending: &Ending) {
+    loop {
+        gate.pass();
+        let event = match event::poll(INPUT_POLL) {
+            Ok(true) => event::read(),
+            Ok(false) => continue,
+            Err(err) => Err(err),
+        };
+        let event = match event {
+            Ok(event) => event,
+            Err(err) => {
+                // The terminal is gone.
+                tracing::error!(%err, "cannot read from the terminal");
+                return ending.ask_once(1);
+            }
+        };
+        // In raw mode Ctrl-C is a key, which a drawing thread that is stuck would never come to.
+        if is_interrupt(&event) {
+            ending.ask(128 + SIGINT as u8);
+        }
+        if sender.send(Message::Terminal(event)).is_err() {
+            return;
+        }
+    }
+}
+
+/// Whether this is Ctrl-C, which ends the program wherever it is typed.
+fn is_interrupt(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::Key(key) if key.kind == KeyEventKind::Press
+            && key.code == KeyCode::Char('c')
+            && key.modifiers == KeyModifiers::CONTROL
+    )
+}
+
+/// Ends the program when the terminal is gone. Not left to the input thread: crossterm takes the end of
+/// the keyboard's input for a reason to read again, at once and for ever.
+fn watch_for_hangup(ending: Ending) -> io::Result<()> {
+    let body = move || {
+        if terminal::wait_for_hangup() {
+            ending.ask_once(128 + SIGHUP as u8);
+        }
+    };
+    thread::spawn("hangup", body, |_| {}).map(drop)
+}
+
+/// Requests from outside to end the program, and what happens when they are not answered.
+#[derive(Clone)]
+struct Ending {
+    sender: Sender<Message>,
+    /// Whether one is under way.
+    asked: Arc<AtomicBool>,
+    /// Whether the terminal is the editor's, until which is closed the drawing thread cannot answer.
+    editor_runs: Arc<AtomicBool>,
+}
+
+impl Ending {
+    fn new(sender: Sender<Message>) -> Ending {
+        Ending {
+            sender,
+            asked: Arc::default(),
+            editor_runs: Arc::default(),
+        }
+    }
+
+    /// Asks the drawing thread to end the program with `code`. If that has been asked before, or is
+    /// not answered in time, the terminal is given back and the program ended from here.
+    fn ask(&self, code: u8) {
+        if self.asked.swap(true, Ordering::SeqCst) {
+            end_at_once(code);
+        }
+        let _ = self.sender.send(Message::End(code));
+        if self.editor_runs.load(Ordering::SeqCst) {
+            return;
+        }
+        let timer = move || {
+            std::thread::sleep(ANSWER);
+            tracing::error!("the drawing thread does not answer");
+            end_at_once(code);
+        };
+        // Without a thread it takes a second request.
+        let _ = thread::spawn("ending", timer, |_| {});
+    }
+
+    /// The same, unless the end is under way already.
+    fn ask_once(&self, code: u8) {
+        if !self.asked.load(Ordering::SeqCst) {
+            self.ask(code);
+        }
+    }
+}
+
+/// Ends the program without asking anybody; the terminal is given back as far as that can be done.
+fn end_at_once(code: u8) -> ! {
+    terminal::restore();
+    signal_hook::low_level::exit(i32::from(code))
+}
+
 impl Gate {
+    fn end(&self) {
+        self.lock().ended = true;
+        self.changed.notify_all();
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, GateState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -363,35 +475,30 @@ impl Gate {
 
 /// The thread that hears signals.
 struct Signals {
-    ignore_interrupt: Arc<AtomicBool>,
+    editor_runs: Arc<AtomicBool>,
 }
 
 impl Signals {
-    fn spawn(sender: Sender<Message>) -> io::Result<Signals> {
+    fn spawn(sender: Sender<Message>, ending: Ending) -> io::Result<Signals> {
         let mut signals = signal_hook::iterator::Signals::new([SIGTERM, SIGHUP, SIGINT, SIGTSTP])?;
-        let ignore_interrupt = Arc::new(AtomicBool::new(false));
-        let ignore = Arc::clone(&ignore_interrupt);
-        std::thread::Builder::new()
-            .name("signals".into())
-            .spawn(move || {
-                for signal in &mut signals {
-                    let message = match signal {
-                        SIGTSTP => Message::Stop,
-                        // Ctrl-C in an editor is the editor's.
-                        SIGINT if ignore.load(Ordering::Relaxed) => continue,
-                        // As shells count: 128 and the signal.
-                        _ => Message::End(128 + signal as u8),
-                    };
-                    if sender.send(message).is_err() {
-                        return;
-                    }
+        let editor_runs = Arc::clone(&ending.editor_runs);
+        let body = move || {
+            for signal in &mut signals {
+                match signal {
+                    SIGTSTP => drop(sender.send(Message::Stop)),
+                    // Ctrl-C in an editor is the editor's.
+                    SIGINT if ending.editor_runs.load(Ordering::SeqCst) => {}
+                    // As shells count: 128 and the signal.
+                    _ => ending.ask(128 + signal as u8),
                 }
-            })?;
-        Ok(Signals { ignore_interrupt })
+            }
+        };
+        thread::spawn("signals", body, |_| {})?;
+        Ok(Signals { editor_runs })
     }
 
-    fn ignore_interrupt(&self, ignore: bool) {
-        self.ignore_interrupt.store(ignore, Ordering::Relaxed);
+    fn editor_runs(&self, runs: bool) {
+        self.editor_runs.store(runs, Ordering::SeqCst);
     }
 }
 
@@ -399,7 +506,7 @@ impl Signals {
 mod tests {
     use super::*;
     use crate::ui::theme::Theme;
-    use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
+    use crossterm::event::KeyEvent;
     use ratatui::backend::TestBackend;
     use ratatui::layout::Size;
 

@@ -1,5 +1,7 @@
 //! Everything on the screen, as plain data.
 
+use std::collections::{HashMap, HashSet};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use crate::worker::inference::{DocumentId, Job, Lens, ModelSummary};
@@ -257,6 +259,11 @@ pub struct State {
     pub quit: Option<u8>,
     pub(super) language: Option<Language>,
     pub(super) last_id: u32,
+    /// The paths of the open documents, and how many there are of each file name.
+    paths: HashSet<PathBuf>,
+    names: HashMap<OsString, usize>,
+    /// Ticks since the model, or a head, last said something while it was waited for.
+    pub(super) silent_ticks: usize,
     pub(super) focus: Option<(DocumentId, electroscope_text::Span)>,
 }
 
@@ -303,6 +310,9 @@ impl State {
             quit: None,
             language: opening.language,
             last_id: 0,
+            paths: HashSet::new(),
+            names: HashMap::new(),
+            silent_ticks: 0,
             focus: None,
         };
         let mut effects = Vec::new();
@@ -381,8 +391,14 @@ impl State {
 
     /// Adds a document to the list, unless it is there; its place in the list.
     pub(super) fn add(&mut self, path: &Path) -> usize {
-        if let Some(at) = self.documents.iter().position(|open| open.path == path) {
+        if self.paths.contains(path)
+            && let Some(at) = self.documents.iter().position(|open| open.path == path)
+        {
             return at;
+        }
+        self.paths.insert(path.to_owned());
+        if let Some(name) = path.file_name() {
+            *self.names.entry(name.to_owned()).or_default() += 1;
         }
         self.last_id += 1;
         let language = self.language.unwrap_or_else(|| Language::of(path));
@@ -393,11 +409,76 @@ impl State {
         self.documents.len() - 1
     }
 
+    /// Whether a document of this path is open. Takes the same time however many are.
+    pub(super) fn is_open(&self, path: &Path) -> bool {
+        self.paths.contains(path)
+    }
+
+    /// Whether several open documents have this one's file name.
+    pub(super) fn is_name_shared(&self, path: &Path) -> bool {
+        path.file_name()
+            .and_then(|name| self.names.get(name))
+            .is_some_and(|count| *count > 1)
+    }
+
+    /// Takes a document out of the list, if there is one in this place.
+    pub(super) fn remove(&mut self, at: usize) -> Option<Open> {
+        if at >= self.documents.len() {
+            return None;
+        }
+        let open = self.documents.remove(at);
+        self.paths.remove(&open.path);
+        if let Some(name) = open.path.file_name()
+            && let Some(count) = self.names.get_mut(name)
+        {
+            *count = count.saturating_sub(1);
+        }
+        Some(open)
+    }
+
+    /// What has not answered for so long that a reader should know, as a sentence.
+    pub fn silence(&self) -> Option<String> {
+        /// Ten seconds: no window and few models take longer.
+        const LONG: usize = 100;
+        if self.silent_ticks < LONG {
+            return None;
+        }
+        let who = if self.awaits_model() {
+            "the model"
+        } else {
+            "the head"
+        };
+        let seconds = self.silent_ticks / 10;
+        Some(format!("{who} has not answered for {seconds} s"))
+    }
+
+    /// A moment has passed.
+    pub(super) fn tick(&mut self) {
+        self.frame = self.frame.wrapping_add(1);
+        if self.awaits_model() || self.head_is_busy() {
+            self.silent_ticks = self.silent_ticks.saturating_add(1);
+        } else {
+            self.silent_ticks = 0;
+        }
+    }
+
+    /// Whether the model has something to do.
+    fn awaits_model(&self) -> bool {
+        let works = |open: &Open| matches!(open.work, Work::Waiting | Work::Scoring(_));
+        match self.model {
+            Model::Failed(_) => false,
+            Model::Loading(_) => true,
+            Model::Ready(_) => self.documents.iter().any(works),
+        }
+    }
+
     /// Has the first documents of the list read, and the one that is shown.
     pub(super) fn read_eagerly(&mut self, effects: &mut Vec<Effect>) {
         let current = self.current;
-        for (at, open) in self.documents.iter_mut().enumerate() {
-            if open.work == Work::Listed && (at < EAGER || at == current) {
+        let is_eager = |at: &usize| *at < EAGER || *at == current;
+        let documents = self.documents.iter_mut().enumerate();
+        for (_, open) in documents.filter(|(at, _)| is_eager(at)) {
+            if open.work == Work::Listed {
                 open.work = Work::Reading;
                 effects.push(Effect::Watch {
                     path: open.path.clone(),

@@ -48,6 +48,9 @@ pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
         message,
         Message::Model(_) | Message::Head(_) | Message::Tick
     );
+    if matches!(message, Message::Model(_) | Message::Head(_)) {
+        state.silent_ticks = 0;
+    }
     match message {
         Message::Terminal(event) => terminal_event(state, event, &mut effects),
         Message::File(event) => file_event(state, event, &mut effects),
@@ -55,7 +58,7 @@ pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
         Message::Head(reply) => heads::head_reply(state, reply),
         Message::Found(Purpose::Open, found) => documents_found(state, &found, &mut effects),
         Message::Found(Purpose::Offer, found) => documents_offered(state, found),
-        Message::Tick => state.frame = state.frame.wrapping_add(1),
+        Message::Tick => state.tick(),
         Message::End(code) => state.quit = Some(code),
         Message::Stop => effects.push(Effect::Suspend),
         Message::EditorClosed(Some(trouble)) => state.complain(trouble),
@@ -570,10 +573,9 @@ fn open_path(state: &mut State, path: &Path, effects: &mut Vec<Effect>) {
 }
 
 fn close(state: &mut State, effects: &mut Vec<Effect>) {
-    if state.current >= state.documents.len() {
+    let Some(open) = state.remove(state.current) else {
         return;
-    }
-    let open = state.documents.remove(state.current);
+    };
     effects.push(Effect::Model(Job::Forget { id: open.id }));
     effects.push(Effect::Head(HeadJob::Forget { id: open.id }));
     if open.path != Path::new(crate::worker::pipe::NAME) && open.work != Work::Listed {
@@ -927,7 +929,9 @@ fn model_reply(state: &mut State, reply: Reply, effects: &mut Vec<Effect>) {
 fn documents_found(state: &mut State, found: &Found, effects: &mut Vec<Effect>) {
     let was_empty = state.documents.is_empty();
     for path in &found.paths {
-        state.add(path);
+        if !state.is_open(path) {
+            state.add(path);
+        }
     }
     if found.is_last {
         state.folders.retain(|root| *root != found.root);

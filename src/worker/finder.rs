@@ -36,33 +36,47 @@ impl Finder {
     /// # Errors
     ///
     /// Those of starting a thread.
-    pub fn spawn(root: PathBuf, emit: impl Fn(Found) + Send + 'static) -> std::io::Result<Finder> {
+    pub fn spawn(
+        root: PathBuf,
+        emit: impl Fn(Found) + Send + Sync + 'static,
+    ) -> std::io::Result<Finder> {
         let stop = Arc::new(AtomicBool::new(false));
         let asked = Arc::clone(&stop);
-        std::thread::Builder::new()
-            .name("finder".into())
-            .spawn(move || {
-                let mut paths = Vec::new();
-                let found = prose_files(&root).filter_map(Result::ok).take(MOST);
-                for path in found {
-                    if asked.load(Ordering::Relaxed) {
-                        return;
-                    }
-                    paths.push(path);
-                    if paths.len() == PIECE {
-                        emit(Found {
-                            root: root.clone(),
-                            paths: std::mem::take(&mut paths),
-                            is_last: false,
-                        });
-                    }
-                }
+        let emit = Arc::new(emit);
+        let failed = {
+            let (emit, root) = (Arc::clone(&emit), root.clone());
+            // The panic is in the log; what was found before it has been told.
+            move |_| {
                 emit(Found {
                     root,
-                    paths,
+                    paths: Vec::new(),
                     is_last: true,
                 });
-            })?;
+            }
+        };
+        let body = move || {
+            let mut paths = Vec::new();
+            let found = prose_files(&root).filter_map(Result::ok).take(MOST);
+            for path in found {
+                if asked.load(Ordering::Relaxed) {
+                    return;
+                }
+                paths.push(path);
+                if paths.len() == PIECE {
+                    emit(Found {
+                        root: root.clone(),
+                        paths: std::mem::take(&mut paths),
+                        is_last: false,
+                    });
+                }
+            }
+            emit(Found {
+                root,
+                paths,
+                is_last: true,
+            });
+        };
+        super::thread::spawn("finder", body, failed)?;
         Ok(Finder { stop })
     }
 }

@@ -8,11 +8,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use electroscope_analysis::{Counts, Engine, Outline, Reading};
 use electroscope_text::{Document, Span};
+
+use super::thread::{self, Worker, panic_message};
 
 /// Which open document. Given out by the screen, never used twice in a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -185,14 +186,15 @@ impl Scorer for Engine {
     }
 }
 
-/// The near end of the thread. Dropping it ends the work at the next window and waits for it; a
-/// model that is still being loaded, perhaps over a slow network, is not waited for.
+/// The near end of the thread. Dropping it ends the work at the next window and waits a moment for
+/// that; a model that is still being loaded, perhaps over a slow network, or that never answers is
+/// left to itself.
 pub struct Inference {
     jobs: Option<Sender<Job>>,
     /// Counts jobs: the work in hand looks at it between windows to see whether there is a newer one.
     arrived: Arc<AtomicU64>,
     loading: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
+    thread: Worker,
 }
 
 impl Inference {
@@ -207,39 +209,40 @@ impl Inference {
         mut load: impl FnMut(Lens, &mut dyn FnMut(String)) -> Result<(S, ModelSummary), String>
         + Send
         + 'static,
-        reply: impl Fn(Reply) + Send + 'static,
+        reply: impl Fn(Reply) + Send + Sync + 'static,
     ) -> std::io::Result<Inference> {
+        let reply = Arc::new(reply);
         let (jobs, inbox) = mpsc::channel();
         let arrived = Arc::new(AtomicU64::new(0));
         let loading = Arc::new(AtomicBool::new(true));
-        let thread = std::thread::Builder::new()
-            .name("inference".into())
-            .spawn({
-                let arrived = Arc::clone(&arrived);
-                let loading = Arc::clone(&loading);
-                move || {
-                    let mut bring = |lens| {
-                        loading.store(true, Ordering::Release);
-                        let loaded = catch_unwind(AssertUnwindSafe(|| {
-                            load(lens, &mut |step| reply(Reply::Loading(step)))
-                        }));
-                        loading.store(false, Ordering::Release);
-                        loaded.unwrap_or_else(|panic| Err(panic_message(&*panic)))
-                    };
-                    match bring(Lens::Replaced) {
-                        Ok(loaded) => {
-                            reply(Reply::Loaded(loaded.1.clone()));
-                            run(loaded, &mut bring, &inbox, &arrived, &reply);
-                        }
-                        Err(reason) => reply(Reply::LoadFailed(reason)),
+        let body = {
+            let (arrived, loading) = (Arc::clone(&arrived), Arc::clone(&loading));
+            let reply = Arc::clone(&reply);
+            move || {
+                let mut bring = |lens| {
+                    loading.store(true, Ordering::Release);
+                    let loaded = catch_unwind(AssertUnwindSafe(|| {
+                        load(lens, &mut |step| reply(Reply::Loading(step)))
+                    }));
+                    loading.store(false, Ordering::Release);
+                    loaded.unwrap_or_else(|panic| Err(panic_message(&*panic)))
+                };
+                match bring(Lens::Replaced) {
+                    Ok(loaded) => {
+                        reply(Reply::Loaded(loaded.1.clone()));
+                        run(loaded, &mut bring, &inbox, &arrived, &*reply);
                     }
+                    Err(reason) => reply(Reply::LoadFailed(reason)),
                 }
-            })?;
+            }
+        };
+        let failed = move |reason| reply(Reply::LoadFailed(reason));
+        let thread = thread::spawn("inference", body, failed)?;
         Ok(Inference {
             jobs: Some(jobs),
             arrived,
             loading,
-            thread: Some(thread),
+            thread,
         })
     }
 
@@ -258,10 +261,8 @@ impl Drop for Inference {
         self.jobs = None;
         // Whatever is being done is stale now.
         self.arrived.fetch_add(1, Ordering::Release);
-        if let Some(thread) = self.thread.take()
-            && !self.loading.load(Ordering::Acquire)
-        {
-            let _ = thread.join();
+        if !self.loading.load(Ordering::Acquire) {
+            self.thread.wait_a_moment();
         }
     }
 }
@@ -457,18 +458,6 @@ fn step<S: Scorer>(
         });
     }
     Ok(work.open.is_empty())
-}
-
-/// What a panic said.
-pub(super) fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
-    let said = panic
-        .downcast_ref::<&str>()
-        .map(|text| (*text).to_owned())
-        .or_else(|| panic.downcast_ref::<String>().cloned());
-    format!(
-        "the model's thread met a bug: {}",
-        said.unwrap_or_else(|| "it said nothing".to_owned())
-    )
 }
 
 #[cfg(test)]
@@ -716,7 +705,10 @@ mod tests {
         let bench = Bench::loaded();
         for (text, said) in [
             ("fail", "as asked"),
-            ("panic", "the model's thread met a bug: as asked"),
+            (
+                "panic",
+                "this is a bug in electroscope, please report it: as asked",
+            ),
         ] {
             bench.score(1, 1, text);
             bench.asked();

@@ -21,6 +21,7 @@ mod models;
 mod not_a_number;
 mod parity;
 mod pretrain;
+mod project_folder;
 mod queue;
 mod reading;
 mod sandbox;

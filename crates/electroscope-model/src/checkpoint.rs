@@ -14,6 +14,7 @@ use std::sync::Arc;
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
+use crate::bounded_read::{limits, read_bounded};
 use crate::checkpoint::weights::Weights;
 use crate::names::{Head, Parameter, parameters};
 use crate::{ElectraConfig, Error, Tokenizer, builtin};
@@ -68,7 +69,7 @@ impl Checkpoint {
 /// The configuration in `folder`, and its path.
 pub(super) fn config_json(folder: &Path) -> Result<(PathBuf, Vec<u8>), Error> {
     let path = folder.join(files::CONFIG);
-    match std::fs::read(&path) {
+    match read_bounded(&path, limits::CONFIG) {
         Ok(json) => Ok((path, json)),
         Err(err) if err.kind() == std::io::ErrorKind::NotFound && folder.is_dir() => {
             let found = files::listing(folder);

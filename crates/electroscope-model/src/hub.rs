@@ -18,6 +18,8 @@ use std::path::PathBuf;
 use cache::{cached_snapshot, is_commit, is_revision};
 use client::{Client, chosen};
 
+use crate::bounded_read::{limits, read_text_bounded};
+
 pub use cache::{CachedHead, CachedModel, bytes_in, cached, cached_heads};
 pub use checksum::{sha256, sha256_of};
 pub use error::Error;
@@ -121,7 +123,8 @@ pub fn fetch(
         client.download(file, &listing.sha, &folder, progress)?;
     }
     let path = settings.repo_folder(id).join("refs").join(revision);
-    let is_known = std::fs::read_to_string(&path).is_ok_and(|known| known.trim() == listing.sha);
+    let is_known =
+        read_text_bounded(&path, limits::REFERENCE).is_ok_and(|known| known.trim() == listing.sha);
     // A cache that has all there is may be one that cannot be written.
     if !is_commit(revision) && !is_known {
         let written = path

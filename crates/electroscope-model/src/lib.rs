@@ -9,6 +9,7 @@
 //! One-letter names in comments: `B` windows in a batch, `T` tokens in a window, `H` hidden size,
 //! `E` embedding size, `V` vocabulary size, `D` size of an attention head.
 
+pub mod bounded_read;
 mod builtin;
 mod builtin_heads;
 pub mod chance;
@@ -32,6 +33,7 @@ use std::sync::Arc;
 
 use candle_core::DType;
 
+pub use bounded_read::{open_regular, read_bounded, read_text_bounded};
 pub use builtin::{CARD as BUILTIN_CARD, NOTICE as BUILTIN_NOTICE, generator as builtin_generator};
 pub use builtin_heads::{BuiltinHead, PREFIX as BUILTIN_PREFIX};
 pub use checkpoint::adapter::{Adapter, Encoders};

@@ -39,15 +39,42 @@ impl ModelChoice {
                 hint,
             })
         };
-        if name == "builtin" {
-            return Ok(ModelChoice::Builtin);
-        }
         let path = Path::new(name);
-        if path.is_dir() {
+        if name != "builtin" && path.is_dir() {
             return Ok(ModelChoice::Folder(path.to_owned()));
         }
-        if path.is_file() {
+        if name != "builtin" && path.is_file() {
             return refuse("; it is a file, and the folder that it lies in is wanted");
+        }
+        ModelChoice::parse_elsewhere(name, "; there is no such folder")
+    }
+
+    /// Reads a name that is kept in a file such as the settings: a relative path is never a folder, or
+    /// a folder of somebody else's in the working folder could put its own model in the place of the
+    /// one that is meant.
+    ///
+    /// # Errors
+    ///
+    /// [`NameError`].
+    pub fn parse_kept(name: &str) -> Result<ModelChoice, NameError> {
+        if Path::new(name).is_absolute() {
+            return ModelChoice::parse(name);
+        }
+        let hint = "; a folder is kept by its whole path, for a relative one means another folder wherever the program is started";
+        ModelChoice::parse_elsewhere(name, hint)
+    }
+
+    /// Reads a name that is no folder; `no_folder` is the hint if it can be nothing else.
+    fn parse_elsewhere(name: &str, no_folder: &'static str) -> Result<ModelChoice, NameError> {
+        let path = Path::new(name);
+        let refuse = |hint| {
+            Err(NameError {
+                name: name.to_owned(),
+                hint,
+            })
+        };
+        if name == "builtin" {
+            return Ok(ModelChoice::Builtin);
         }
         let looks_like_path = path.is_absolute()
             || name.starts_with(['.', '~'])
@@ -65,7 +92,7 @@ impl ModelChoice {
                 && !part.contains("--")
         };
         if looks_like_path || parts.len() > 2 {
-            return refuse("; there is no such folder");
+            return refuse(no_folder);
         }
         if !parts.iter().all(|part| is_part(part)) {
             return refuse("");

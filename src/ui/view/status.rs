@@ -85,6 +85,9 @@ fn parts(state: &State) -> Vec<(String, Style)> {
         let text = format!("{lost}; this is its last text");
         parts.push((visible(&text), theme.bad()));
     }
+    if let Some(silence) = state.silence() {
+        parts.push((silence, theme.bad()));
+    }
     let place = open.lines.position(open.text(), open.cursor);
     parts.push((format!("{}:{}", place.line, place.column), Style::new()));
     if let Some((word, _)) = open.word() {

@@ -16,6 +16,7 @@ use candle_core::{Device, Tensor};
 use safetensors::Dtype;
 use serde_json::{Value, json};
 
+use crate::bounded_read::{limits, read_bounded};
 use crate::chance::mixed;
 use crate::checkpoint::files::{self, ADAPTER_CONFIG};
 use crate::checkpoint::head_checkpoint::{Contents, HeadCheckpoint, HeadConfig};
@@ -484,7 +485,7 @@ const OF_NO_CONSEQUENCE: [&str; 24] = [
 impl Described {
     fn read(folder: &Path) -> Result<Described, Error> {
         let path = folder.join(ADAPTER_CONFIG);
-        let json = std::fs::read(&path).map_err(|source| Error::Read {
+        let json = read_bounded(&path, limits::CONFIG).map_err(|source| Error::Read {
             path: path.clone(),
             source,
         })?;

@@ -9,6 +9,7 @@ use std::path::Path;
 
 use safetensors::Dtype;
 
+use crate::bounded_read::{limits, read_bounded};
 use crate::checkpoint::adapter::{Learnt, config_for};
 use crate::checkpoint::files;
 use crate::checkpoint::weights::{SCALE, Weights};
@@ -28,7 +29,7 @@ pub fn pack(discriminator: &Checkpoint, generator: &Path, folder: &Path) -> Resu
         source,
     })?;
     let path = generator.join(files::CONFIG);
-    let json = std::fs::read(&path).map_err(|source| Error::Read {
+    let json = read_bounded(&path, limits::CONFIG).map_err(|source| Error::Read {
         path: path.clone(),
         source,
     })?;
@@ -84,7 +85,8 @@ pub fn pack_head(head: &HeadCheckpoint, name: &str, folder: &Path) -> Result<(),
             .to_owned(),
     })?;
     let card = from.join("README.md");
-    let card = std::fs::read(&card).map_err(|source| Error::Read { path: card, source })?;
+    let card =
+        read_bounded(&card, limits::CARD).map_err(|source| Error::Read { path: card, source })?;
     let mut parts = Vec::new();
     for Learnt {
         name,

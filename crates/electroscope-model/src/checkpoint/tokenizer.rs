@@ -16,6 +16,7 @@ use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
 use tokenizers::processors::bert::BertProcessing;
 use tokenizers::{AddedToken, Tokenizer as Inner};
 
+use crate::bounded_read::{limits, read_bounded};
 use crate::checkpoint::files;
 use crate::{Error, described};
 
@@ -56,7 +57,7 @@ impl Tokenizer {
     pub fn open_folder(folder: &Path) -> Result<Tokenizer, Error> {
         let read = |name: &str| -> Result<Vec<u8>, Error> {
             let path = folder.join(name);
-            let bytes = std::fs::read(&path).map_err(|source| Error::Read {
+            let bytes = read_bounded(&path, limits::VOCABULARY).map_err(|source| Error::Read {
                 path: path.clone(),
                 source,
             })?;

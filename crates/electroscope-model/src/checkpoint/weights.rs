@@ -25,6 +25,7 @@ use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor};
 
+use crate::bounded_read::{limits, read_bounded};
 use crate::checkpoint::files;
 use crate::{Error, described};
 use bundle::Side;
@@ -230,7 +231,6 @@ fn overlap(mut ranges: Vec<(usize, usize)>) -> Option<(usize, usize)> {
 
 /// The bytes of a weights file.
 enum Data {
-    Mapped(memmap2::Mmap),
     Carried(&'static [u8]),
     Held(Vec<u8>),
 }
@@ -240,7 +240,6 @@ impl std::ops::Deref for Data {
 
     fn deref(&self) -> &[u8] {
         match self {
-            Data::Mapped(map) => map,
             Data::Carried(bytes) => bytes,
             Data::Held(bytes) => bytes,
         }
@@ -256,7 +255,9 @@ struct Files {
 }
 
 impl Files {
-    /// Maps the file at `path`, and gives its number.
+    /// Reads the file at `path`, and gives its number. It is not mapped: a mapped file that is cut
+    /// short while it is used, by a copy that is written over it for instance, ends the process by
+    /// SIGBUS. What that costs is a copy out of the system's cache.
     fn open(&mut self, path: &Path) -> Result<usize, Error> {
         let read_error = |source| Error::Read {
             path: path.to_owned(),
@@ -269,15 +270,8 @@ impl Files {
             self.list.push((path.to_owned(), Data::Held(bytes)));
             return Ok(self.list.len() - 1);
         }
-        // To open a pipe would be to wait for whoever writes into it.
-        if !path.metadata().map_err(read_error)?.is_file() {
-            return Err(read_error(std::io::Error::other("it is not a file")));
-        }
-        let file = std::fs::File::open(path).map_err(read_error)?;
-        self.list.push((
-            path.to_owned(),
-            Data::Mapped(map(&file).map_err(read_error)?),
-        ));
+        let bytes = read_bounded(path, limits::WEIGHTS).map_err(read_error)?;
+        self.list.push((path.to_owned(), Data::Held(bytes)));
         Ok(self.list.len() - 1)
     }
 
@@ -764,18 +758,6 @@ fn gather<const SIZE: usize>(
         }
     }
     Some(values)
-}
-
-/// Maps a file into memory.
-#[expect(
-    unsafe_code,
-    reason = "memory-mapping a checkpoint instead of copying it"
-)]
-fn map(file: &std::fs::File) -> std::io::Result<memmap2::Mmap> {
-    // SAFETY: the map is read-only and nothing here assumes that its bytes keep their values: every
-    // number in it is a plain bit pattern. A checkpoint that is cut short while it is open would
-    // end the process by SIGBUS; the ones written by this program are renamed into place whole.
-    unsafe { memmap2::Mmap::map(file) }
 }
 
 /// The same bytes as numbers, if they are aligned.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::client::HUB_WEIGHTS;
 use super::{Fetched, HubSettings};
+use crate::bounded_read::{limits, read_bounded, read_text_bounded};
 use crate::checkpoint::files;
 use crate::described;
 use crate::family::Family;
@@ -80,7 +81,7 @@ fn in_cache(settings: &HubSettings) -> Vec<(CachedModel, String)> {
                     .find_map(|commit| cached_snapshot(&id, commit, settings))
             };
             let found = cached_snapshot(&id, "main", settings).or_else(any)?;
-            let config = std::fs::read(found.folder.join(files::CONFIG)).ok()?;
+            let config = read_bounded(&found.folder.join(files::CONFIG), limits::CONFIG).ok()?;
             let config = described::without_mark(&config);
             let config: serde_json::Value = serde_json::from_slice(config).ok()?;
             let text = |at: &str| config.pointer(at).and_then(|value| value.as_str());
@@ -133,7 +134,8 @@ pub(super) fn cached_snapshot(id: &str, revision: &str, settings: &HubSettings) 
     let commit = if is_commit(revision) {
         revision.to_owned()
     } else {
-        std::fs::read_to_string(settings.repo_folder(id).join("refs").join(revision))
+        let path = settings.repo_folder(id).join("refs").join(revision);
+        read_text_bounded(&path, limits::REFERENCE)
             .ok()?
             .trim()
             .to_owned()

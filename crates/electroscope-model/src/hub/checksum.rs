@@ -7,13 +7,15 @@ use std::path::Path;
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
+use crate::bounded_read::open_regular;
+
 /// The SHA-256 of a file, in hexadecimal.
 ///
 /// # Errors
 ///
 /// Those of reading it.
 pub fn sha256(path: &Path) -> io::Result<String> {
-    sha256_of(File::open(path)?)
+    sha256_of(open_regular(path)?)
 }
 
 /// The SHA-256 of whatever `bytes` gives, in hexadecimal.

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use hf_hub::{Cache, Repo, RepoType};
 
+use crate::bounded_read::{limits, read_text_bounded};
+
 /// Where the hub and its cache are.
 #[derive(Clone, PartialEq, Eq)]
 pub struct HubSettings {
@@ -58,7 +60,7 @@ impl HubSettings {
         let token_path = folder("HF_TOKEN_PATH").unwrap_or_else(|| home.join("token"));
         let token = text("HF_TOKEN")
             .or_else(|| {
-                std::fs::read_to_string(token_path)
+                read_text_bounded(&token_path, limits::SETTINGS)
                     .ok()
                     .map(|token| token.trim().to_owned())
             })

@@ -4,33 +4,37 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use anyhow::Context;
-use clap::CommandFactory;
 
-use super::{Cli, Exit, Global, common};
+use super::{Exit, Global, common, heads, manual};
 use crate::settings::{EXAMPLE, Paths};
 
 /// Prints a completion script.
-pub(super) fn completions(shell: clap_complete::Shell) -> anyhow::Result<Exit> {
+pub(super) fn completions(global: &Global, shell: clap_complete::Shell) -> anyhow::Result<Exit> {
+    // The script offers the names that the settings have now.
+    let mut command = super::command(&heads::names_in_settings(global));
     // Into memory first: clap_complete panics if the pipe it writes to is closed.
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "electroscope", &mut script);
+    clap_complete::generate(shell, &mut command, "electroscope", &mut script);
     io::stdout().write_all(&script)?;
     Ok(Exit::Clean)
 }
 
 /// Prints the manual page, or writes one per command into `folder`.
 pub(super) fn man(folder: Option<&Path>) -> anyhow::Result<Exit> {
+    let pages = manual::pages(super::command(&[]));
     match folder {
         None => {
-            let mut page = Vec::new();
-            clap_mangen::Man::new(Cli::command()).render(&mut page)?;
-            io::stdout().write_all(&page)?;
+            let first = pages.first().map_or("", |page| page.text.as_str());
+            io::stdout().write_all(first.as_bytes())?;
         }
         Some(folder) => {
             std::fs::create_dir_all(folder)
                 .with_context(|| format!("cannot make the folder {}", folder.display()))?;
-            clap_mangen::generate_to(Cli::command(), folder)
-                .with_context(|| format!("cannot write manual pages into {}", folder.display()))?;
+            for page in pages {
+                let path = folder.join(format!("{}.1", page.name));
+                std::fs::write(&path, page.text)
+                    .with_context(|| format!("cannot write the manual page {}", path.display()))?;
+            }
         }
     }
     Ok(Exit::Clean)

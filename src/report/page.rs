@@ -165,21 +165,24 @@ impl Page<'_> {
         let mut left: Vec<(usize, &str)> = Vec::new();
         for (index, &(start, end, _, label)) in below.iter().enumerate() {
             let (start, end) = (start.max(at), end.max(at));
-            write!(
-                out,
-                "{:skip$}{}",
-                "",
-                "▔".repeat(end - start),
-                skip = start - at
-            )?;
-            at = end;
             let next = below.get(index + 1).map_or(usize::MAX, |next| next.0);
             let width = 1 + label.width();
-            let fits = self.crowded == Crowded::LeaveOut || at + width <= self.width;
-            if at + width < next && fits {
+            let fits_after = end + width < next && end + width <= self.width;
+            // Behind the last columns there is no room; before the mark there may be.
+            let gap = usize::from(at > 0);
+            let fits_before = self.crowded == Crowded::LeaveOut && at + gap + width <= start;
+            let line = "▔".repeat(end - start);
+            if fits_after {
+                write!(out, "{:skip$}{line}", "", skip = start - at)?;
                 write!(out, "{faint} {label}{faint:#}")?;
-                at += width;
+                at = end + width;
+            } else if fits_before {
+                write!(out, "{:skip$}", "", skip = start - width - at)?;
+                write!(out, "{faint}{label}{faint:#} {line}")?;
+                at = end;
             } else {
+                write!(out, "{:skip$}{line}", "", skip = start - at)?;
+                at = end;
                 left.push((start, label));
             }
         }

@@ -135,6 +135,11 @@ impl Page<'_> {
         // The columns at which labelled marks stand, with the mark and its label.
         let mut below: Vec<(usize, usize, usize, &str)> = Vec::new();
         for (column, glyph) in self.wrapped.glyphs(row) {
+            // A blank at which the line is broken hangs over the edge, where a terminal would break
+            // the row once more.
+            if column + glyph.width > self.width && glyph.symbol.trim().is_empty() {
+                break;
+            }
             let at = marks.partition_point(|mark| mark.span.end() <= glyph.span.start());
             let mark = marks
                 .get(at)
@@ -221,4 +226,46 @@ impl Page<'_> {
 /// Whether a symbol fills two cells by itself.
 fn is_wide(symbol: &str) -> bool {
     symbol.width() > 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::theme::Theme;
+
+    /// `text` with every word of it marked.
+    fn printed(text: &str, width: u16, crowded: Crowded) -> String {
+        let word = |word: &str| {
+            let start = word.as_ptr() as usize - text.as_ptr() as usize;
+            Mark {
+                span: Span::new(start, start + word.len()),
+                style: Style::new(),
+                label: (word.len() > 3).then(|| "0.58".to_owned()),
+            }
+        };
+        let marks: Vec<Mark> = text.split_whitespace().map(word).collect();
+        let theme = Theme::Mono;
+        let mut out = Vec::new();
+        write(&mut out, Looks { theme, width }, text, &marks, crowded).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn no_row_is_wider_than_the_terminal() {
+        let text = include_str!("../../assets/sample.md");
+        for crowded in [Crowded::LeaveOut, Crowded::Stack] {
+            for width in (30..130).chain([200]) {
+                for line in printed(text, width, crowded).lines() {
+                    assert!(line.width() <= usize::from(width), "{width}: {line:?}");
+                    assert!(line.contains(['│', '⋮']) || line.is_empty(), "{line:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_label_without_room_behind_its_word_stands_before_it() {
+        insta::assert_snapshot!(printed("a an harbour\n", 26, Crowded::LeaveOut), @"");
+        insta::assert_snapshot!(printed("it is an the harbours\n", 27, Crowded::LeaveOut), @"");
+    }
 }

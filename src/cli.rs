@@ -275,9 +275,9 @@ enum Command {
         disable_help_subcommand = true,
         after_help = "Examples:\n  \
             electroscope evaluate rtd held-out.txt\n  \
-            electroscope evaluate classification --head my-cola/ --task cola glue/CoLA\n  \
-            electroscope evaluate qa --head squad2 dev-v2.0.json\n  \
-            electroscope evaluate tagging --head ner dev.conll\n\n\
+            electroscope evaluate classification --task sst2 glue/SST-2\n  \
+            electroscope evaluate qa dev-v2.0.json\n  \
+            electroscope evaluate tagging dev.conll\n\n\
             Exit codes: 0 measured, 2 something failed, 130 Ctrl-C."
     )]
     Evaluate(evaluate::EvaluateCommand),
@@ -556,14 +556,14 @@ pub fn main() -> ExitCode {
     run(std::env::args_os())
 }
 
-/// The command line; `named` are the heads that `--head` offers beside the built-in ones.
-fn command(named: &[global_flags::HeadName]) -> clap::Command {
-    global_flags::tailored(Cli::command(), named)
+/// The command line.
+fn command() -> clap::Command {
+    global_flags::tailored(Cli::command())
 }
 
 /// Reads the arguments.
 fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
-    let mut command = command(&[]);
+    let mut command = command();
     let matches = command.try_get_matches_from_mut(args)?;
     // What the screen takes may stand without a command, but before another one it would be taken in
     // silence and do nothing.
@@ -687,7 +687,7 @@ mod tests {
 
     #[test]
     fn a_word_close_to_a_command_is_taken_for_it_unless_there_is_such_a_file() {
-        let root = command(&[]);
+        let root = command();
         let meant = |typed: &str| misspelt_command(&root, Path::new(typed));
         for (typed, name) in [
             ("scor", "score"),
@@ -703,7 +703,7 @@ mod tests {
             assert_eq!(meant(typed).as_deref(), Some(name), "{typed}");
         }
         // `src` is a folder here, and the others are no slips of a command.
-        for typed in ["src", "notes", "a", "to", "score.md", "docs/score", "task"] {
+        for typed in ["src", "notes", "a", "to", "score.md", "docs/score"] {
             assert_eq!(meant(typed), None, "{typed}");
         }
         assert_eq!(meant("benches"), None);

@@ -89,7 +89,10 @@ impl Changes {
                     folder.display()
                 );
             }
-            bail!("git cannot say which repository {} is in: {said}", folder.display());
+            bail!(
+                "git cannot say which repository {} is in: {said}",
+                folder.display()
+            );
         }
         let top = path(output.stdout.trim_ascii_end());
         let top = std::fs::canonicalize(&top).unwrap_or(top);
@@ -225,7 +228,8 @@ mod tests {
 
     #[test]
     fn the_lines_that_a_diff_adds_are_those_of_the_new_file() {
-        let diff = b"--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\n+b\n@@ -4,2 +3,0 @@ c\n-d\n@@ -9,0 +7,3 @@\n+e\n";
+        let diff =
+            b"--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\n+b\n@@ -4,2 +3,0 @@ c\n-d\n@@ -9,0 +7,3 @@\n+e\n";
         let lines = hunks(diff).unwrap();
         let found: Vec<usize> = (0..12).filter(|&line| lines.contain(line)).collect();
         assert_eq!(found, [1, 7, 8, 9]);

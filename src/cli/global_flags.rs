@@ -22,20 +22,43 @@ const SCREEN: &str = "view";
 const USED_BY: [(&str, &[&str]); 12] = [
     (
         "model",
-        &["view", "score", "evaluate rtd", "model list", "model info", "model export"],
+        &[
+            "view",
+            "score",
+            "evaluate rtd",
+            "model list",
+            "model info",
+            "model export",
+        ],
     ),
     (
         "head",
         &[
-            "view", "score", "classify", "ask", "tag", "evaluate classification", "evaluate qa",
-            "evaluate tagging", "model list", "model export",
+            "view",
+            "score",
+            "classify",
+            "ask",
+            "tag",
+            "evaluate classification",
+            "evaluate qa",
+            "evaluate tagging",
+            "model list",
+            "model export",
         ],
     ),
     (
         "revision",
         &[
-            "view", "score", "classify", "ask", "tag", "finetune", "evaluate", "model info",
-            "model pull", "model export",
+            "view",
+            "score",
+            "classify",
+            "ask",
+            "tag",
+            "finetune",
+            "evaluate",
+            "model info",
+            "model pull",
+            "model export",
         ],
     ),
     ("device", COMPUTING),
@@ -43,22 +66,46 @@ const USED_BY: [(&str, &[&str]); 12] = [
     ("threads", COMPUTING),
     (
         "offline",
-        &["view", "score", "classify", "ask", "tag", "finetune", "evaluate", "model"],
+        &[
+            "view", "score", "classify", "ask", "tag", "finetune", "evaluate", "model",
+        ],
     ),
     (
         "config",
         &[
-            "view", "score", "classify", "ask", "tag", "finetune", "pretrain", "evaluate", "model",
-            "completions", "paths",
+            "view",
+            "score",
+            "classify",
+            "ask",
+            "tag",
+            "finetune",
+            "pretrain",
+            "evaluate",
+            "model",
+            "completions",
+            "paths",
         ],
     ),
-    ("color", &["view", "score", "classify", "ask", "tag", "evaluate rtd"]),
+    (
+        "color",
+        &["view", "score", "classify", "ask", "tag", "evaluate rtd"],
+    ),
     // Each command keeps the promise of --quiet: it prints nothing but results and errors.
     (
         "quiet",
         &[
-            "view", "score", "classify", "ask", "tag", "finetune", "pretrain", "evaluate", "model",
-            "completions", "man", "paths",
+            "view",
+            "score",
+            "classify",
+            "ask",
+            "tag",
+            "finetune",
+            "pretrain",
+            "evaluate",
+            "model",
+            "completions",
+            "man",
+            "paths",
         ],
     ),
     ("verbose", LOGGING),
@@ -73,7 +120,15 @@ const USED_BY: [(&str, &[&str]); 12] = [
 
 /// The commands that compute.
 const COMPUTING: &[&str] = &[
-    "view", "score", "classify", "ask", "tag", "finetune", "pretrain", "evaluate", "model info",
+    "view",
+    "score",
+    "classify",
+    "ask",
+    "tag",
+    "finetune",
+    "pretrain",
+    "evaluate",
+    "model info",
 ];
 
 /// The commands that write a log.
@@ -99,9 +154,9 @@ fn uses(command: &str, id: &str) -> bool {
 /// The name of a head and what it does, for completions.
 pub(super) type HeadName = (String, Task);
 
-/// The command line, in which each command shows only the flags that it uses; `--head` offers the
-/// heads of the command's task, those that are built in and `named`.
-pub(super) fn tailored(root: Command, named: &[HeadName]) -> Command {
+/// The command line, in which each command shows only the flags that it uses.
+pub(super) fn tailored(root: Command) -> Command {
+    let named = &[];
     let flags: Vec<Arg> = (root.get_arguments())
         .filter(|arg| arg.is_global_set())
         .cloned()
@@ -110,6 +165,37 @@ pub(super) fn tailored(root: Command, named: &[HeadName]) -> Command {
     root.mut_subcommands(|command| {
         let path = command.get_name().to_owned();
         cut_down(command, &path, &flags, named)
+    })
+}
+
+/// The same for completions, which offer hidden flags too: each command has only the flags that it
+/// uses, and `--head` offers the heads of the command's task, those that are built in and `named`.
+pub(super) fn for_completions(root: Command, named: &[HeadName]) -> Command {
+    let flags: Vec<Arg> = (root.get_arguments())
+        .filter(|arg| arg.is_global_set())
+        .map(|flag| flag.clone().global(false))
+        .collect();
+    let root = root.mut_args(|arg| arg.global(false));
+    let root = root.mut_arg("head", |arg| offering(arg, "", named));
+    root.mut_subcommands(|command| {
+        let path = command.get_name().to_owned();
+        with_used(command, &path, &flags, named)
+    })
+}
+
+/// Gives the command with this path the flags that it uses, and so those below it.
+fn with_used(command: Command, path: &str, flags: &[Arg], named: &[HeadName]) -> Command {
+    let used = flags
+        .iter()
+        .filter(|flag| uses(path, flag.get_id().as_str()));
+    let used = used.cloned().map(|flag| match flag.get_id().as_str() {
+        "head" => offering(flag, path, named),
+        _ => flag,
+    });
+    let command = command.args(used);
+    command.mut_subcommands(|below| {
+        let path = format!("{path} {}", below.get_name());
+        with_used(below, &path, flags, named)
     })
 }
 
@@ -143,7 +229,8 @@ fn offering(arg: Arg, path: &str, named: &[HeadName]) -> Arg {
     let names = names.filter(|(_, of)| task.is_none_or(|task| task == *of));
     let names = names.map(|(name, _)| name).collect();
     // The help says what else it takes.
-    arg.value_parser(HeadNames(names)).hide_possible_values(true)
+    arg.value_parser(HeadNames(names))
+        .hide_possible_values(true)
 }
 
 /// Takes any text, and offers some.
@@ -221,7 +308,10 @@ mod tests {
         ("classify", &[]),
         ("ask", &["Who?"]),
         ("tag", &[]),
-        ("finetune classification", &["--train", "x.csv", "--out", "x"]),
+        (
+            "finetune classification",
+            &["--train", "x.csv", "--out", "x"],
+        ),
         ("finetune qa", &["--train", "x.json", "--out", "x"]),
         ("finetune tagging", &["--train", "x.conll", "--out", "x"]),
         ("pretrain", &["x.txt", "--out", "x"]),
@@ -300,7 +390,7 @@ mod tests {
                 }
             }
         }
-        let root = crate::cli::command(&[]);
+        let root = crate::cli::command();
         let mut flags: Vec<&str> = (root.get_arguments())
             .filter(|arg| arg.is_global_set())
             .map(|arg| arg.get_id().as_str())
@@ -318,21 +408,26 @@ mod tests {
         assert_eq!(commands, tested);
         for (id, used_by) in USED_BY {
             for name in used_by {
-                let is_there = |command: &&str| {
-                    *command == *name || command.starts_with(&format!("{name} "))
-                };
-                assert!(tested.iter().any(|command| is_there(&command)), "{id}: {name}");
+                let is_there =
+                    |command: &&str| *command == *name || command.starts_with(&format!("{name} "));
+                assert!(
+                    tested.iter().any(|command| is_there(&command)),
+                    "{id}: {name}"
+                );
             }
         }
     }
 
     #[test]
     fn the_help_of_a_command_shows_the_flags_that_it_uses() {
-        let mut root = crate::cli::command(&[]);
+        let mut root = crate::cli::command();
         root.build();
         let paths = root.find_subcommand_mut("paths").unwrap();
         let help = paths.render_long_help().to_string();
-        assert!(help.contains("--config") && !help.contains("--model"), "{help}");
+        assert!(
+            help.contains("--config") && !help.contains("--model"),
+            "{help}"
+        );
     }
 
     #[test]

@@ -397,7 +397,13 @@ pub(super) fn load_errors_for_screen(
         other => other,
     };
     let loaded = start_errors(
-        in_force, choice, &checkpoint, revision, precision, encoders, &mut notes,
+        in_force,
+        choice,
+        &checkpoint,
+        revision,
+        precision,
+        encoders,
+        &mut notes,
     )?;
     let summary = ModelSummary {
         id: choice.to_owned(),
@@ -436,7 +442,13 @@ pub(super) fn load_errors(
     };
     let (encoders, mut notes) = (Encoders::default(), Vec::new());
     let loaded = start_errors(
-        in_force, &choice, &checkpoint, revision, precision, &encoders, &mut notes,
+        in_force,
+        &choice,
+        &checkpoint,
+        revision,
+        precision,
+        &encoders,
+        &mut notes,
     )?;
     notes.iter().for_each(|note| common::remark(global, note));
     Ok((loaded, choice))
@@ -455,8 +467,7 @@ fn start_errors(
     let HeadCheckpoint {
         config, tokenizer, ..
     } = checkpoint;
-    let (forward, note) =
-        model::load_head_with(checkpoint, &in_force.device, precision, encoders)?;
+    let (forward, note) = model::load_head_with(checkpoint, &in_force.device, precision, encoders)?;
     notes.extend(note);
     let (device, precision) = (forward.device(), forward.precision());
     let Some(mistakes) = Mistakes::new(tokenizer, forward, config) else {

@@ -46,7 +46,10 @@ fn page(command: &Command, path: &str) -> String {
     let name = path.replace(' ', "-");
     let version = format!("electroscope {}", env!("CARGO_PKG_VERSION"));
     let mut roff = Roff::new();
-    roff.control("TH", [name.as_str(), "1", "", &version, "Electroscope manual"]);
+    roff.control(
+        "TH",
+        [name.as_str(), "1", "", &version, "Electroscope manual"],
+    );
     let about = plain(command.get_about()).unwrap_or_default();
     section(&mut roff, "NAME");
     roff.text([roman(format!("{name} - {about}"))]);
@@ -145,7 +148,9 @@ fn values(arg: &Arg) -> String {
 /// Whether an argument may be given several times.
 fn repeats(arg: &Arg) -> bool {
     matches!(arg.get_action(), clap::ArgAction::Append)
-        || arg.get_num_args().is_some_and(|range| range.max_values() > 1)
+        || arg
+            .get_num_args()
+            .is_some_and(|range| range.max_values() > 1)
 }
 
 fn synopsis(roff: &mut Roff, command: &Command, path: &str) {
@@ -154,7 +159,10 @@ fn synopsis(roff: &mut Roff, command: &Command, path: &str) {
         let (open, close) = if is_required { ("", "") } else { ("[", "]") };
         parts.push(roman(format!(" {open}")));
         parts.extend(inlines);
-        parts.push(roman(format!("{close}{}", if repeats { "..." } else { "" })));
+        parts.push(roman(format!(
+            "{close}{}",
+            if repeats { "..." } else { "" }
+        )));
     };
     let options = shown(command).filter(|arg| !arg.is_positional());
     for arg in options {
@@ -170,7 +178,11 @@ fn synopsis(roff: &mut Roff, command: &Command, path: &str) {
         push(arg.is_required_set(), repeats(arg), inlines);
     }
     for arg in command.get_positionals().filter(|arg| !arg.is_hide_set()) {
-        push(arg.is_required_set(), repeats(arg), vec![italic(values(arg))]);
+        push(
+            arg.is_required_set(),
+            repeats(arg),
+            vec![italic(values(arg))],
+        );
     }
     let has_commands = subcommands(command).next().is_some();
     if has_commands && command.is_subcommand_required_set() {
@@ -179,7 +191,12 @@ fn synopsis(roff: &mut Roff, command: &Command, path: &str) {
     roff.text(parts);
     if has_commands && !command.is_subcommand_required_set() {
         roff.control("PP", []);
-        roff.text([bold(path), roman(" [OPTIONS] "), italic("COMMAND"), roman(" ...")]);
+        roff.text([
+            bold(path),
+            roman(" [OPTIONS] "),
+            italic("COMMAND"),
+            roman(" ..."),
+        ]);
     }
 }
 
@@ -223,7 +240,10 @@ fn option(roff: &mut Roff, arg: &Arg) {
         return;
     }
     let possible = arg.get_possible_values();
-    let possible: Vec<_> = possible.iter().filter(|value| !value.is_hide_set()).collect();
+    let possible: Vec<_> = possible
+        .iter()
+        .filter(|value| !value.is_hide_set())
+        .collect();
     if possible.iter().all(|value| value.get_help().is_none()) {
         if !possible.is_empty() {
             let names: Vec<&str> = possible.iter().map(|value| value.get_name()).collect();
@@ -248,21 +268,56 @@ fn has(command: &Command, id: &str) -> bool {
 fn environment(roff: &mut Roff, command: &Command) {
     /// The variables that other programs read too, each with the flag that it has to do with.
     const OTHERS: [(&str, &str, &str); 10] = [
-        ("color", "NO_COLOR", "If it is set and not empty, nothing is coloured."),
-        ("color", "CLICOLOR_FORCE", "If it is set and not 0, pipes and files are coloured too."),
-        ("color", "COLORTERM", "truecolor or 24bit says that the terminal has 24-bit colours."),
-        ("theme", "VISUAL, EDITOR", "What the key e opens a document with."),
-        ("offline", "HF_HOME", "Folder of what Hugging Face programs keep; the cache is hub/ in it."),
-        ("offline", "HF_HUB_CACHE", "Folder of the cache of hub models."),
-        ("offline", "HF_TOKEN", "Token for models that are not public."),
+        (
+            "color",
+            "NO_COLOR",
+            "If it is set and not empty, nothing is coloured.",
+        ),
+        (
+            "color",
+            "CLICOLOR_FORCE",
+            "If it is set and not 0, pipes and files are coloured too.",
+        ),
+        (
+            "color",
+            "COLORTERM",
+            "truecolor or 24bit says that the terminal has 24-bit colours.",
+        ),
+        (
+            "theme",
+            "VISUAL, EDITOR",
+            "What the key e opens a document with.",
+        ),
+        (
+            "offline",
+            "HF_HOME",
+            "Folder of what Hugging Face programs keep; the cache is hub/ in it.",
+        ),
+        (
+            "offline",
+            "HF_HUB_CACHE",
+            "Folder of the cache of hub models.",
+        ),
+        (
+            "offline",
+            "HF_TOKEN",
+            "Token for models that are not public.",
+        ),
         ("offline", "HF_ENDPOINT", "Address of the hub."),
         ("offline", "HF_HUB_OFFLINE", "If it is 1, as --offline."),
-        ("config", "XDG_CONFIG_HOME", "Folder of the settings, in place of ~/.config."),
+        (
+            "config",
+            "XDG_CONFIG_HOME",
+            "Folder of the settings, in place of ~/.config.",
+        ),
     ];
     let own: Vec<(String, String)> = shown(command)
         .filter_map(|arg| {
             let variable = arg.get_env()?.to_string_lossy().into_owned();
-            Some((variable, format!("As --{}, which beats it.", arg.get_long()?)))
+            Some((
+                variable,
+                format!("As --{}, which beats it.", arg.get_long()?),
+            ))
         })
         .collect();
     let others = OTHERS.iter().filter(|(flag, ..)| has(command, flag));
@@ -290,9 +345,16 @@ fn files(roff: &mut Roff, command: &Command) {
             "~/.local/state/electroscope/",
             "What the screen remembers, and its log with -v.",
         ),
-        ("offline", "~/.cache/huggingface/hub/", "Models that were downloaded."),
+        (
+            "offline",
+            "~/.cache/huggingface/hub/",
+            "Models that were downloaded.",
+        ),
     ];
-    let used: Vec<_> = FILES.iter().filter(|(flag, ..)| has(command, flag)).collect();
+    let used: Vec<_> = FILES
+        .iter()
+        .filter(|(flag, ..)| has(command, flag))
+        .collect();
     if used.is_empty() {
         return;
     }
@@ -320,7 +382,9 @@ fn keys(roff: &mut Roff) {
 }
 
 fn see_also(roff: &mut Roff, command: &Command, path: &str) {
-    let above = path.rsplit_once(' ').map(|(above, _)| above.replace(' ', "-"));
+    let above = path
+        .rsplit_once(' ')
+        .map(|(above, _)| above.replace(' ', "-"));
     let below = subcommands(command);
     let below = below.map(|below| format!("{path} {}", below.get_name()).replace(' ', "-"));
     let pages: Vec<String> = above.into_iter().chain(below).collect();
@@ -362,8 +426,14 @@ impl End {
             }
         }
         if end.codes.is_empty() {
-            let usual = [("0", "It is done."), ("2", "Something failed."), ("130", "Ctrl-C.")];
-            end.codes = usual.map(|(code, text)| (code.into(), text.into())).to_vec();
+            let usual = [
+                ("0", "It is done."),
+                ("2", "Something failed."),
+                ("130", "Ctrl-C."),
+            ];
+            end.codes = usual
+                .map(|(code, text)| (code.into(), text.into()))
+                .to_vec();
         }
         end
     }
@@ -392,16 +462,28 @@ mod tests {
     use super::*;
 
     fn sections(page: &str) -> Vec<&str> {
-        page.lines().filter_map(|line| line.strip_prefix(".SH ")).collect()
+        page.lines()
+            .filter_map(|line| line.strip_prefix(".SH "))
+            .collect()
     }
 
     #[test]
     fn the_sections_come_in_the_usual_order() {
-        let pages = pages(crate::cli::command(&[]));
+        let pages = pages(crate::cli::command());
         for page in &pages {
             let usual = [
-                "NAME", "SYNOPSIS", "DESCRIPTION", "COMMANDS", "OPTIONS", "EXIT STATUS",
-                "ENVIRONMENT", "FILES", "KEYS", "NOTES", "EXAMPLES", "SEE ALSO",
+                "NAME",
+                "SYNOPSIS",
+                "DESCRIPTION",
+                "COMMANDS",
+                "OPTIONS",
+                "EXIT STATUS",
+                "ENVIRONMENT",
+                "FILES",
+                "KEYS",
+                "NOTES",
+                "EXAMPLES",
+                "SEE ALSO",
             ];
             let found = sections(&page.text);
             let unquoted: Vec<&str> = found.iter().map(|name| name.trim_matches('"')).collect();
@@ -409,21 +491,42 @@ mod tests {
                 .filter(|name| unquoted.contains(name))
                 .collect();
             assert_eq!(unquoted, wanted, "{}", page.name);
-            for name in ["NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS", "EXIT STATUS", "EXAMPLES"] {
+            for name in [
+                "NAME",
+                "SYNOPSIS",
+                "DESCRIPTION",
+                "OPTIONS",
+                "EXIT STATUS",
+                "EXAMPLES",
+            ] {
                 let is_there = unquoted.contains(&name);
-                assert!(is_there || name == "EXAMPLES", "{} has no {name}", page.name);
+                assert!(
+                    is_there || name == "EXAMPLES",
+                    "{} has no {name}",
+                    page.name
+                );
             }
         }
         let named = |name: &str| pages.iter().find(|page| page.name == name).unwrap();
         assert!(sections(&named("electroscope").text).contains(&"KEYS"));
         let score = &named("electroscope-score").text;
-        assert!(score.contains("FORMAT") && !score.contains("KEYS"), "{score}");
+        assert!(
+            score.contains("FORMAT") && !score.contains("KEYS"),
+            "{score}"
+        );
     }
 
     #[test]
     fn exit_codes_are_told_apart_and_keep_their_commas() {
         let codes = exit_codes("0 none (or a, or b), 1 some are, 130 Ctrl-C.");
-        let wanted = [("0", "none (or a, or b)."), ("1", "some are."), ("130", "Ctrl-C.")];
-        assert_eq!(codes, wanted.map(|(code, text)| (code.to_owned(), text.to_owned())));
+        let wanted = [
+            ("0", "none (or a, or b)."),
+            ("1", "some are."),
+            ("130", "Ctrl-C."),
+        ];
+        assert_eq!(
+            codes,
+            wanted.map(|(code, text)| (code.to_owned(), text.to_owned()))
+        );
     }
 }

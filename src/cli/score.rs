@@ -102,7 +102,9 @@ fn keep_changed(
     let mut kept = Vec::new();
     for source in sources.drain(..) {
         let Source::File(file) = &source else {
-            anyhow::bail!("--since needs files: git does not know what has changed in standard input");
+            anyhow::bail!(
+                "--since needs files: git does not know what has changed in standard input"
+            );
         };
         // One that is not there is told of when it is read.
         let lines = match file.exists() {

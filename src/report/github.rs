@@ -94,7 +94,12 @@ impl ScorePrinter for Github {
             )?;
         }
         if let Some(summary) = self.summary() {
-            writeln!(out, "::notice title={}::{}", self.rule.title, data(&summary))?;
+            writeln!(
+                out,
+                "::notice title={}::{}",
+                self.rule.title,
+                data(&summary)
+            )?;
         }
         if let Some(more @ 1..) = errors.len().checked_sub(MOST) {
             let files = if more == 1 { "file" } else { "files" };

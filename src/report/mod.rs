@@ -124,7 +124,9 @@ impl Lines {
     /// Whether `line` is one of them.
     pub fn contain(&self, line: usize) -> bool {
         let at = self.ranges.partition_point(|range| range.end <= line);
-        self.ranges.get(at).is_some_and(|range| range.contains(&line))
+        self.ranges
+            .get(at)
+            .is_some_and(|range| range.contains(&line))
     }
 }
 

@@ -54,10 +54,7 @@ impl ScorePrinter for Sarif {
     fn document(&mut self, out: &mut dyn Write, scored: &Scored<'_>) -> io::Result<()> {
         let uri = uri(&scored.document.path);
         // A region in bytes is one of the file's bytes, and offsets are those of the text in UTF-8.
-        let is_utf8 = matches!(
-            scored.document.encoding,
-            Encoding::Utf8 | Encoding::Utf8Bom
-        );
+        let is_utf8 = matches!(scored.document.encoding, Encoding::Utf8 | Encoding::Utf8Bom);
         let mut fingerprints = Fingerprints::new(scored, self.rule.id);
         for (place, word) in scored.flagged() {
             let text = scored.text(word.span);

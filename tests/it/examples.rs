@@ -19,10 +19,30 @@ struct Example {
 
 /// The commands whose help is read.
 const COMMANDS: &[&str] = &[
-    "", "view", "score", "classify", "ask", "tag", "model", "model list", "model info", "model pull",
-    "model export", "finetune", "finetune classification", "finetune qa", "finetune tagging",
-    "pretrain", "evaluate", "evaluate classification", "evaluate qa", "evaluate tagging",
-    "evaluate rtd", "completions", "man", "paths",
+    "",
+    "view",
+    "score",
+    "classify",
+    "ask",
+    "tag",
+    "model",
+    "model list",
+    "model info",
+    "model pull",
+    "model export",
+    "finetune",
+    "finetune classification",
+    "finetune qa",
+    "finetune tagging",
+    "pretrain",
+    "evaluate",
+    "evaluate classification",
+    "evaluate qa",
+    "evaluate tagging",
+    "evaluate rtd",
+    "completions",
+    "man",
+    "paths",
 ];
 
 const NOTES: &str = "# Harbour notes\n\nThe bridge opens in May 2026. It was built by Anna Weber and \
@@ -31,8 +51,13 @@ const NOTES: &str = "# Harbour notes\n\nThe bridge opens in May 2026. It was bui
 
 const DRAFT: &str = "The boats wait in the harbour. He go to work every day.\n";
 
-/// A sandbox with the files that the examples name.
-fn furnished() -> Sandbox {
+/// A question as SQuAD has it.
+const SQUAD: &str = r#"{"version": "v2.0", "data": [{"title": "t", "paragraphs": [{
+    "context": "The bridge opens in May 2026.", "qas": [{"id": "a", "is_impossible": false,
+    "question": "When does the bridge open?", "answers": [{"text": "May 2026", "answer_start": 20}]}]}]}]}"#;
+
+/// A sandbox with the files that the example names.
+fn furnished(example: &str) -> Sandbox {
     let here = Sandbox::new();
     let write = |path: &str, text: &str| {
         let path = here.path().join(path);
@@ -46,20 +71,59 @@ fn furnished() -> Sandbox {
     write("draft.txt", DRAFT);
     write("docs/notes.md", NOTES);
     write("docs/draft.md", DRAFT);
-    write("accepted/a.md", &"The boats wait in the harbour for the tide. ".repeat(80));
-    write("reviews/one.txt", "A warm and funny film, and a joy to watch.\n");
-    write("reviews/two.txt", "A dull story, badly told and much too long.\n");
-    write("review.txt", "A warm and funny film. The actor have no talent.\n");
-    write("held-out.txt", include_str!("../../assets/sample.md"));
-    write("dev.conll", "Anna B-person\nWeber I-person\nlives O\nin O\nBerlin B-location\n");
-    write("glue/CoLA/dev.tsv", "x\t1\t\tThe boats wait in the harbour.\nx\t0\t*\tThe boats waits harbour the in.\n");
     write(
-        "dev-v2.0.json",
-        r#"{"version": "v2.0", "data": [{"title": "t", "paragraphs": [{"context": "The bridge opens in May 2026.",
-        "qas": [{"id": "a", "question": "When does the bridge open?", "is_impossible": false,
-        "answers": [{"text": "May 2026", "answer_start": 20}]}]}]}]}"#,
+        "accepted/a.md",
+        &"The boats wait in the harbour for the tide. ".repeat(80),
     );
-    write("errors.jsonl", "{\"text\": \"She have two boats.\", \"spans\": [[4, 8]]}\n");
+    write(
+        "reviews/one.txt",
+        "A warm and funny film, and a joy to watch.\n",
+    );
+    write(
+        "reviews/two.txt",
+        "A dull story, badly told and much too long.\n",
+    );
+    write(
+        "review.txt",
+        "A warm and funny film. The actor have no talent.\n",
+    );
+    write("held-out.txt", include_str!("../../assets/sample.md"));
+    write(
+        "dev.conll",
+        "Anna B-person\nWeber I-person\nlives O\nin O\nBerlin B-location\n",
+    );
+    write(
+        "glue/CoLA/dev.tsv",
+        "x\t1\t\tThe boats wait in the harbour.\nx\t0\t*\tThe boats waits harbour the in.\n",
+    );
+    for name in ["dev-v2.0.json", "dev-v1.1.json", "dev.json"] {
+        write(name, SQUAD);
+    }
+    write(
+        "glue/SST-2/dev.tsv",
+        "sentence\tlabel\nA warm and funny film.\t1\nA dull story.\t0\n",
+    );
+    write(
+        "held-out.csv",
+        "text,label\nA warm and funny film.,positive\nA dull story.,negative\n",
+    );
+    write(
+        "dev.jsonl",
+        "{\"premise\": \"The boats wait.\", \"hypothesis\": \"The sea is calm.\", \"label\": \"good\"}\n",
+    );
+    write(
+        "en_ewt-ud-dev.conllu",
+        "1\tAnna\t_\tPROPN\t_\t_\t0\t_\t_\t_\n2\twaits\t_\tVERB\t_\t_\t0\t_\t_\t_\n\n",
+    );
+    write(
+        "learners.jsonl",
+        "{\"text\": \"She have two boats.\", \"spans\": [[4, 8]]}\n",
+    );
+    write(
+        "slips.tsv",
+        "wrong\tright\tsources\nharbuor\tharbour\tx\nwait\twiat\tx\n",
+    );
+    write("wiki.valid.tokens", &NOTES.repeat(4));
     // A history with the notes in it, where there is a git.
     let script = "git init -q && git add notes.md docs && git -c user.name=A -c user.email=a@example.org \
         commit -q -m 'The notes are begun' && echo 'He go home.' >> docs/draft.md";
@@ -70,15 +134,34 @@ fn furnished() -> Sandbox {
         .output();
     // The heads that the text says are trained before.
     let heads = root.join("tests/reference/heads");
-    for (name, from) in [("sentiment", "electra-single"), ("qa", "electra-answers"), ("ner", "electra-tags")] {
-        let to = here.path().join(name);
-        fs::create_dir(&to).unwrap();
-        for entry in fs::read_dir(heads.join(from)).unwrap() {
-            let entry = entry.unwrap();
-            fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
-        }
+    for (name, from) in [
+        ("sentiment", "electra-single"),
+        ("nli", "electra-single"),
+        ("qa", "electra-answers"),
+        ("ner", "electra-tags"),
+    ] {
+        copy(&heads.join(from), &here.path().join(name));
+    }
+    let pair = root.join("tests/reference/fixtures/projected");
+    copy(&pair, &here.path().join("my-model"));
+    // What is written must not be there before.
+    if !example.contains("export") {
+        copy(&pair, &here.path().join("mini"));
     }
     here
+}
+
+/// Copies a folder and those below it.
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let to = to.join(entry.file_name());
+        match entry.file_type().unwrap().is_dir() {
+            true => copy(&entry.path(), &to),
+            false => drop(fs::copy(entry.path(), to).unwrap()),
+        }
+    }
 }
 
 /// The part of an example before its comment, which stands after two blanks or more.
@@ -139,10 +222,15 @@ fn all(here: &Sandbox) -> Vec<Example> {
         let arguments: Vec<&str> = command.split_whitespace().chain(["--help"]).collect();
         // So wide that no example is wrapped.
         let mut help = here.command(&arguments);
-        let help = here.outcome(help.env("COLUMNS", "400").output().unwrap()).out;
+        let help = here
+            .outcome(help.env("COLUMNS", "400").output().unwrap())
+            .out;
         let end = help.find("\nExamples:\n").unwrap_or(help.len());
         let found = examples(&help[end..], &format!("electroscope {command} --help"));
-        assert!(!found.is_empty() || command.is_empty(), "{command} has no example");
+        assert!(
+            !found.is_empty() || command.is_empty(),
+            "{command} has no example"
+        );
         all.extend(found);
     }
     let readme = include_str!("../../README.md");
@@ -166,21 +254,47 @@ enum Wanted {
 }
 
 fn wanted(line: &str) -> Wanted {
-    let part = line.split('|').find(|part| part.trim_start().starts_with("electroscope"));
-    let words: Vec<&str> = part.unwrap_or_default().split_whitespace().skip(1).collect();
+    let part = line
+        .split('|')
+        .find(|part| part.trim_start().starts_with("electroscope"));
+    let words: Vec<&str> = part
+        .unwrap_or_default()
+        .split_whitespace()
+        .skip(1)
+        .collect();
     let named = |name: &str| words.contains(&name);
     // The value of a flag for all commands is no command.
-    let commands = ["view", "score", "classify", "ask", "tag", "finetune", "pretrain", "evaluate", "model",
-        "completions", "man", "paths", "help"];
+    let commands = [
+        "view",
+        "score",
+        "classify",
+        "ask",
+        "tag",
+        "finetune",
+        "pretrain",
+        "evaluate",
+        "model",
+        "completions",
+        "man",
+        "paths",
+        "help",
+    ];
     let command = words.iter().find(|word| commands.contains(word));
-    let is_placeholder = |word: &&str| word.len() > 2 && word.bytes().all(|b| b.is_ascii_uppercase());
+    let is_placeholder =
+        |word: &&str| word.len() > 2 && word.bytes().all(|b| b.is_ascii_uppercase());
     match command {
-        _ if words.iter().any(|word| is_placeholder(&word) && *word != "HEAD") => Wanted::Placeholder,
+        _ if words
+            .iter()
+            .any(|word| is_placeholder(&word) && *word != "HEAD") =>
+        {
+            Wanted::Placeholder
+        }
         _ if words.contains(&"--help") => Wanted::Works,
         None | Some(&"view") => Wanted::Screen,
         Some(&"finetune" | &"pretrain") => Wanted::Training,
-        Some(&"model") if named("pull") || words.iter().any(|word| word.starts_with("google/")) => Wanted::Download,
-        Some(&"model") if words.iter().any(|word| *word == "mini/") && !named("export") => Wanted::Placeholder,
+        Some(&"model") if named("pull") || words.iter().any(|word| word.starts_with("google/")) => {
+            Wanted::Download
+        }
         Some(_) => Wanted::Works,
     }
 }
@@ -200,38 +314,56 @@ fn the_examples_in_the_help_and_the_readme_work_without_a_network() {
     let all = all(&source);
     assert!(all.len() > 60, "only {} examples were found", all.len());
     let has = |program: &str| {
-        let found = std::process::Command::new("sh").args(["-c", &format!("command -v {program}")]).output();
+        let found = std::process::Command::new("sh")
+            .args(["-c", &format!("command -v {program}")])
+            .output();
         found.is_ok_and(|output| output.status.success())
     };
     let mut failed = Vec::new();
     for Example { place, line, shown } in &all {
         // What stands beside the program may not be there.
         let others = ["jq", "git", "man"].into_iter().filter(|name| {
-            line.contains(&format!("| {name} ")) || line.starts_with(&format!("{name} ")) || line.contains("--since") && *name == "git"
+            line.contains(&format!("| {name} "))
+                || line.starts_with(&format!("{name} "))
+                || line.contains("--since") && *name == "git"
         });
         if others.into_iter().any(|name| !has(name)) {
             continue;
         }
-        let here = furnished();
+        let here = furnished(line);
         let outcome = run(&here, line);
         let said = format!("{}{}", outcome.out, outcome.err);
         let is_usage = said.contains("Usage: electroscope") && !line.contains("help");
-        let wrote = line.split_once("> ").map(|(_, path)| path.trim().replace('~', "home"));
+        let wrote = line
+            .split_once("> ")
+            .map(|(_, path)| path.trim().replace('~', "home"));
         let has_result = match &wrote {
             Some(path) => fs::metadata(here.path().join(path)).is_ok_and(|file| file.len() > 0),
-            None => !outcome.out.trim().is_empty() || line.contains("--calibrate") || line.contains("export") || line.contains("--out"),
+            None => {
+                !outcome.out.trim().is_empty()
+                    || line.contains("--calibrate")
+                    || line.contains("export")
+                    || line.contains("--out")
+            }
         };
         let is_right = match wanted(line) {
-            Wanted::Works => outcome.code <= 1 && has_result && (outcome.code == 0 || line.contains("score")),
+            Wanted::Works => {
+                outcome.code <= 1 && has_result && (outcome.code == 0 || line.contains("score"))
+            }
             Wanted::Screen => outcome.code == 2 && said.contains("the screen needs a terminal"),
             Wanted::Training => outcome.code == 2 && !is_usage,
             Wanted::Download => outcome.code == 2 && said.contains("cannot reach"),
             Wanted::Placeholder => outcome.code == 2 && !is_usage,
         };
         let mut rest = outcome.out.lines();
-        let is_shown = shown.iter().all(|wanted| rest.any(|line| line.trim() == wanted));
+        let is_shown = shown
+            .iter()
+            .all(|wanted| rest.any(|line| line.trim() == wanted));
         if !is_right || is_usage || !is_shown {
-            failed.push(format!("{place}: {line}\n  {:?}: {outcome:?}", wanted(line)));
+            failed.push(format!(
+                "{place}: {line}\n  {:?}: {outcome:?}",
+                wanted(line)
+            ));
         }
     }
     assert!(failed.is_empty(), "{}", failed.join("\n"));
@@ -243,6 +375,13 @@ fn examples_are_taken_from_a_text_with_what_they_print() {
         \x20   $ electroscope score a.md\n    a.md:1:1: 0.9 x\n    …\n\nThe electroscope.\n";
     let found = examples(text, "x");
     let lines: Vec<&str> = found.iter().map(|example| example.line.as_str()).collect();
-    assert_eq!(lines, ["electroscope a.md", "cat x | electroscope -", "electroscope score a.md"]);
+    assert_eq!(
+        lines,
+        [
+            "electroscope a.md",
+            "cat x | electroscope -",
+            "electroscope score a.md"
+        ]
+    );
     assert_eq!(found[2].shown, ["a.md:1:1: 0.9 x"]);
 }

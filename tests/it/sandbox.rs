@@ -87,7 +87,12 @@ impl Sandbox {
     pub(crate) fn shell(&self, line: &str) -> Command {
         let mut command = self.prepare(Path::new("/bin/sh"));
         command.args(["-c", line]);
-        for folder in [".local/share/bash-completion/completions", ".zfunc", ".config/fish/completions", ".config/electroscope"] {
+        for folder in [
+            ".local/share/bash-completion/completions",
+            ".zfunc",
+            ".config/fish/completions",
+            ".config/electroscope",
+        ] {
             // Where shells look for completions, and a user has made them.
             let _ = std::fs::create_dir_all(self.path().join("home").join(folder));
         }

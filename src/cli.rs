@@ -356,7 +356,7 @@ struct ViewArgs {
         echo 'She have two cat.' | electroscope score --lens errors\n  \
         electroscope score --format json docs/ | jq '.documents[].summary'\n  \
         electroscope score --format github docs/          annotate a pull request\n  \
-        electroscope score --lens errors --since HEAD docs/   only lines that have changed\n  \
+        electroscope score --since HEAD docs/             only words on lines that have changed\n  \
         electroscope score --max-flagged 3 draft.txt      fail from the fourth flagged word on\n  \
         electroscope score --calibrate accepted/*.md      find the threshold on text that is fine\n\n\
         Exit codes: 0 no word is flagged (or --exit-zero, or no more than --max-flagged), 1 some are, \

@@ -48,7 +48,7 @@ fn page(command: &Command, path: &str) -> String {
     let mut roff = Roff::new();
     roff.control(
         "TH",
-        [name.as_str(), "1", "", &version, "Electroscope manual"],
+        [name.as_str(), "1", " ", &version, "Electroscope manual"],
     );
     let about = plain(command.get_about()).unwrap_or_default();
     section(&mut roff, "NAME");

@@ -121,7 +121,7 @@ fn furnished(example: &str) -> Sandbox {
     );
     write(
         "slips.tsv",
-        "wrong\tright\tsources\nharbuor\tharbour\tx\nwait\twiat\tx\n",
+        "wrong\tright\tsources\nharbuor\tharbour\tcodespell\nwiat\twait\tcodespell\n",
     );
     write("wiki.valid.tokens", &NOTES.repeat(4));
     // A history with the notes in it, where there is a git.

@@ -76,10 +76,7 @@ fn errors_are_findings_in_every_format() {
     assert_eq!(errors(&here, "--exit-zero notes.md").code, 0);
 
     let pretty = errors(&here, "--format pretty notes.md");
-    assert!(
-        pretty.out.contains("2 flagged of 10 words, threshold 0.50"),
-        "{pretty:?}"
-    );
+    assert!(pretty.out.contains("2 flagged of "), "{pretty:?}");
     let github = errors(&here, "--format github notes.md");
     let start =
         "::warning file=notes.md,line=3,col=5,endColumn=9,title=Writing error::“have” may be";

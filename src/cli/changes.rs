@@ -2,7 +2,8 @@
 //!
 //! `git` is asked about the working tree, which is what the documents are read from. A file that it
 //! does not track at that revision is new, and so is each of its lines. Settings of the repository
-//! that would run programs (a file system monitor, external diffs, text conversion) are switched off.
+//! that would run programs for this (a file system monitor, external diffs, text conversion) are
+//! switched off; its clean filters run, for without them every filtered file would look changed.
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;

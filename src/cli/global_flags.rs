@@ -410,10 +410,7 @@ mod tests {
             for name in used_by {
                 let is_there =
                     |command: &&str| *command == *name || command.starts_with(&format!("{name} "));
-                assert!(
-                    tested.iter().any(|command| is_there(&command)),
-                    "{id}: {name}"
-                );
+                assert!(tested.iter().any(is_there), "{id}: {name}");
             }
         }
     }

@@ -4,6 +4,7 @@
 //! names. A new example is run without being listed anywhere. What cannot run here (the screen, which
 //! needs a terminal; a training; a download) must at least be understood, and stop for that reason.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
 
@@ -126,7 +127,7 @@ fn furnished(example: &str) -> Sandbox {
     write("wiki.valid.tokens", &NOTES.repeat(4));
     // A history with the notes in it, where there is a git.
     let script = "git init -q && git add notes.md docs && git -c user.name=A -c user.email=a@example.org \
-        commit -q -m 'The notes are begun' && echo 'He go home.' >> docs/draft.md";
+        commit -q -m 'The notes are begun' && echo 'She have approved the banana of the new bridge.' >> docs/draft.md";
     let _ = std::process::Command::new("sh")
         .args(["-c", script])
         .current_dir(here.path())
@@ -320,7 +321,9 @@ fn the_examples_in_the_help_and_the_readme_work_without_a_network() {
         found.is_ok_and(|output| output.status.success())
     };
     let mut failed = Vec::new();
-    for Example { place, line, shown } in &all {
+    let mut seen = HashSet::new();
+    let once = all.iter().filter(|example| seen.insert(&example.line));
+    for Example { place, line, shown } in once {
         // What stands beside the program may not be there.
         let others = ["jq", "git", "man"].into_iter().filter(|name| {
             line.contains(&format!("| {name} "))

@@ -80,7 +80,7 @@ fn page(command: &Command, path: &str) -> String {
     if !end.notes.is_empty() {
         section(&mut roff, "NOTES");
         for note in &end.notes {
-            verbatim(&mut roff, note);
+            self::note(&mut roff, note);
         }
     }
     if !end.examples.is_empty() {
@@ -110,6 +110,20 @@ fn verbatim(roff: &mut Roff, text: &str) {
         roff.text([roman(line)]);
     }
     roff.control("fi", []);
+}
+
+/// A paragraph, whose indented lines are a name and what is said of it, two blanks apart.
+fn note(roff: &mut Roff, text: &str) {
+    for line in text.lines() {
+        let listed = line.strip_prefix("  ").map(str::trim_start);
+        match listed.and_then(|line| line.split_once("  ")) {
+            Some((name, about)) => item(roff, [bold(name)], about),
+            None => {
+                roff.control("PP", []);
+                roff.text([roman(unwrapped(line))]);
+            }
+        }
+    }
 }
 
 /// The text of something styled, without its styles.

@@ -286,7 +286,7 @@ fn wanted(line: &str) -> Wanted {
     match command {
         _ if words
             .iter()
-            .any(|word| is_placeholder(&word) && *word != "HEAD") =>
+            .any(|word| is_placeholder(word) && *word != "HEAD") =>
         {
             Wanted::Placeholder
         }

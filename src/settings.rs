@@ -13,6 +13,28 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use electroscope_model::bounded_read::{limits, read_text_bounded};
 use electroscope_model::{Family, Task};
 
+/// What is asked of each word, and so which model answers.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Hash,
+    clap::ValueEnum,
+    serde::Deserialize,
+    serde::Serialize,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Lens {
+    /// Whether it looks as if it had been put in the place of another: the discriminator
+    #[default]
+    Replaced,
+    /// Whether it is an error of writing: the head that marks errors
+    Errors,
+}
+
 /// The settings file with every setting at its default, each explained. Shown by
 /// `electroscope paths --example` and kept true by a test.
 pub const EXAMPLE: &str = include_str!("../assets/config.toml");

@@ -53,7 +53,7 @@ pub(super) enum FinetuneCommand {
     /// (`--slips`): then it learns to mark words that are wrong where they stand.
     #[command(after_help = "Examples:\n  \
         electroscope finetune tagging --train train.conll --dev dev.conll --out ner\n  \
-        electroscope finetune tagging --train en-ud-train.conllu --dev en-ud-dev.conllu --column xpos --out pos\n  \
+        electroscope finetune tagging --train train.conllu --dev dev.conllu --column xpos --out pos\n  \
         electroscope finetune tagging --slips books/ --slips news.txt.zst --out errors\n\n\
         Then: electroscope tag --head ner notes.md")]
     Tagging(Box<TaggingArgs>),

@@ -363,6 +363,16 @@ pub(super) fn load_head_for_screen(
     Ok((reader, summary))
 }
 
+/// The heads that the settings give a name, for completions; none if the settings cannot be read.
+pub(super) fn names_in_settings(global: &Global) -> Vec<(String, Task)> {
+    let path = global.config.clone();
+    let path = path.or_else(|| settings::Paths::new().config);
+    let read = |path: PathBuf| settings::FileSettings::read(&path, global.config.is_some()).ok();
+    let file = path.and_then(read).unwrap_or_default();
+    let named = file.heads.named.into_iter();
+    named.map(|(name, head)| (name, head.task)).collect()
+}
+
 /// The head that the map can show errors with, by the name that `--head` takes: the settings' own
 /// that is called so, else the one that is built in.
 pub(super) fn errors(in_force: &InForce) -> anyhow::Result<Option<String>> {
@@ -385,31 +395,88 @@ pub(super) fn load_errors_for_screen(
     encoders: &Encoders,
     step: &mut dyn FnMut(String),
 ) -> anyhow::Result<(Engine, ModelSummary)> {
-    /// The threshold of a head that brings none: more likely an error than not.
-    const EVEN: f32 = 0.5;
     let mut notes = Vec::new();
-    let (_, checkpoint, _) = open_for_screen(global, in_force, choice, &mut notes, step)?;
+    let (_, checkpoint, revision) = open_for_screen(global, in_force, choice, &mut notes, step)?;
     step(format!("loading {choice}"));
-    let (device, precision) = (&in_force.device, &in_force.precision);
     // Heads compute in f32, whatever the discriminator is to compute in.
-    let precision = if precision == "int8" {
-        "f32"
-    } else {
-        precision
+    let precision = match in_force.precision.as_str() {
+        "int8" => "f32",
+        other => other,
     };
-    let (forward, note) = model::load_head_with(&checkpoint, device, precision, encoders)?;
-    notes.extend(note);
-    let HeadCheckpoint {
-        config, tokenizer, ..
-    } = &checkpoint;
+    let loaded = start_errors(
+        in_force,
+        choice,
+        &checkpoint,
+        revision,
+        precision,
+        encoders,
+        &mut notes,
+    )?;
     let summary = ModelSummary {
         id: choice.to_owned(),
-        device: forward.device(),
-        precision: forward.precision(),
-        threshold: config.encoder.threshold.unwrap_or(EVEN),
-        false_alarms: config.encoder.false_alarms,
+        device: loaded.model.device,
+        precision: loaded.model.precision,
+        threshold: in_force.threshold_for(choice, None, loaded.threshold),
+        false_alarms: loaded.false_alarms,
         note: (!notes.is_empty()).then(|| notes.join("; ")),
     };
+    Ok((loaded.engine, summary))
+}
+
+/// Loads the head that marks errors, the one that `--head` names or else that of [`errors`], as a
+/// model that scores; a download shows its progress on standard error. The second value is the name
+/// that it was chosen by.
+pub(super) fn load_errors(
+    global: &Global,
+    in_force: &InForce,
+) -> anyhow::Result<(common::Loaded, String)> {
+    let choice = match &global.head {
+        Some(typed) => typed.clone(),
+        None => errors(in_force)?.ok_or_else(|| {
+            anyhow!(
+                "no head that marks errors is built in this version; give one with --head, or as \
+                 [heads.errors] in the settings"
+            )
+        })?,
+    };
+    let resolved = resolve(in_force, &choice)?;
+    let revision = global.revision.as_deref();
+    let (checkpoint, revision) = open(global, in_force, &resolved, revision)?;
+    // What the settings say of precision is meant for the discriminator, which can do eight bits.
+    let precision = match (&global.precision, in_force.precision.as_str()) {
+        (None, "int8") => "f32",
+        (_, other) => other,
+    };
+    let (encoders, mut notes) = (Encoders::default(), Vec::new());
+    let loaded = start_errors(
+        in_force,
+        &choice,
+        &checkpoint,
+        revision,
+        precision,
+        &encoders,
+        &mut notes,
+    )?;
+    notes.iter().for_each(|note| common::remark(global, note));
+    Ok((loaded, choice))
+}
+
+/// Loads a head that marks errors onto its device, as a model that scores.
+fn start_errors(
+    in_force: &InForce,
+    choice: &str,
+    checkpoint: &HeadCheckpoint,
+    revision: Option<String>,
+    precision: &str,
+    encoders: &Encoders,
+    notes: &mut Vec<String>,
+) -> anyhow::Result<common::Loaded> {
+    let HeadCheckpoint {
+        config, tokenizer, ..
+    } = checkpoint;
+    let (forward, note) = model::load_head_with(checkpoint, &in_force.device, precision, encoders)?;
+    notes.extend(note);
+    let (device, precision) = (forward.device(), forward.precision());
     let Some(mistakes) = Mistakes::new(tokenizer, forward, config) else {
         bail!(
             "{choice} {} as {}; to show errors, a head that tags words is needed, with `O` among its \
@@ -418,9 +485,22 @@ pub(super) fn load_errors_for_screen(
             config.labels.join(", ")
         );
     };
-    let positions = config.max_positions;
-    let engine = Engine::new(Arc::clone(tokenizer), Arc::new(mistakes), positions);
-    Ok((engine, summary))
+    let engine = Engine::new(
+        Arc::clone(tokenizer),
+        Arc::new(mistakes),
+        config.max_positions,
+    );
+    Ok(common::Loaded {
+        engine,
+        model: report::Model {
+            id: choice.to_owned(),
+            revision,
+            device,
+            precision,
+        },
+        threshold: config.encoder.threshold,
+        false_alarms: config.encoder.false_alarms,
+    })
 }
 
 /// Opens the head that `choice` means, for the screen; the last value is the commit of a hub model.

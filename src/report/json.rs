@@ -204,7 +204,7 @@ impl Serialize for DocumentObject<'_> {
                         line: place.line,
                         column: place.column,
                         p: word.p,
-                        flagged: word.p >= scored.threshold,
+                        flagged: scored.is_flagged(place, &word),
                     }
                 })
             }),
@@ -216,17 +216,16 @@ impl Serialize for DocumentObject<'_> {
 
 /// The counts of a document. The mean is over words.
 fn summary(scored: &Scored<'_>) -> Summary {
-    let (mut tokens, mut words, mut flagged, mut total) = (0, 0, 0, 0.0);
+    let (mut tokens, mut words, mut total) = (0, 0, 0.0);
     for word in scored.words() {
         tokens += word.tokens.len();
         words += 1;
-        flagged += usize::from(word.p >= scored.threshold);
         total += f64::from(word.p);
     }
     Summary {
         tokens,
         words,
-        flagged,
+        flagged: scored.flagged().count(),
         mean_p: if words == 0 {
             0.0
         } else {

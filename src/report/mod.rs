@@ -8,21 +8,25 @@
 pub mod answers;
 pub mod classes;
 mod compact;
+mod fingerprint;
 mod github;
 pub mod heat;
 mod json;
 mod line;
 mod page;
 mod pretty;
+mod rule;
 mod sarif;
 pub mod tags;
 pub mod theme;
 
 use std::io::{self, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use anstyle::Style;
 
+use crate::settings::Lens;
 use electroscope_analysis::{Readings, Word};
 use electroscope_text::{Document, Position, Span};
 
@@ -95,6 +99,35 @@ pub struct Scored<'a> {
     pub readings: &'a Readings,
     /// Words at or above it are flagged.
     pub threshold: f32,
+    /// The only lines on which words are flagged; all of them if it is absent.
+    pub lines: Option<&'a Lines>,
+}
+
+/// Some lines of a text, counted from 1.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lines {
+    /// In order, and apart.
+    ranges: Vec<Range<usize>>,
+}
+
+impl Lines {
+    /// The lines of `ranges`, which come in order and do not overlap.
+    pub fn new(ranges: Vec<Range<usize>>) -> Lines {
+        Lines { ranges }
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.ranges.is_empty()
+    }
+
+    /// Whether `line` is one of them.
+    pub fn contain(&self, line: usize) -> bool {
+        let at = self.ranges.partition_point(|range| range.end <= line);
+        self.ranges
+            .get(at)
+            .is_some_and(|range| range.contains(&line))
+    }
 }
 
 impl<'a> Scored<'a> {
@@ -105,11 +138,17 @@ impl<'a> Scored<'a> {
 
     /// The flagged words in order, each with the place it begins at.
     pub fn flagged(&self) -> impl Iterator<Item = (Position, Word)> + use<'a> {
-        let threshold = self.threshold;
+        let (threshold, lines) = (self.threshold, self.lines);
         let mut places = Places::new(&self.document.text);
         self.words()
             .filter(move |word| word.p >= threshold)
             .map(move |word| (places.of(word.span), word))
+            .filter(move |(place, _)| lines.is_none_or(|lines| lines.contain(place.line)))
+    }
+
+    /// Whether `word`, which stands at `place`, is flagged.
+    fn is_flagged(&self, place: Position, word: &Word) -> bool {
+        word.p >= self.threshold && self.lines.is_none_or(|lines| lines.contain(place.line))
     }
 
     /// What `span` says.
@@ -242,13 +281,14 @@ pub trait HeadPrinter<Found> {
     }
 }
 
-/// The printer for `format`. Only [`Format::Pretty`] wants to know the terminal.
-pub fn printer(format: Format, terminal: Looks) -> Box<dyn ScorePrinter> {
+/// The printer for `format` of what `lens` finds. Only [`Format::Pretty`] wants to know the terminal.
+pub fn printer(format: Format, terminal: Looks, lens: Lens) -> Box<dyn ScorePrinter> {
+    let rule = rule::Rule::of(lens);
     match format {
         Format::Json => Box::new(json::Json::default()),
         Format::Jsonl => Box::new(json::JsonLines),
-        Format::Github => Box::new(github::Github),
-        Format::Sarif => Box::new(sarif::Sarif::default()),
+        Format::Github => Box::new(github::Github::new(rule)),
+        Format::Sarif => Box::new(sarif::Sarif::new(rule)),
         Format::Compact => Box::new(compact::Compact),
         Format::Pretty => Box::new(pretty::Pretty::new(terminal)),
     }

@@ -43,6 +43,19 @@ impl Tags {
         label.map(String::as_str).unwrap_or_default()
     }
 
+    /// Whether all that it marks is errors, as the head that is built in for them does.
+    fn marks_errors(&self) -> bool {
+        /// The label of an error, and that of words which have nothing to them.
+        const LABELS: [&str; 2] = ["ERR", "O"];
+        let bare = |label: &String| {
+            let begun = ["B-", "I-", "E-", "S-"];
+            let bare = begun.iter().find_map(|start| label.strip_prefix(start));
+            bare.unwrap_or(label).to_owned()
+        };
+        let mut labels = self.labels.iter().map(bare);
+        self.labels.len() > 1 && labels.all(|label| LABELS.contains(&label.as_str()))
+    }
+
     /// What a line for a person is about: where it stands, what it is, and how sure that is.
     fn telling<'a>(&'a self, found: &'a Tagged) -> Vec<(Span, &'a str, f32)> {
         if self.marks_entities {
@@ -171,7 +184,10 @@ impl HeadPrinter<Tagged> for Pretty {
         };
         let words = count(found.words.len(), "word", "words");
         let amount = if self.tags.marks_entities {
-            let entities = count(found.entities.len(), "entity", "entities");
+            let entities = match self.tags.marks_errors() {
+                true => count(found.entities.len(), "error", "errors"),
+                false => count(found.entities.len(), "entity", "entities"),
+            };
             format!("{entities} in {words}")
         } else {
             words

@@ -88,8 +88,9 @@ impl Drop for Finder {
 }
 
 /// The files below `root` whose extension says that they hold prose, in order of their paths, as
-/// `.gitignore` and its kin allow; the text of an error says what could not be read.
-pub fn prose_files(root: &Path) -> impl Iterator<Item = Result<PathBuf, String>> + use<> {
+/// `.gitignore` and its kin allow; an error has the path that could not be read, where it is known,
+/// and why.
+pub fn prose_files(root: &Path) -> impl Iterator<Item = Result<PathBuf, Unread>> + use<> {
     let mut walk = ignore::WalkBuilder::new(root);
     walk.sort_by_file_path(Path::cmp);
     // The rules of a repository hold in a copy of it that has no `.git` too.
@@ -103,8 +104,27 @@ pub fn prose_files(root: &Path) -> impl Iterator<Item = Result<PathBuf, String>>
                 Ok(path.strip_prefix("./").map(Path::to_owned).unwrap_or(path))
             })
         }
-        Err(err) => Some(Err(err.to_string())),
+        Err(err) => Some(Err(unread(err))),
     })
+}
+
+/// What could not be read, where that is known, and why.
+pub type Unread = (Option<PathBuf>, std::io::Error);
+
+/// Takes the path and the cause out of an error of the walk, whose own message names the path twice.
+fn unread(err: ignore::Error) -> Unread {
+    match err {
+        ignore::Error::WithPath { path, err } => (Some(path), unread(*err).1),
+        ignore::Error::WithDepth { err, .. } | ignore::Error::WithLineNumber { err, .. } => {
+            unread(*err)
+        }
+        // It is wrapped with a message that names the path again; its kind is kept.
+        ignore::Error::Io(err) if err.kind() != std::io::ErrorKind::Other => {
+            (None, err.kind().into())
+        }
+        ignore::Error::Io(err) => (None, err),
+        err => (None, std::io::Error::other(err)),
+    }
 }
 
 #[cfg(test)]

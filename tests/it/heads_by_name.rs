@@ -52,19 +52,20 @@ fn model(outcome: &Outcome) -> Value {
 // Choosing.
 
 #[test]
-fn without_a_head_there_is_a_list_of_those_that_there_are() {
+fn without_a_head_the_built_in_ones_read() {
     let here = with_text();
     cache(&here, "bert-tags", "org/tagger");
     cache(&here, "electra-tags", "dslim/bert-base-NER");
     let mut texts = Vec::new();
     for arguments in [&["classify"][..], &["ask", "Who?"], &["tag"]] {
-        let outcome = here.run(&[arguments, &["a.md", "--model", "builtin"]].concat());
+        let outcome = here.run(&[arguments, &["a.md"]].concat());
         texts.push(said(&outcome));
     }
     insta::assert_snapshot!(texts.join("\n"));
-    // Whoever names no model does not take the one for the other.
-    let plain = here.run(&["tag", "a.md"]);
-    assert!(!plain.err.contains("--model"), "{plain:?}");
+    // Whoever names a discriminator is told that no head reads with it.
+    let other = here.run(&["tag", "--model", "builtin", "a.md"]);
+    assert_eq!(other.code, 2);
+    assert!(other.err.contains("--model does nothing"), "{other:?}");
 }
 
 #[test]

@@ -84,6 +84,23 @@ impl Sandbox {
         command
     }
 
+    /// A line for the shell, run in the folder; its home is that of the program.
+    #[cfg(unix)]
+    pub(crate) fn shell(&self, line: &str) -> Command {
+        let mut command = self.prepare(Path::new("/bin/sh"));
+        command.args(["-c", line]);
+        for folder in [
+            ".local/share/bash-completion/completions",
+            ".zfunc",
+            ".config/fish/completions",
+            ".config/electroscope",
+        ] {
+            // Where shells look for completions, and a user has made them.
+            let _ = std::fs::create_dir_all(self.path().join("home").join(folder));
+        }
+        command
+    }
+
     fn prepare(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
         for (name, _) in std::env::vars_os() {

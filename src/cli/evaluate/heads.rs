@@ -47,10 +47,10 @@ enum MeasureFormat {
 
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "Examples:\n  \
-        electroscope evaluate classification --head my-cola/ --task cola glue/CoLA\n  \
-        electroscope evaluate classification --head sst2 --task sst2 SST-2/dev.tsv\n  \
+        electroscope evaluate classification --head builtin:acceptability --task cola glue/CoLA\n  \
+        electroscope evaluate classification --head builtin:sentiment --task sst2 glue/SST-2/dev.tsv\n  \
         electroscope evaluate classification --head nli/ --text premise --text-pair hypothesis dev.jsonl\n  \
-        electroscope evaluate classification --head my-model/ --format json held-out.csv | jq .metrics\n\n\
+        electroscope evaluate classification --format json held-out.csv | jq .metrics\n\n\
         Exit codes: 0 measured, 2 something failed, 130 Ctrl-C.")]
 pub(in crate::cli) struct ClassificationArgs {
     /// The data: a folder or file of --task, or a table (.tsv, .csv, .jsonl)
@@ -77,9 +77,9 @@ pub(in crate::cli) struct ClassificationArgs {
 
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "Examples:\n  \
-        electroscope evaluate qa --head squad2 dev-v2.0.json\n  \
-        electroscope evaluate qa --head my-qa/ --answerable --limit 500 dev-v1.1.json\n  \
-        electroscope evaluate qa --head my-qa/ --out said.jsonl dev.json\n\n\
+        electroscope evaluate qa dev-v2.0.json\n  \
+        electroscope evaluate qa --answerable --limit 500 dev-v1.1.json\n  \
+        electroscope evaluate qa --head qa/ --out said.jsonl dev.json\n\n\
         Exit codes: 0 measured, 2 something failed, 130 Ctrl-C.")]
 pub(in crate::cli) struct QaArgs {
     /// The data: JSON in the format of SQuAD 1.1 or 2.0
@@ -94,9 +94,9 @@ pub(in crate::cli) struct QaArgs {
 
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "Examples:\n  \
-        electroscope evaluate tagging --head ner dev.conll\n  \
-        electroscope evaluate tagging --head pos/ --column upos en_ewt-ud-dev.conllu\n  \
-        electroscope evaluate tagging --head errors/ --spans learners.jsonl\n\n\
+        electroscope evaluate tagging dev.conll\n  \
+        electroscope evaluate tagging --head builtin:pos --column upos en_ewt-ud-dev.conllu\n  \
+        electroscope evaluate tagging --head builtin:errors --spans learners.jsonl\n\n\
         Exit codes: 0 measured, 2 something failed, 130 Ctrl-C.")]
 pub(in crate::cli) struct TaggingArgs {
     /// The data: columns of CoNLL, .conllu, or with --spans JSON a line

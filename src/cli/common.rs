@@ -7,12 +7,13 @@ use std::sync::Arc;
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::{ColorChoice, Global, LanguageChoice};
+use super::{ColorChoice, Global, InputArgs, LanguageChoice};
 use crate::report;
 use crate::report::theme::{ColorFacts, Theme};
 use crate::settings::{FileSettings, Paths};
 use crate::worker::finder::prose_files;
-use electroscope_analysis::Engine;
+use crate::worker::pipe;
+use electroscope_analysis::{Engine, Flagging};
 use electroscope_model::hub::{self, ModelChoice};
 use electroscope_model::{self as model, Checkpoint};
 use electroscope_text::{Document, Language};
@@ -128,6 +129,15 @@ impl InForce {
             .or(self.file.threshold)
             .or(own)
             .unwrap_or(0.5)
+    }
+
+    /// Which words are flagged: by the threshold as [`InForce::threshold`] has it, and punctuation only
+    /// if that was `asked` for or set.
+    pub(super) fn flagging(&self, typed: Option<f32>, own: Option<f32>, asked: bool) -> Flagging {
+        Flagging {
+            threshold: self.threshold(typed, own),
+            punctuation: asked || self.file.punctuation.unwrap_or(false),
+        }
     }
 
     /// The name that a calibrated threshold is kept under: that of the model, or where it is a folder
@@ -297,14 +307,16 @@ pub(super) fn language(choice: LanguageChoice, path: &Path) -> Language {
         LanguageChoice::Auto => Language::of(path),
         LanguageChoice::Plain => Language::Plain,
         LanguageChoice::Markdown => Language::Markdown,
+        LanguageChoice::Mdx => Language::Mdx,
     }
 }
 
 /// Reads a document. The error is a sentence without the path.
-pub(super) fn read(source: &Source, choice: LanguageChoice) -> Result<Document, report::FileError> {
+pub(super) fn read(source: &Source, input: &InputArgs) -> Result<Document, report::FileError> {
     let (path, bytes) = match source {
         Source::Stdin => {
-            let path = PathBuf::from("<stdin>");
+            let named = input.stdin_filename.clone();
+            let path = named.unwrap_or_else(|| PathBuf::from(pipe::NAME));
             (path, read_all(io::stdin().lock()))
         }
         Source::File(path) => (path.clone(), read_file(path)),
@@ -320,7 +332,7 @@ pub(super) fn read(source: &Source, choice: LanguageChoice) -> Result<Document, 
             _ => format!("it cannot be read: {err}"),
         })
     })?;
-    let language = language(choice, &path);
+    let language = language(input.language, &path);
     Document::decode(path.clone(), bytes, language).map_err(|err| fail(err.to_string()))
 }
 

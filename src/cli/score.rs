@@ -5,11 +5,11 @@ use std::io::{self, BufWriter, IsTerminal, Write};
 
 use super::arrivals::Arrivals;
 use super::common::{self, InForce, Source};
-use super::{Exit, Global, LanguageChoice, ScoreArgs};
+use super::{Exit, Global, InputArgs, ScoreArgs};
 use crate::report::{self, FileError, Format, Looks, Scored};
 use crate::settings;
 use electroscope_analysis::{Engine, Queue, Readings};
-use electroscope_text::Document;
+use electroscope_text::{AsRead, Document};
 
 /// What may be remembered, in bytes. Nothing is edited here, so it is of use only where the same
 /// stands in several places.
@@ -26,7 +26,7 @@ pub(super) fn run(global: &Global, args: &ScoreArgs) -> anyhow::Result<Exit> {
         return calibrate(global, &in_force, args, sources, errors, &mut loaded);
     }
 
-    let threshold = in_force.threshold(args.threshold, loaded.threshold);
+    let flagging = in_force.flagging(args.threshold, loaded.threshold, args.punctuation);
     let format = args.format.unwrap_or(if io::stdout().is_terminal() {
         Format::Pretty
     } else {
@@ -45,7 +45,7 @@ pub(super) fn run(global: &Global, args: &ScoreArgs) -> anyhow::Result<Exit> {
     let progress = common::Progress::new(global, sources.len());
     score_all(
         sources,
-        args.language,
+        &args.input,
         &mut loaded.engine,
         &progress,
         &mut |outcome| match outcome {
@@ -53,9 +53,10 @@ pub(super) fn run(global: &Global, args: &ScoreArgs) -> anyhow::Result<Exit> {
                 let scored = Scored {
                     document: &document,
                     readings: &readings,
-                    threshold,
+                    read: &AsRead::new(&document),
+                    flagging,
                 };
-                flagged |= scored.words().any(|word| word.p >= threshold);
+                flagged |= scored.words().any(|word| flagging.flags(&word));
                 progress.aside(|| {
                     printer.document(&mut out, &scored)?;
                     // Whoever reads along sees each document when it is ready.
@@ -87,12 +88,12 @@ type Outcome = Result<(Document, Readings), FileError>;
 /// them are scored together as keep it busy.
 fn score_all(
     sources: Vec<Source>,
-    language: LanguageChoice,
+    input: &InputArgs,
     engine: &mut Engine,
     progress: &common::Progress,
     take: &mut dyn FnMut(Outcome) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    let mut arrivals = Arrivals::of(sources, language)?;
+    let mut arrivals = Arrivals::of(sources, input)?;
     let mut queue = Queue::new(engine);
     // What stands between the documents that are being scored: after how many of them, and what.
     let mut failed: VecDeque<(usize, FileError)> = VecDeque::new();
@@ -155,17 +156,20 @@ fn calibrate(
         errors.is_empty(),
         "not calibrated, because some of the text could not be read"
     );
+    let punctuation = in_force.flagging(None, None, args.punctuation).punctuation;
     let progress = common::Progress::new(global, sources.len());
     let mut all: Vec<f32> = Vec::new();
     score_all(
         sources,
-        args.language,
+        &args.input,
         &mut loaded.engine,
         &progress,
         &mut |outcome| {
             let (_, readings) = outcome
                 .map_err(|error| anyhow::anyhow!("{}: {}", error.path.display(), error.message))?;
-            all.extend(readings.words().map(|word| word.p));
+            let words = readings.words();
+            let judged = words.filter(|word| punctuation || !word.is_punctuation);
+            all.extend(judged.map(|word| word.p));
             Ok(())
         },
     )?;
@@ -232,8 +236,8 @@ mod tests {
         let progress = common::Progress::new(&global, paths.len());
         let mut came = Vec::new();
         let sources = paths.iter().cloned().map(Source::File).collect();
-        let auto = LanguageChoice::Auto;
-        let scored = score_all(sources, auto, &mut engine, &progress, &mut |outcome| {
+        let input = InputArgs::default();
+        let scored = score_all(sources, &input, &mut engine, &progress, &mut |outcome| {
             came.push(match outcome {
                 Ok((document, _)) => (document.path, true),
                 Err(error) => (error.path, false),

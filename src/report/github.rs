@@ -18,7 +18,7 @@ impl ScorePrinter for Github {
         let path = property(&scored.document.path.to_string_lossy());
         for (place, word) in scored.flagged() {
             let text = scored.text(word.span);
-            let end = place.column + text.chars().count();
+            let end = place.column + scored.source(word.span).chars().count();
             writeln!(
                 out,
                 "::warning file={path},line={},col={},endColumn={end},title=Doubtful word::{}",

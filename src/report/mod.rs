@@ -18,13 +18,14 @@ mod sarif;
 pub mod tags;
 pub mod theme;
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use anstyle::Style;
 
-use electroscope_analysis::{Readings, Word};
-use electroscope_text::{Document, Position, Span};
+use electroscope_analysis::{Flagging, Readings, Word};
+use electroscope_text::{AsRead, Document, Position, Span};
 
 pub use json::write_json;
 
@@ -93,8 +94,10 @@ pub struct Scored<'a> {
     pub document: &'a Document,
     /// What was found in it.
     pub readings: &'a Readings,
-    /// Words at or above it are flagged.
-    pub threshold: f32,
+    /// How its reader sees it.
+    pub read: &'a AsRead,
+    /// Which words are flagged.
+    pub flagging: Flagging,
 }
 
 impl<'a> Scored<'a> {
@@ -105,17 +108,38 @@ impl<'a> Scored<'a> {
 
     /// The flagged words in order, each with the place it begins at.
     pub fn flagged(&self) -> impl Iterator<Item = (Position, Word)> + use<'a> {
-        let threshold = self.threshold;
+        let flagging = self.flagging;
         let mut places = Places::new(&self.document.text);
         self.words()
-            .filter(move |word| word.p >= threshold)
+            .filter(move |word| flagging.flags(word))
             .map(move |word| (places.of(word.span), word))
     }
 
-    /// What `span` says.
-    pub fn text(&self, span: Span) -> &'a str {
+    /// What a reader sees at `span`.
+    pub fn text(&self, span: Span) -> Cow<'a, str> {
+        self.read.text(span)
+    }
+
+    /// What the document has at `span`.
+    fn source(&self, span: Span) -> &'a str {
         span.of(&self.document.text).unwrap_or_default()
     }
+
+    /// What JSON has for the text of a word or a token, and its source where that differs: the source,
+    /// unless it has an entity in it, which stands for its character.
+    fn wording(&self, span: Span) -> (Cow<'a, str>, Option<&'a str>) {
+        let source = self.source(span);
+        match source.contains('&') {
+            true => with_source(self.text(span), source),
+            false => (source.into(), None),
+        }
+    }
+}
+
+/// A text as it is read, and its source where that differs.
+fn with_source<'a>(text: Cow<'a, str>, source: &'a str) -> (Cow<'a, str>, Option<&'a str>) {
+    let differs = text != source;
+    (text, differs.then_some(source))
 }
 
 /// What is known of the terminal that findings are written for.

@@ -47,7 +47,7 @@ impl ScorePrinter for Sarif {
                     "region": {
                         "startLine": place.line,
                         "startColumn": place.column,
-                        "endColumn": place.column + text.chars().count(),
+                        "endColumn": place.column + scored.source(word.span).chars().count(),
                         "byteOffset": word.span.start(),
                         "byteLength": word.span.len(),
                     },

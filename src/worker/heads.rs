@@ -629,6 +629,7 @@ mod tests {
                     span,
                     label: 0,
                     p: 1.0,
+                    is_punctuation: false,
                 };
                 emit(Tagging {
                     span,
@@ -642,6 +643,7 @@ mod tests {
             let entity = |word: &TaggedWord| EntityAt {
                 label: "X".into(),
                 span: word.span,
+                text: String::new(),
                 p: word.p,
             };
             words.iter().map(entity).collect()

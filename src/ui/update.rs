@@ -518,7 +518,7 @@ fn step_threshold(state: &mut State, by: f32) {
 
 fn set_threshold(state: &mut State, threshold: Option<f32>) {
     state.threshold = threshold;
-    let now = state.flagging();
+    let now = state.threshold();
     for open in &mut state.documents {
         open.readings.set_threshold(now);
     }

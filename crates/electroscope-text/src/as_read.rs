@@ -239,3 +239,102 @@ impl Segment {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{is_punctuation, word_starts};
+    use proptest::prelude::*;
+
+    fn markdown(text: &str) -> Document {
+        Document::new("x.md", text, Language::Markdown)
+    }
+
+    /// The words of a document with their spans, as the block's text parts them.
+    fn words(document: &Document) -> Vec<(String, Span)> {
+        let mut words = Vec::new();
+        for block in blocks(document) {
+            let read = BlockText::of(&document.text, &block);
+            let starts: Vec<usize> = word_starts(read.text()).collect();
+            let ends = starts.iter().skip(1).copied().chain([read.text().len()]);
+            for (&start, end) in starts.iter().zip(ends) {
+                let word = &read.text()[start..end];
+                let (span, is_prose) = read.source(start..end);
+                if is_prose && !word.trim().is_empty() {
+                    words.push((word.to_owned(), span));
+                }
+            }
+        }
+        words
+    }
+
+    #[test]
+    fn a_word_with_an_entity_has_all_of_it_in_the_source() {
+        let text = "I couldn&rsquo;t manag&shy;e in Z&uuml;rich, R&amp;D";
+        let document = markdown(text);
+        let found = words(&document);
+        let found: Vec<(&str, &str)> = (found.iter())
+            .map(|(word, span)| (word.as_str(), span.of(text).unwrap()))
+            .filter(|(_, source)| source.contains('&'))
+            .collect();
+        assert_eq!(
+            found,
+            [
+                ("couldn’t", "couldn&rsquo;t"),
+                ("manag\u{ad}e", "manag&shy;e"),
+                ("Zürich", "Z&uuml;rich"),
+                ("&", "&amp;"),
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_read_of_a_span_has_no_markers() {
+        let text = "By [Anna](https://a.b/c) Weber,\n> **her** _b&ouml;ok_.\n\nThe end";
+        let document = markdown(text);
+        let read = AsRead::new(&document);
+        let of = |from: &str, to: &str| {
+            let start = text.find(from).unwrap();
+            let end = text.find(to).unwrap() + to.len();
+            read.text(Span::new(start, end)).into_owned()
+        };
+        assert_eq!(of("Anna", "Weber"), "Anna Weber");
+        assert_eq!(of("her", "ok_"), "her böok");
+        assert_eq!(of("ok_", "The"), "ok. The");
+        let block = read.block(Span::new(4, 8));
+        assert_eq!(
+            block.of(text).unwrap().split('\n').next(),
+            Some("By [Anna](https://a.b/c) Weber,")
+        );
+    }
+
+    #[test]
+    fn a_plain_text_is_read_as_it_stands() {
+        let document = Document::new("x.txt", "a &amp; *b*\n\nc", Language::Plain);
+        let read = AsRead::new(&document);
+        assert_eq!(read.text(Span::new(0, 11)), "a &amp; *b*");
+        assert_eq!(read.block(Span::new(0, 1)), Span::new(0, 11));
+    }
+
+    proptest! {
+        #[test]
+        fn the_text_of_a_word_is_its_slice_but_for_entities_and_marks(
+            text in "([a-z'’é🙂 .,*_\n#>-]|&rsquo;|&#39;|&eacute;|&NotEqualTilde;|&x|`x`|\\[a\\]\\(b c\\)){0,80}"
+        ) {
+            let document = markdown(&text);
+            let read = AsRead::new(&document);
+            let mut end = 0;
+            for (word, span) in words(&document) {
+                let slice = span.of(&text);
+                prop_assert!(slice.is_some(), "{span:?} in {text:?}");
+                let slice = slice.unwrap_or_default();
+                prop_assert!(span.start() >= end, "{word:?} in {text:?}");
+                end = span.end();
+                prop_assert_eq!(&read.text(span), &word, "{:?} in {:?}", slice, &text);
+                let is_marked = slice.contains(['&', '*', '_', '\n', '[', ']', '`', '>']);
+                prop_assert!(is_marked || slice == word, "{word:?} for {slice:?} in {text:?}");
+                prop_assert!(!word.contains(char::is_whitespace) || is_punctuation(&word));
+            }
+        }
+    }
+}

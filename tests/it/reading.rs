@@ -1036,7 +1036,7 @@ fn of_markdown_only_the_prose_is_tagged() {
         .collect();
     assert_eq!(
         texts.join(" "),
-        "Été in Oslo See now . It is 中 🚤 ! Then she went , by e . g . boat . waits . one . Two three a b c Last ."
+        "Été in Oslo See now . It is 中 🚤 ! Then she went , by e.g . boat . waits . one . Two three a b c Last ."
     );
 }
 

@@ -456,6 +456,8 @@ mod a_frame {
             folders: Vec::new(),
             pipe: false,
             language: None,
+            pipe_language: Language::Plain,
+            punctuation: false,
             threshold: None,
             theme: Theme::Dark(Depth::True),
             size: ratatui::layout::Size {

@@ -323,14 +323,9 @@ enum Command {
     },
 }
 
+/// How the text of documents is taken.
 #[derive(Clone, Debug, Default, Args)]
-struct ViewArgs {
-    /// Documents, folders of documents, or `-` for standard input
-    #[arg(value_name = "FILE|DIR")]
-    paths: Vec<PathBuf>,
-    /// Flag words whose p is P or more, from 0 to 1 [default: the model's own, else 0.5]
-    #[arg(long, value_name = "P", env = "ELECTROSCOPE_THRESHOLD", hide_env_values = true, value_parser = probability)]
-    threshold: Option<f32>,
+struct InputArgs {
     /// Which parts of a document are prose
     #[arg(
         long,
@@ -340,6 +335,22 @@ struct ViewArgs {
         hide_env_values = true
     )]
     language: LanguageChoice,
+    /// The name of the file that comes on standard input: it says which parts are prose, and stands in
+    /// the output
+    #[arg(long, value_name = "NAME")]
+    stdin_filename: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, Default, Args)]
+struct ViewArgs {
+    /// Documents, folders of documents, or `-` for standard input
+    #[arg(value_name = "FILE|DIR")]
+    paths: Vec<PathBuf>,
+    /// Flag words whose p is P or more, from 0 to 1 [default: the model's own, else 0.5]
+    #[arg(long, value_name = "P", env = "ELECTROSCOPE_THRESHOLD", hide_env_values = true, value_parser = probability)]
+    threshold: Option<f32>,
+    #[command(flatten)]
+    input: InputArgs,
     /// Colours of the screen
     #[arg(
         long,
@@ -357,6 +368,8 @@ struct ViewArgs {
         electroscope score notes.md                       words that look replaced\n  \
         echo 'She have two cat.' | electroscope score --lens errors\n  \
         electroscope score --format json docs/ | jq '.documents[].summary'\n  \
+        git show HEAD:notes.md | electroscope score --stdin-filename notes.md\n  \
+        electroscope score --language markdown draft      read a file without an extension as Markdown\n  \
         electroscope score --format github docs/          annotate a pull request\n  \
         electroscope score --since HEAD docs/             only words on lines that have changed\n  \
         electroscope score --max-flagged 3 draft.txt      fail from the fourth flagged word on\n  \
@@ -376,6 +389,9 @@ struct ScoreArgs {
     /// What is asked of each word, and so which model answers [default: replaced]
     #[arg(long, value_name = "LENS")]
     lens: Option<Lens>,
+    /// Flag punctuation, too
+    #[arg(long)]
+    punctuation: bool,
     /// Exit with 0 even if words are flagged
     #[arg(long)]
     exit_zero: bool,
@@ -385,15 +401,8 @@ struct ScoreArgs {
     /// Flag only words on lines that have changed since REV, a revision that git knows
     #[arg(long, value_name = "REV")]
     since: Option<String>,
-    /// Which parts of a document are prose
-    #[arg(
-        long,
-        value_name = "LANGUAGE",
-        default_value = "auto",
-        env = "ELECTROSCOPE_LANGUAGE",
-        hide_env_values = true
-    )]
-    language: LanguageChoice,
+    #[command(flatten)]
+    input: InputArgs,
     /// Score nothing, but find the threshold on these texts, which you are content with, and write it
     /// to the settings
     #[arg(long, conflicts_with_all = ["format", "exit_zero", "max_flagged", "since"])]
@@ -412,15 +421,8 @@ struct HeadArgs {
     /// How to write what was found [default: pretty on a terminal, compact into a pipe]
     #[arg(long, value_name = "FORMAT")]
     format: Option<HeadFormat>,
-    /// Which parts of a document are prose
-    #[arg(
-        long,
-        value_name = "LANGUAGE",
-        default_value = "auto",
-        env = "ELECTROSCOPE_LANGUAGE",
-        hide_env_values = true
-    )]
-    language: LanguageChoice,
+    #[command(flatten)]
+    input: InputArgs,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -478,13 +480,15 @@ struct TagArgs {
 /// Which parts of a document are prose.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 enum LanguageChoice {
-    /// As its extension says: Markdown for .md and the like, else plain
+    /// As its extension says: Markdown for .md and the like, MDX for .mdx, else plain
     #[default]
     Auto,
     /// All of the text
     Plain,
     /// What a reader sees as sentences: no front matter, code, URLs, HTML or math
     Markdown,
+    /// As Markdown, and no imports, elements and expressions of MDX
+    Mdx,
 }
 
 #[derive(Debug, Subcommand)]
@@ -570,13 +574,16 @@ fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
     // What the screen takes may stand without a command, but before another one it would be taken in
     // silence and do nothing.
     if let Some((name, _)) = matches.subcommand() {
-        let stray = ["paths", "threshold", "language", "theme"]
+        let stray = ["paths", "threshold", "language", "stdin_filename", "theme"]
             .into_iter()
             .find(|id| matches.value_source(id) == Some(ValueSource::CommandLine));
         if let Some(id) = stray {
             let message = match id {
                 "paths" => format!("documents stand after the command: electroscope {name} FILE"),
-                _ => format!("--{id} stands after the command: electroscope {name} --{id} …"),
+                _ => {
+                    let flag = id.replace('_', "-");
+                    format!("--{flag} stands after the command: electroscope {name} --{flag} …")
+                }
             };
             return Err(command.error(ErrorKind::ArgumentConflict, message));
         }

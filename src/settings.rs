@@ -66,6 +66,8 @@ pub struct FileSettings {
     pub threshold: Option<f32>,
     /// The same, model by model; written by `score --calibrate`.
     pub thresholds: BTreeMap<String, f32>,
+    /// Whether punctuation is flagged too.
+    pub punctuation: Option<bool>,
     /// What classifies, answers and tags, and names for heads.
     pub heads: Heads,
 }

@@ -10,12 +10,13 @@ use std::time::Duration;
 use anyhow::Context;
 use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
-use super::{ColorChoice, Global, LanguageChoice, threads};
+use super::{ColorChoice, Global, InputArgs, LanguageChoice, threads};
 use crate::report;
 use crate::report::theme::{ColorFacts, Theme};
 use crate::settings::{FileSettings, Paths};
 use crate::worker::finder::prose_files;
-use electroscope_analysis::Engine;
+use crate::worker::pipe;
+use electroscope_analysis::{Engine, Flagging};
 use electroscope_model::hub;
 use electroscope_model::model_choice::{ModelChoice, NameError};
 use electroscope_model::{self as model, Checkpoint};
@@ -156,6 +157,21 @@ impl InForce {
         };
         tracing::info!(?in_force, "settings");
         Ok(in_force)
+    }
+
+    /// Which words of the answers of `model` are flagged: by the threshold as
+    /// [`InForce::threshold_for`] has it, and punctuation only if that was `asked` for or set.
+    pub(super) fn flagging(
+        &self,
+        model: &str,
+        typed: Option<f32>,
+        own: Option<f32>,
+        asked: bool,
+    ) -> Flagging {
+        Flagging {
+            threshold: self.threshold_for(model, typed, own),
+            punctuation: asked || self.file.punctuation.unwrap_or(false),
+        }
     }
 
     /// The key that a calibrated threshold is kept under: the name of the model or head, or where it is
@@ -360,14 +376,16 @@ pub(super) fn language(choice: LanguageChoice, path: &Path) -> Language {
         LanguageChoice::Auto => Language::of(path),
         LanguageChoice::Plain => Language::Plain,
         LanguageChoice::Markdown => Language::Markdown,
+        LanguageChoice::Mdx => Language::Mdx,
     }
 }
 
 /// Reads a document. The error is a sentence without the path.
-pub(super) fn read(source: &Source, choice: LanguageChoice) -> Result<Document, report::FileError> {
+pub(super) fn read(source: &Source, input: &InputArgs) -> Result<Document, report::FileError> {
     let (path, bytes) = match source {
         Source::Stdin => {
-            let path = PathBuf::from("<stdin>");
+            let named = input.stdin_filename.clone();
+            let path = named.unwrap_or_else(|| PathBuf::from(pipe::NAME));
             (path, read_all(io::stdin().lock()))
         }
         Source::File(path) => (path.clone(), read_file(path)),
@@ -377,7 +395,7 @@ pub(super) fn read(source: &Source, choice: LanguageChoice) -> Result<Document, 
         message,
     };
     let bytes = bytes.map_err(|err| fail(why_unread(&err)))?;
-    let language = language(choice, &path);
+    let language = language(input.language, &path);
     Document::decode(path.clone(), bytes, language).map_err(|err| fail(err.to_string()))
 }
 

@@ -1051,7 +1051,7 @@ pub(super) fn read_all<Found>(
     let mut out = BufWriter::new(io::stdout().lock());
     printer.begin(&mut out, model)?;
     let progress = Progress::new(global, sources.len());
-    for arrival in Arrivals::of(sources, args.language)? {
+    for arrival in Arrivals::of(sources, &args.input)? {
         let found = arrival.and_then(|document| {
             let path = document.path.clone();
             progress.show(&path, 0, 1);

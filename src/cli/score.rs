@@ -7,11 +7,11 @@ use std::path::PathBuf;
 use super::arrivals::Arrivals;
 use super::changes::Changes;
 use super::common::{self, InForce, Source};
-use super::{Exit, Global, LanguageChoice, ScoreArgs, heads};
+use super::{Exit, Global, InputArgs, ScoreArgs, heads};
 use crate::report::{self, FileError, Format, Lines, Looks, Scored};
 use crate::settings::{self, Lens};
 use electroscope_analysis::{Engine, Queue, Readings};
-use electroscope_text::Document;
+use electroscope_text::{AsRead, Document};
 
 /// What may be remembered, in bytes. Nothing is edited here, so it is of use only where the same
 /// stands in several places.
@@ -36,7 +36,7 @@ pub(super) fn run(global: &Global, args: &ScoreArgs) -> anyhow::Result<Exit> {
         return calibrate(global, &in_force, args, sources, errors, &mut loaded, &name);
     }
 
-    let threshold = in_force.threshold_for(&name, args.threshold, loaded.threshold);
+    let flagging = in_force.flagging(&name, args.threshold, loaded.threshold, args.punctuation);
     let format = args.format.unwrap_or(if io::stdout().is_terminal() {
         Format::Pretty
     } else {
@@ -55,7 +55,7 @@ pub(super) fn run(global: &Global, args: &ScoreArgs) -> anyhow::Result<Exit> {
     let progress = common::Progress::new(global, sources.len());
     score_all(
         sources,
-        args.language,
+        &args.input,
         &mut loaded.engine,
         &progress,
         &mut |outcome| match outcome {
@@ -63,7 +63,8 @@ pub(super) fn run(global: &Global, args: &ScoreArgs) -> anyhow::Result<Exit> {
                 let scored = Scored {
                     document: &document,
                     readings: &readings,
-                    threshold,
+                    read: &AsRead::new(&document),
+                    flagging,
                     lines: changed.as_ref().and_then(|lines| lines.get(&document.path)),
                 };
                 flagged += scored.flagged().count();
@@ -130,12 +131,12 @@ type Outcome = Result<(Document, Readings), FileError>;
 /// them are scored together as keep it busy.
 fn score_all(
     sources: Vec<Source>,
-    language: LanguageChoice,
+    input: &InputArgs,
     engine: &mut Engine,
     progress: &common::Progress,
     take: &mut dyn FnMut(Outcome) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    let mut arrivals = Arrivals::of(sources, language)?;
+    let mut arrivals = Arrivals::of(sources, input)?;
     let mut queue = Queue::new(engine);
     // What stands between the documents that are being scored: after how many of them, and what.
     let mut failed: VecDeque<(usize, FileError)> = VecDeque::new();
@@ -199,17 +200,22 @@ fn calibrate(
         errors.is_empty(),
         "not calibrated, because some of the text could not be read"
     );
+    let punctuation = in_force
+        .flagging(name, None, None, args.punctuation)
+        .punctuation;
     let progress = common::Progress::new(global, sources.len());
     let mut all: Vec<f32> = Vec::new();
     score_all(
         sources,
-        args.language,
+        &args.input,
         &mut loaded.engine,
         &progress,
         &mut |outcome| {
             let (_, readings) = outcome
                 .map_err(|error| anyhow::anyhow!("{}: {}", error.path.display(), error.message))?;
-            all.extend(readings.words().map(|word| word.p));
+            let words = readings.words();
+            let judged = words.filter(|word| punctuation || !word.is_punctuation);
+            all.extend(judged.map(|word| word.p));
             Ok(())
         },
     )?;
@@ -276,8 +282,8 @@ mod tests {
         let progress = common::Progress::new(&global, paths.len());
         let mut came = Vec::new();
         let sources = paths.iter().cloned().map(Source::File).collect();
-        let auto = LanguageChoice::Auto;
-        let scored = score_all(sources, auto, &mut engine, &progress, &mut |outcome| {
+        let input = InputArgs::default();
+        let scored = score_all(sources, &input, &mut engine, &progress, &mut |outcome| {
             came.push(match outcome {
                 Ok((document, _)) => (document.path, true),
                 Err(error) => (error.path, false),

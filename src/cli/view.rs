@@ -18,7 +18,6 @@ use crate::worker::inference::{Lens, ModelSummary};
 use electroscope_analysis::{HeadChoice, HeadSummary, Task};
 use electroscope_model::bounded_read::{limits, read_text_bounded};
 use electroscope_model::{BuiltinHead, Encoders};
-use electroscope_text::Language;
 
 pub(super) fn run(global: &Global, args: &ViewArgs) -> anyhow::Result<Exit> {
     anyhow::ensure!(
@@ -87,12 +86,16 @@ fn opening(in_force: &mut InForce, args: &ViewArgs) -> anyhow::Result<Opening> {
         files: Vec::new(),
         folders: Vec::new(),
         pipe: args.paths.is_empty() && !io::stdin().is_terminal(),
-        language: match args.language {
+        language: match args.input.language {
             LanguageChoice::Auto => None,
-            LanguageChoice::Plain => Some(Language::Plain),
-            LanguageChoice::Markdown => Some(Language::Markdown),
+            choice => Some(common::language(choice, Path::new(""))),
+        },
+        pipe_language: match &args.input.stdin_filename {
+            Some(name) => common::language(args.input.language, name),
+            None => common::language(args.input.language, Path::new("")),
         },
         threshold: args.threshold,
+        punctuation: in_force.file.punctuation.unwrap_or(false),
         theme,
         size: Size::default(),
         memory: recall(in_force),

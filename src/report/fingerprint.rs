@@ -45,8 +45,9 @@ impl<'a> Fingerprints<'a> {
             content.push(SEPARATOR);
             let word = usize::try_from(place).ok();
             let word = word.and_then(|place| self.words.get(place));
-            let text = word.map_or("", |word| self.scored.text(word.span));
-            content.push_str(&text.to_lowercase());
+            if let Some(word) = word {
+                content.push_str(&self.scored.text(word.span).to_lowercase());
+            }
         }
         let hash = xxh3_64(content.as_bytes());
         let count = self.given.entry(hash).or_default();

@@ -67,7 +67,7 @@ impl ScorePrinter for Github {
             }
             self.warnings += 1;
             let text = scored.text(word.span);
-            let end = place.column + text.chars().count();
+            let end = place.column + scored.source(word.span).chars().count();
             writeln!(
                 out,
                 "::warning file={},line={},col={},endColumn={end},title={}::{}",
@@ -75,7 +75,7 @@ impl ScorePrinter for Github {
                 place.line,
                 place.column,
                 self.rule.title,
-                data(&self.rule.message(text, word.p)),
+                data(&self.rule.message(&text, word.p)),
             )?;
         }
         if left_out > 0 {

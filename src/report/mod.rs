@@ -20,6 +20,7 @@ mod sarif;
 pub mod tags;
 pub mod theme;
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -27,8 +28,8 @@ use std::path::{Path, PathBuf};
 use anstyle::Style;
 
 use crate::settings::Lens;
-use electroscope_analysis::{Readings, Word};
-use electroscope_text::{Document, Position, Span};
+use electroscope_analysis::{Flagging, Readings, Word};
+use electroscope_text::{AsRead, Document, Position, Span};
 
 pub use json::write_json;
 
@@ -97,8 +98,10 @@ pub struct Scored<'a> {
     pub document: &'a Document,
     /// What was found in it.
     pub readings: &'a Readings,
-    /// Words at or above it are flagged.
-    pub threshold: f32,
+    /// How its reader sees it.
+    pub read: &'a AsRead,
+    /// Which words are flagged.
+    pub flagging: Flagging,
     /// The only lines on which words are flagged; all of them if it is absent.
     pub lines: Option<&'a Lines>,
 }
@@ -138,23 +141,44 @@ impl<'a> Scored<'a> {
 
     /// The flagged words in order, each with the place it begins at.
     pub fn flagged(&self) -> impl Iterator<Item = (Position, Word)> + use<'a> {
-        let (threshold, lines) = (self.threshold, self.lines);
+        let (flagging, lines) = (self.flagging, self.lines);
         let mut places = Places::new(&self.document.text);
         self.words()
-            .filter(move |word| word.p >= threshold)
+            .filter(move |word| flagging.flags(word))
             .map(move |word| (places.of(word.span), word))
             .filter(move |(place, _)| lines.is_none_or(|lines| lines.contain(place.line)))
     }
 
     /// Whether `word`, which stands at `place`, is flagged.
     fn is_flagged(&self, place: Position, word: &Word) -> bool {
-        word.p >= self.threshold && self.lines.is_none_or(|lines| lines.contain(place.line))
+        self.flagging.flags(word) && self.lines.is_none_or(|lines| lines.contain(place.line))
     }
 
-    /// What `span` says.
-    pub fn text(&self, span: Span) -> &'a str {
+    /// What a reader sees at `span`.
+    pub fn text(&self, span: Span) -> Cow<'a, str> {
+        self.read.text(span)
+    }
+
+    /// What the document has at `span`.
+    fn source(&self, span: Span) -> &'a str {
         span.of(&self.document.text).unwrap_or_default()
     }
+
+    /// What JSON has for the text of a word or a token, and its source where that differs: the source,
+    /// unless it has an entity in it, which stands for its character.
+    fn wording(&self, span: Span) -> (Cow<'a, str>, Option<&'a str>) {
+        let source = self.source(span);
+        match source.contains('&') {
+            true => with_source(self.text(span), source),
+            false => (source.into(), None),
+        }
+    }
+}
+
+/// A text as it is read, and its source where that differs.
+fn with_source<'a>(text: Cow<'a, str>, source: &'a str) -> (Cow<'a, str>, Option<&'a str>) {
+    let differs = text != source;
+    (text, differs.then_some(source))
 }
 
 /// What is known of the terminal that findings are written for.

@@ -8,7 +8,7 @@ use super::heat::{self, Rgb};
 use super::page::{self, Crowded, Mark};
 use super::theme::{Depth, Theme};
 use super::{FileError, Looks, Model, ScorePrinter, Scored, visible_path};
-use electroscope_analysis::Word;
+use electroscope_analysis::{Flagging, Word};
 
 pub(super) struct Pretty {
     looks: Looks,
@@ -20,8 +20,11 @@ impl Pretty {
     }
 
     /// Colours and underlines of a word.
-    fn heat(&self, p: f32, threshold: f32, is_flagged: bool) -> Style {
-        let level = heat::level(p, threshold);
+    fn heat(&self, word: &Word, flagging: Flagging, is_flagged: bool) -> Style {
+        if word.is_punctuation && !flagging.punctuation {
+            return Style::new();
+        }
+        let level = heat::level(word.p, flagging.threshold);
         let style = match self.looks.theme.ground() {
             Some((ground, depth)) => match heat::tint(level, ground) {
                 Some((tint, letters)) => Style::new()
@@ -51,7 +54,8 @@ impl ScorePrinter for Pretty {
     }
 
     fn document(&mut self, out: &mut dyn Write, scored: &Scored<'_>) -> io::Result<()> {
-        let threshold = scored.threshold;
+        let flagging = scored.flagging;
+        let threshold = flagging.threshold;
         let flagged: Vec<usize> = (scored.flagged())
             .map(|(_, word)| word.span.start())
             .collect();
@@ -59,7 +63,7 @@ impl ScorePrinter for Pretty {
         let mut words = 0;
         let marks = scored.words().inspect(|_| words += 1).map(|word| Mark {
             span: word.span,
-            style: self.heat(word.p, threshold, is_flagged(&word)),
+            style: self.heat(&word, flagging, is_flagged(&word)),
             label: is_flagged(&word).then(|| format!("{:.2}", word.p)),
         });
         // Most words of a long text are calm, and a mark takes more room than the word.
@@ -100,7 +104,7 @@ fn color(rgb: Rgb, depth: Depth) -> Color {
 mod tests {
     use super::*;
     use electroscope_analysis::{Reading, Token};
-    use electroscope_text::{Document, Language, Span};
+    use electroscope_text::{AsRead, Document, Language, Span};
 
     fn printed(text: &str, words: &[(&str, f32)], theme: Theme, width: u16) -> String {
         let document = Document::new("a\x1b.md", text, Language::Markdown);
@@ -114,12 +118,14 @@ mod tests {
                 span,
                 p: *p,
                 tokens: tokens..tokens + 1,
+                is_punctuation: false,
             });
         }
         let scored = Scored {
             document: &document,
             readings: &[reading].iter().collect(),
-            threshold: 0.5,
+            read: &AsRead::new(&document),
+            flagging: Flagging::words(0.5),
             lines: None,
         };
         let mut out = Vec::new();

@@ -61,7 +61,7 @@ impl ScorePrinter for Sarif {
             let mut region = json!({
                 "startLine": place.line,
                 "startColumn": place.column,
-                "endColumn": place.column + text.chars().count(),
+                "endColumn": place.column + scored.source(word.span).chars().count(),
             });
             if is_utf8 {
                 region["byteOffset"] = word.span.start().into();
@@ -69,7 +69,7 @@ impl ScorePrinter for Sarif {
             }
             let result = json!({
                 "ruleId": self.rule.id,
-                "message": {"text": self.rule.message(text, word.p)},
+                "message": {"text": self.rule.message(&text, word.p)},
                 "rank": f64::from(word.p) * 100.0,
                 "partialFingerprints": {FINGERPRINT: fingerprints.of(&word)},
                 "locations": [{"physicalLocation": {

@@ -517,6 +517,8 @@ mod tests {
             folders: Vec::new(),
             pipe: false,
             language: None,
+            pipe_language: electroscope_text::Language::Plain,
+            punctuation: false,
             threshold: None,
             theme: Theme::Mono,
             size: Size {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::worker::heads::Finding;
 use crate::worker::inference::Generation;
 use electroscope_analysis::{
-    Answer, Answers, EntityAt, HeadSummary, NoAnswer, Tagging, Task, Unit, UnitKind,
+    Answer, Answers, EntityAt, HeadSummary, NoAnswer, Tagging, Task, Unit, UnitKind, decode,
 };
 use electroscope_text::Span;
 
@@ -44,14 +44,14 @@ pub struct ReadyHead {
 
 impl ReadyHead {
     pub(super) fn new(summary: HeadSummary) -> ReadyHead {
-        let scheme = electroscope_analysis::decode::Scheme::of(&summary.labels);
+        let scheme = decode::Scheme::of(&summary.labels);
         let has_entities = scheme.marks_entities();
         let mut kinds: Vec<String> = Vec::new();
         let kind_of = (summary.labels.iter())
             .map(|label| {
                 let kind = match label.split_once(['-', '_']) {
                     Some((prefix, kind)) if has_entities && prefix.len() == 1 => kind,
-                    _ if has_entities && label == "O" => return None,
+                    _ if has_entities && decode::is_outside(label) => return None,
                     _ => label,
                 };
                 let known = kinds.iter().position(|known| known == kind);
@@ -94,6 +94,8 @@ pub enum HeadWork {
 pub struct Item {
     /// Where it is.
     pub span: Span,
+    /// What a reader sees there, where that is not what the text has.
+    pub text: Option<Arc<str>>,
     /// Which label, answer or kind it shows.
     pub kind: usize,
     /// How sure the head is.
@@ -205,25 +207,32 @@ impl Findings {
     pub(super) fn list_tags(&mut self, head: &ReadyHead, filter: Option<usize>) {
         self.tags.clear();
         self.counts = vec![0; head.kinds.len()];
-        let mut add = |kind: Option<usize>, span: Span, p: f32| {
+        let mut add = |kind: Option<usize>, span: Span, p: f32, text: Option<&str>| {
             let Some(kind) = kind else { return };
             if let Some(count) = self.counts.get_mut(kind) {
                 *count += 1;
             }
             if filter.is_none_or(|wanted| wanted == kind) {
-                self.tags.push(Item { span, kind, p });
+                let text = text.map(Arc::from);
+                self.tags.push(Item {
+                    span,
+                    text,
+                    kind,
+                    p,
+                });
             }
         };
         if head.has_entities {
             for placed in self.entities.all() {
-                add(head.kind(&placed.item.label), placed.span(), placed.item.p);
+                let EntityAt { label, text, p, .. } = &*placed.item;
+                add(head.kind(label), placed.span(), *p, Some(text));
             }
             return;
         }
         for placed in self.taggings.all() {
             for word in &placed.item.words {
                 let kind = head.kind_of.get(usize::from(word.label)).copied().flatten();
-                add(kind, placed.moved(word.span), word.p);
+                add(kind, placed.moved(word.span), word.p, None);
             }
         }
     }
@@ -240,7 +249,12 @@ pub(super) fn items(panel: Panel, findings: &Findings) -> Cow<'_, [Item]> {
             .filter_map(|placed| {
                 let (kind, p) = best(&placed.item)?;
                 let span = placed.span();
-                Some(Item { span, kind, p })
+                Some(Item {
+                    span,
+                    text: None,
+                    kind,
+                    p,
+                })
             })
             .collect(),
         Panel::Ask => findings
@@ -249,6 +263,7 @@ pub(super) fn items(panel: Panel, findings: &Findings) -> Cow<'_, [Item]> {
             .enumerate()
             .map(|(kind, answer)| Item {
                 span: answer.span,
+                text: Some(answer.text.as_str().into()),
                 kind,
                 p: answer.p,
             })

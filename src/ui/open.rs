@@ -1,11 +1,13 @@
 //! One open document: its text, what the model has said of it, and where the reader stands.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::worker::files::Watching;
 use crate::worker::inference::{DocumentId, Generation};
-use electroscope_text::{Document, Language, LineIndex, Row, Span, Wrapped, content};
+use electroscope_analysis::Flagging;
+use electroscope_text::{AsRead, Document, Language, LineIndex, Row, Span, Wrapped, content};
 
 use super::findings::Findings;
 use super::readings::{Hot, Readings};
@@ -48,6 +50,8 @@ pub struct Open {
     pub language: Language,
     /// Its text, once that has been read.
     pub document: Option<Document>,
+    /// How its reader sees that.
+    pub(super) read: AsRead,
     /// Which version of the text this is.
     pub generation: Generation,
     /// How far the work is.
@@ -68,18 +72,19 @@ pub struct Open {
 }
 
 impl Open {
-    pub(super) fn new(id: DocumentId, path: &Path, language: Language, threshold: f32) -> Open {
+    pub(super) fn new(id: DocumentId, path: &Path, language: Language, flagging: Flagging) -> Open {
         Open {
             id,
             path: path.to_owned(),
             language,
             document: None,
+            read: AsRead::default(),
             generation: Generation::default(),
             work: Work::Listed,
             watching: None,
             lost: None,
             lines: LineIndex::new(""),
-            readings: Readings::new(threshold),
+            readings: Readings::new(flagging),
             findings: Findings::default(),
             cursor: 0,
             top: 0,
@@ -90,6 +95,11 @@ impl Open {
     /// Its text; empty as long as there is none.
     pub(super) fn text(&self) -> &str {
         self.document.as_ref().map_or("", |document| &document.text)
+    }
+
+    /// What a reader sees of a word.
+    pub(super) fn word_text(&self, span: Span) -> Cow<'_, str> {
+        self.read.text(span)
     }
 
     pub(super) fn wrapped(&self, width: u16) -> Wrapped<'_> {
@@ -119,6 +129,7 @@ impl Open {
         self.cursor = on_border(new, cursor);
         self.top = on_border(new, top);
         self.generation = Generation(self.generation.0 + 1);
+        self.read = AsRead::new(&document);
         self.document = Some(document);
         self.work = Work::Waiting;
         self.lost = None;
@@ -345,7 +356,12 @@ mod tests {
     use proptest::prelude::*;
 
     fn open(text: &str) -> Open {
-        let mut open = Open::new(DocumentId(0), Path::new("x"), Language::Plain, 0.5);
+        let mut open = Open::new(
+            DocumentId(0),
+            Path::new("x"),
+            Language::Plain,
+            Flagging::words(0.5),
+        );
         open.replace(Document::new("x", text, Language::Plain));
         open
     }

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use crate::worker::inference::{DocumentId, Job, Lens, ModelSummary};
-use electroscope_analysis::{HeadChoice, Task, UnitKind};
+use electroscope_analysis::{Flagging, HeadChoice, Task, UnitKind};
 use electroscope_text::{Document, Language};
 use ratatui::layout::Size;
 
@@ -180,8 +180,12 @@ pub struct Opening {
     pub pipe: bool,
     /// What is prose, if the extension is not to say so.
     pub language: Option<Language>,
+    /// What is prose on standard input.
+    pub pipe_language: Language,
     /// The threshold that beats the model's own.
     pub threshold: Option<f32>,
+    /// Whether punctuation is flagged too.
+    pub punctuation: bool,
     /// The theme.
     pub theme: Theme,
     /// The size of the terminal.
@@ -219,6 +223,8 @@ pub struct State {
     pub threshold: Option<f32>,
     /// The one that was set when the program began.
     pub threshold_at_start: Option<f32>,
+    /// Whether punctuation is flagged too.
+    pub punctuation: bool,
     /// The same two for the lens that is not used.
     pub(super) other_threshold: (Option<f32>, Option<f32>),
     /// The heads that are loaded or being loaded.
@@ -289,6 +295,7 @@ impl State {
             is_switching: false,
             threshold: opening.threshold,
             threshold_at_start: opening.threshold,
+            punctuation: opening.punctuation,
             other_threshold: (None, None),
             heads: PerTask::default(),
             choices: None,
@@ -317,7 +324,7 @@ impl State {
         };
         let mut effects = Vec::new();
         if opening.pipe {
-            let language = opening.language.unwrap_or_default();
+            let language = opening.pipe_language;
             let at = state.add(Path::new(crate::worker::pipe::NAME));
             if let Some(open) = state.documents.get_mut(at) {
                 open.language = language;
@@ -358,6 +365,14 @@ impl State {
             Model::Ready(summary) => summary.threshold,
             Model::Loading(_) | Model::Failed(_) => UNTOLD,
         })
+    }
+
+    /// Which words are flagged.
+    pub(super) fn flagging(&self) -> Flagging {
+        Flagging {
+            threshold: self.threshold(),
+            punctuation: self.punctuation,
+        }
     }
 
     /// Whether something on the screen moves by itself.
@@ -402,10 +417,9 @@ impl State {
         }
         self.last_id += 1;
         let language = self.language.unwrap_or_else(|| Language::of(path));
-        let threshold = self.threshold();
+        let flagging = self.flagging();
         let id = DocumentId(self.last_id);
-        self.documents
-            .push(Open::new(id, path, language, threshold));
+        self.documents.push(Open::new(id, path, language, flagging));
         self.documents.len() - 1
     }
 

@@ -69,6 +69,8 @@ impl Screen {
             folders: Vec::new(),
             pipe: false,
             language: None,
+            pipe_language: electroscope_text::Language::Plain,
+            punctuation: false,
             threshold: None,
             theme,
             size: Size { width, height },
@@ -325,7 +327,12 @@ fn readings(document: &Document) -> Vec<Reading> {
                     reading.tokens.push(Token { span, p });
                 }
                 let tokens = first..reading.tokens.len() as u32;
-                reading.words.push(Word { span, p, tokens });
+                reading.words.push(Word {
+                    span,
+                    p,
+                    tokens,
+                    is_punctuation: false,
+                });
             }
         }
         if let (Some(first), Some(last)) = (reading.words.first(), reading.words.last()) {
@@ -769,6 +776,8 @@ fn a_folder_fills_the_list_and_an_empty_one_is_said() {
         folders: vec![folder.into()],
         pipe: false,
         language: None,
+        pipe_language: electroscope_text::Language::Plain,
+        punctuation: false,
         threshold: None,
         theme: DARK,
         size: Size {

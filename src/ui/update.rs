@@ -607,7 +607,7 @@ fn edit(state: &mut State, effects: &mut Vec<Effect>) {
 fn copy_word(state: &mut State, effects: &mut Vec<Effect>) {
     let word = state.document().and_then(|open| {
         let (word, _) = open.word()?;
-        Some(word.span.of(open.text())?.to_owned())
+        Some(open.word_text(word.span).into_owned())
     });
     match word {
         Some(word) => {
@@ -624,7 +624,7 @@ fn copy_flagged(state: &mut State, effects: &mut Vec<Effect>) {
     let mut count = 0;
     for word in open.readings.flagged_from(0).take(COPIED) {
         let place = open.lines.position(open.text(), word.span.start());
-        let text = word.span.of(open.text()).unwrap_or_default();
+        let text = open.word_text(word.span);
         let path = open.path.display();
         list += &format!(
             "{path}:{}:{}: {:.2} {text}\n",
@@ -837,7 +837,7 @@ fn use_lens(state: &mut State, lens: Lens, effects: &mut Vec<Effect>) {
     std::mem::swap(&mut state.threshold_at_start, &mut state.other_threshold.1);
     state.list_top = None;
     effects.push(Effect::Model(Job::Use(lens)));
-    let now = state.threshold();
+    let now = state.flagging();
     for open in &mut state.documents {
         open.readings = Readings::new(now);
         if let Some(job) = State::score(open) {

@@ -636,6 +636,7 @@ mod tests {
                     span,
                     label: 0,
                     p: 1.0,
+                    is_punctuation: false,
                 };
                 emit(Tagging {
                     span,
@@ -649,6 +650,7 @@ mod tests {
             let entity = |word: &TaggedWord| EntityAt {
                 label: "X".into(),
                 span: word.span,
+                text: String::new(),
                 p: word.p,
             };
             words.iter().map(entity).collect()

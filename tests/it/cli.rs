@@ -172,6 +172,56 @@ fn offsets_lines_and_columns_are_those_of_the_file() {
 }
 
 #[test]
+fn an_entity_is_its_character_in_a_word_and_offsets_are_those_of_the_file() {
+    let text = "I couldn&rsquo;t, don't, R&amp;D, well-known.\n";
+    let here = home(&[("e.md", text)]);
+    let outcome = score(&here, "e.md --format json --exit-zero");
+    let words = json(&outcome.out)["documents"][0]["words"].clone();
+    let words = words.as_array().unwrap();
+    let texts: Vec<&str> = (words.iter())
+        .map(|word| word["text"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        texts.join(" "),
+        "I couldn’t , don't , R & D , well - known ."
+    );
+    for word in words {
+        let place = |name: &str| word[name].as_u64().unwrap() as usize;
+        let source = word.get("source_text").unwrap_or(&word["text"]);
+        assert_eq!(&text[place("start")..place("end")], source);
+    }
+}
+
+#[test]
+fn punctuation_is_flagged_only_if_that_is_asked_for() {
+    let here = home(&[("a.txt", "One, two.\n")]);
+    let flagged = |arguments: &str| {
+        let outcome = score(&here, &format!("a.txt --threshold 0 {arguments}"));
+        outcome.out.lines().count()
+    };
+    assert_eq!(flagged(""), 2);
+    assert_eq!(flagged("--punctuation"), 4);
+}
+
+#[test]
+fn the_name_of_standard_input_says_its_language_and_stands_in_the_output() {
+    let here = home(&[]);
+    let input = b"---\ntitle: front\n---\n\nBody\n";
+    let words = |arguments: &str| {
+        let arguments = format!("--format json --exit-zero {arguments}");
+        let outcome = feed(&here, &mut scoring(&here, &arguments), input);
+        let document = json(&outcome.out)["documents"][0].clone();
+        let words = document["words"].as_array().unwrap().len();
+        (document["path"].as_str().unwrap().to_owned(), words)
+    };
+    assert!(words("").1 > 1);
+    assert_eq!(
+        words("--stdin-filename docs/a.md -"),
+        ("docs/a.md".to_owned(), 1)
+    );
+}
+
+#[test]
 fn p_carries_six_significant_digits_and_more() {
     let here = home(&[(
         "a.txt",

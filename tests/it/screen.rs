@@ -599,7 +599,9 @@ mod failing {
             folders: Vec::new(),
             pipe: false,
             language: None,
+            pipe_language: electroscope_text::Language::Plain,
             threshold: None,
+            punctuation: false,
             theme: Theme::Mono,
             size: Default::default(),
             memory: Memory {

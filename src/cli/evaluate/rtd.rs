@@ -13,7 +13,7 @@ use crate::cli::{Exit, Global, model::open_generator, probability};
 use crate::report::{FileError, Model};
 use electroscope_model::nn::plain::PlainGenerator;
 use electroscope_model::{self as model, Checkpoint, Forward, Tokenizer};
-use electroscope_text::{Document, Language, SegmentKind, blocks};
+use electroscope_text::{Document, Language, blocks};
 use electroscope_training::rtd::{self, Corrupted, Passages, Said, Way, wikitext};
 use electroscope_training::slips::{FREE_SOURCES, Misspellings};
 
@@ -145,7 +145,7 @@ pub(in crate::cli) fn run(global: &Global, args: &RtdArgs) -> anyhow::Result<Exi
     };
     let mut paragraphs = Vec::new();
     for source in &sources {
-        match common::read(source, crate::cli::LanguageChoice::Auto) {
+        match common::read(source, &crate::cli::InputArgs::default()) {
             Ok(document) => {
                 let (found, is_wikitext) = paragraphs_of(&document, args.wikitext);
                 facts.files += 1;
@@ -372,15 +372,9 @@ fn paragraphs_of(document: &Document, choice: WikitextChoice) -> (Vec<String>, b
     if is_wikitext {
         return (wikitext::paragraphs(&document.text), true);
     }
-    let paragraphs = blocks(document).into_iter().map(|block| {
-        let segments = block.segments.iter();
-        segments
-            .filter_map(|segment| match segment.kind {
-                SegmentKind::Break => Some(" "),
-                SegmentKind::Prose | SegmentKind::Context => segment.span.of(&document.text),
-            })
-            .collect()
-    });
+    let paragraphs = blocks(document)
+        .into_iter()
+        .map(|block| block.shown(&document.text, block.span).into_owned());
     (paragraphs.collect(), false)
 }
 

@@ -114,6 +114,7 @@ fn tagged(screen: &mut Screen) {
         span: span_of(text),
         label,
         p: 0.9,
+        is_punctuation: false,
     };
     let words = vec![
         word("Harbour", 1),
@@ -128,6 +129,7 @@ fn tagged(screen: &mut Screen) {
     let entity = |label: &str, text: &str, p| EntityAt {
         label: label.into(),
         span: span_of(text),
+        text: text.into(),
         p,
     };
     let entities = [
@@ -143,6 +145,7 @@ fn tagged(screen: &mut Screen) {
 fn answered(screen: &mut Screen) {
     let answer = |text: &str, score, p| Answer {
         span: span_of(text),
+        text: text.into(),
         score,
         p,
     };
@@ -291,11 +294,13 @@ fn every_word_is_listed_where_a_tagger_marks_no_entities() {
             span: span_of("committee"),
             label: 0,
             p: 0.9,
+            is_punctuation: false,
         },
         TaggedWord {
             span: span_of("approved"),
             label: 1,
             p: 0.8,
+            is_punctuation: false,
         },
     ];
     let span = Span::new(words[0].span.start(), words[1].span.end());

@@ -34,6 +34,7 @@ fn scored(word: &str, p: f32) -> Message {
             span,
             p,
             tokens: 0..1,
+            is_punctuation: false,
         }],
     };
     Message::Model(Reply::Scored {

@@ -100,10 +100,11 @@ impl Painter<'_> {
         let word = self.words.get(at).filter(|word| word.span.contains(byte));
         let mut style = match word {
             Some(_) if self.state.panel != Panel::Heat => Style::new(),
-            Some(word) => {
+            Some(word) if word.is_judged => {
                 let level = heat::level(word.p, self.threshold);
-                theme.heat(level, word.p >= self.threshold)
+                theme.heat(level, word.is_flagged)
             }
+            Some(_) => Style::new(),
             None if self.is_settled => theme.faint(),
             None => Style::new(),
         };

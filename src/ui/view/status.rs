@@ -91,7 +91,7 @@ fn parts(state: &State) -> Vec<(String, Style)> {
     let place = open.lines.position(open.text(), open.cursor);
     parts.push((format!("{}:{}", place.line, place.column), Style::new()));
     if let Some((word, _)) = open.word() {
-        let text = visible(word.span.of(open.text()).unwrap_or_default());
+        let text = visible(&open.word_text(word.span));
         parts.push((format!("{text} {:.2}", word.p), Style::new()));
     }
     let threshold = state.threshold();

@@ -28,7 +28,7 @@ pub fn error_spans(
     positions: usize,
     watch: &mut dyn Watch,
 ) -> Result<Measured<Vec<(f64, bool)>>, Error> {
-    let Some(outside) = labels.iter().position(|label| label == "O") else {
+    let Some(outside) = labels.iter().position(|label| decode::is_outside(label)) else {
         return Err(Error::Settings(format!(
             "the head has no label O for what is not marked; it has {}",
             labels.join(", ")

@@ -61,7 +61,10 @@ pub fn tagging(
         .map(|words| words.iter().map(first).collect())
         .collect();
 
-    let outside = data.labels.iter().position(|label| label == "O");
+    let outside = data
+        .labels
+        .iter()
+        .position(|label| decode::is_outside(label));
     let mut counts = vec![0; data.labels.len()];
     for &tag in data.sentences.iter().flat_map(|sentence| &sentence.tags) {
         if let Some(count) = counts.get_mut(tag) {

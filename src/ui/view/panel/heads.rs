@@ -309,7 +309,8 @@ fn draw_item(
         .room()
         .saturating_sub(label.width() + gap + p.width() + 1);
     // Of a paragraph its beginning, on one row.
-    let text = item.span.of(open.text()).unwrap_or_default();
+    let source = item.span.of(open.text()).unwrap_or_default();
+    let text = item.text.as_deref().unwrap_or(source);
     let text: String = text
         .split_whitespace()
         .take(40)

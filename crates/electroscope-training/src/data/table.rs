@@ -366,11 +366,11 @@ fn of_csv(
             csv::ErrorKind::UnequalLengths {
                 expected_len, len, ..
             } => {
+                let sign = delimiter_name(delimiter);
                 let what = format!(
-                    "the row has {}, but the header has {expected_len}; they are parted by {}, and a \
-                     value with one must be quoted",
-                    super::lines::columns(usize::try_from(len).unwrap_or(usize::MAX)),
-                    delimiter_name(delimiter)
+                    "the row has {}, but the header has {expected_len}; they are parted by {sign}s, and a \
+                     value with a {sign} must be quoted",
+                    super::lines::columns(usize::try_from(len).unwrap_or(usize::MAX))
                 );
                 refuse(path, line, what)
             }
@@ -424,7 +424,7 @@ fn found_delimiter(path: &Path, columns: &Columns, notes: &mut Vec<String>) -> R
         None | Some(b',') => Ok(b','),
         Some(sign) => {
             notes.push(format!(
-                "{}: its values are parted by {}, as its header shows; --delimiter sets another",
+                "{}: its values are parted by {}s, as its header shows; --delimiter sets another",
                 path.display(),
                 delimiter_name(sign)
             ));
@@ -436,9 +436,9 @@ fn found_delimiter(path: &Path, columns: &Columns, notes: &mut Vec<String>) -> R
 /// A delimiter for a message.
 fn delimiter_name(delimiter: u8) -> String {
     match delimiter {
-        b',' => "commas".to_owned(),
-        b';' => "semicolons".to_owned(),
-        b'\t' => "tabs".to_owned(),
+        b',' => "comma".to_owned(),
+        b';' => "semicolon".to_owned(),
+        b'\t' => "tab".to_owned(),
         other => format!("{:?}", char::from(other)),
     }
 }

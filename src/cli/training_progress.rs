@@ -11,7 +11,7 @@ use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::Global;
 use super::common::remark;
-use electroscope_training::watch::{EvaluationReport, StepReport, Watch};
+use electroscope_training::observer::{EvaluationReport, StepReport, TrainingObserver};
 
 /// How long there is silence between two plain lines.
 const BETWEEN_LINES: Duration = Duration::from_secs(15);
@@ -93,8 +93,8 @@ impl<'a> TrainingProgress<'a> {
     }
 }
 
-impl Watch for TrainingProgress<'_> {
-    fn doing(&mut self, what: &str) {
+impl TrainingObserver for TrainingProgress<'_> {
+    fn started(&mut self, what: &str) {
         if self.is_live() {
             self.bar.set_message(what.to_owned());
         } else {
@@ -102,14 +102,14 @@ impl Watch for TrainingProgress<'_> {
         }
     }
 
-    fn remark(&mut self, what: &str) {
+    fn message(&mut self, what: &str) {
         self.line(what);
     }
 
     fn step(&mut self, report: &StepReport<'_>) {
         if self.done_before.is_none() {
             // The time of the first step is not known, so it is not counted.
-            self.done_before = Some(report.done);
+            self.done_before = Some(report.progress);
             self.began = Instant::now();
         }
         self.losses.push(report.loss);
@@ -118,14 +118,14 @@ impl Watch for TrainingProgress<'_> {
         let is_live = self.is_live();
         if is_live {
             self.bar
-                .set_position((report.done.clamp(0.0, 1.0) * 1000.0) as u64);
+                .set_position((report.progress.clamp(0.0, 1.0) * 1000.0) as u64);
         }
-        if is_live || is_due || report.done >= 1.0 {
+        if is_live || is_due || report.progress >= 1.0 {
             let told = Told {
                 report,
                 losses: &self.losses,
                 tokens_per_second: self.pace.tokens_per_second(),
-                left: self.left(report.done),
+                left: self.left(report.progress),
             };
             if is_live {
                 self.bar.set_message(told.live());
@@ -152,7 +152,7 @@ impl Watch for TrainingProgress<'_> {
         ));
     }
 
-    fn stopped(&self) -> bool {
+    fn should_stop(&self) -> bool {
         self.interrupted.load(Ordering::Relaxed)
     }
 }
@@ -180,7 +180,7 @@ impl Told<'_> {
 
     /// What the loss is made up of, with two blanks before it, or nothing.
     fn parts(&self) -> String {
-        let parts: Vec<String> = (self.report.parts.iter())
+        let parts: Vec<String> = (self.report.loss_parts.iter())
             .map(|(name, value)| format!("{name} {value:.3}"))
             .collect();
         match parts.is_empty() {
@@ -202,7 +202,7 @@ impl Told<'_> {
     /// For the live line, which a narrow terminal cuts off: what is looked at most comes first.
     fn live(&self) -> String {
         let curve = self.losses.sparkline(CURVE);
-        let rate = self.report.rate;
+        let rate = self.report.learning_rate;
         format!(
             "{} {curve}{}  {}  rate {rate:.1e}{}",
             self.loss(),
@@ -214,7 +214,7 @@ impl Told<'_> {
 
     /// For a line of a log.
     fn plain(&self) -> String {
-        let (percent, rate) = (self.report.done * 100.0, self.report.rate);
+        let (percent, rate) = (self.report.progress * 100.0, self.report.learning_rate);
         format!(
             "{percent:>5.1} %  {}  {}{}  rate {rate:.1e}{}",
             self.step(),
@@ -358,10 +358,10 @@ mod tests {
         let report = StepReport {
             step: 120,
             steps: Some(1000),
-            done: 0.12,
+            progress: 0.12,
             loss: 31.25,
-            parts: &[("generator", 9.5), ("discriminator", 0.435)],
-            rate: 2.5e-4,
+            loss_parts: &[("generator", 9.5), ("discriminator", 0.435)],
+            learning_rate: 2.5e-4,
             tokens: 2048,
         };
         let mut losses = Curve::default();

@@ -11,7 +11,7 @@ use super::training_progress::TrainingProgress;
 use super::{Exit, Global};
 use electroscope_model::{self as model, Problem, Task, device};
 use electroscope_training::data::{
-    Classified, ClassifiedText, Questions, Tagged, columns, glue, spans, squad, table,
+    LabelledSentences, LabelledText, LabelledTexts, Questions, columns, glue, spans, squad, table,
 };
 use electroscope_training::example::Target;
 use electroscope_training::finetune::{
@@ -66,7 +66,7 @@ pub(super) struct ClassificationArgs {
     /// Task of GLUE, which gives the labels, the measure and the format of the folder and of --dev: cola,
     /// sst2, mrpc, stsb, rte, qnli, qqp, mnli, wnli
     #[arg(long, value_name = "TASK")]
-    task: Option<glue::Task>,
+    task: Option<glue::GlueTask>,
     /// Table to learn from: .tsv, .csv or .jsonl; may be given several times
     #[arg(long, value_name = "FILE")]
     train: Vec<PathBuf>,
@@ -419,11 +419,11 @@ fn joined<T>(
     Ok(all)
 }
 
-fn add_texts(all: &mut Classified, more: Classified) {
+fn add_texts(all: &mut LabelledTexts, more: LabelledTexts) {
     all.texts.extend(more.texts);
 }
 
-fn add_sentences(all: &mut Tagged, more: Tagged) {
+fn add_sentences(all: &mut LabelledSentences, more: LabelledSentences) {
     all.sentences.extend(more.sentences);
 }
 
@@ -432,7 +432,7 @@ fn slipped(
     paths: &[PathBuf],
     args: &SlipArgs,
     progress: &mut TrainingProgress<'_>,
-) -> anyhow::Result<(Tagged, Option<Tagged>)> {
+) -> anyhow::Result<(LabelledSentences, Option<LabelledSentences>)> {
     let misspellings = match &args.misspellings {
         Some(path) => Some(Misspellings::read(
             path,
@@ -444,11 +444,11 @@ fn slipped(
         misspellings,
         ..SyntheticErrorSettings::default()
     };
-    let mut made = |paths: &[PathBuf], sentences: usize| -> anyhow::Result<Tagged> {
+    let mut made = |paths: &[PathBuf], sentences: usize| -> anyhow::Result<LabelledSentences> {
         progress.started("putting errors into clean text");
         let files = text_files::files(paths)?;
         let each = sentences.div_ceil(files.len().max(1));
-        let mut all: Option<Tagged> = None;
+        let mut all: Option<LabelledSentences> = None;
         // From each file a share, so that no kind of text crowds out the others.
         for (number, file) in files.into_iter().enumerate() {
             let mut failed = None;
@@ -462,7 +462,7 @@ fn slipped(
                 seed: number as u64,
                 ..settings.clone()
             };
-            let tagged = synthetic_errors::tagged(documents, &settings, each)?;
+            let tagged = synthetic_errors::generate(documents, &settings, each)?.data;
             if let Some(err) = failed {
                 return Err(err.into());
             }
@@ -486,14 +486,14 @@ fn slipped(
 const DEV_SENTENCES: usize = 5_000;
 
 /// Which of the texts are acceptable: those without a mark.
-fn judged(tagged: &Tagged) -> Classified {
-    let texts = tagged.sentences.iter().map(|sentence| ClassifiedText {
+fn judged(tagged: &LabelledSentences) -> LabelledTexts {
+    let texts = tagged.sentences.iter().map(|sentence| LabelledText {
         text: sentence.words.join(" "),
         pair: None,
         target: Target::Label(usize::from(sentence.tags.iter().all(|&tag| tag == 0))),
     });
-    Classified {
-        labels: glue::Task::Cola
+    LabelledTexts {
+        labels: glue::GlueTask::Cola
             .labels()
             .iter()
             .map(|&label| label.to_owned())

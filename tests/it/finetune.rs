@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use candle_core::Device;
 use electroscope_model::{Checkpoint, Problem, Task};
-use electroscope_training::data::{Classified, ClassifiedText, Questions};
+use electroscope_training::data::{LabelledText, LabelledTexts, Questions};
 use electroscope_training::example::Target;
 use electroscope_training::finetune::{
     FinetuneOutcome, FinetuneRun, FinetuneSettings, OutputFolder, Provenance, TaskData,
@@ -312,14 +312,14 @@ impl TrainingObserver for StopAfter {
 }
 
 fn material() -> TaskData {
-    let texts: Vec<ClassifiedText> = (0..20)
-        .map(|at| ClassifiedText {
+    let texts: Vec<LabelledText> = (0..20)
+        .map(|at| LabelledText {
             text: ["the river is calm", "words doubt the bridge"][at % 2].repeat(1 + at % 3),
             pair: None,
             target: Target::Label(at % 2),
         })
         .collect();
-    let train = Classified {
+    let train = LabelledTexts {
         labels: vec!["calm".into(), "doubtful".into()],
         problem: Problem::SingleLabel,
         texts,

@@ -1,5 +1,5 @@
-//! What people labelled, as it stands in their files: texts with labels, questions with answers,
-//! sentences with tags. Tokens are not known here.
+//! Labelled data, as it is in files: labelled texts, questions with answers, sentences with tagged
+//! words. One module for each file format.
 
 pub mod columns;
 pub mod glue;
@@ -13,23 +13,23 @@ use electroscope_model::Problem;
 
 /// Texts, or pairs of texts, with labels or values.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Classified {
-    /// The names of the labels by their numbers; one, `value`, for a regression.
+pub struct LabelledTexts {
+    /// The labels, by index; for a regression only one, `value`.
     pub labels: Vec<String>,
-    /// How they are meant.
+    /// The kind of classification.
     pub problem: Problem,
     /// The texts.
-    pub texts: Vec<ClassifiedText>,
+    pub texts: Vec<LabelledText>,
 }
 
 /// A text with its label.
 #[derive(Clone, Debug, PartialEq)]
-pub struct ClassifiedText {
+pub struct LabelledText {
     /// The text.
     pub text: String,
-    /// The text that it is compared with.
+    /// The second text of a pair.
     pub pair: Option<String>,
-    /// What was said of it: [`Target::Label`], [`Target::Labels`] or [`Target::Value`].
+    /// The label: [`Target::Label`], [`Target::Labels`] or [`Target::Value`].
     ///
     /// [`Target::Label`]: super::example::Target::Label
     /// [`Target::Labels`]: super::example::Target::Labels
@@ -40,11 +40,11 @@ pub struct ClassifiedText {
 /// Questions about texts.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Questions {
-    /// The texts.
+    /// The texts with their questions.
     pub paragraphs: Vec<Paragraph>,
 }
 
-/// A text that questions are asked about.
+/// A text with questions about it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Paragraph {
     /// The text.
@@ -56,37 +56,37 @@ pub struct Paragraph {
 /// A question and its answers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Question {
-    /// What the file calls it.
+    /// The id of the question in the file.
     pub id: String,
     /// The question.
     pub text: String,
-    /// The answers that people gave; none if the text holds none.
+    /// The answers that people gave; none if the text has no answer.
     pub answers: Vec<GoldAnswer>,
 }
 
 /// An answer that somebody gave.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GoldAnswer {
-    /// Its words.
+    /// The words of the answer.
     pub text: String,
-    /// Its first byte in the text.
+    /// The offset of its first byte in the text.
     pub start: usize,
 }
 
-/// Sentences whose words have tags.
+/// Sentences with tagged words.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tagged {
-    /// The names of the tags by their numbers.
+pub struct LabelledSentences {
+    /// The labels, by index.
     pub labels: Vec<String>,
     /// The sentences.
-    pub sentences: Vec<TaggedSentence>,
+    pub sentences: Vec<LabelledSentence>,
 }
 
-/// A sentence whose words have tags.
+/// A sentence with tagged words.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TaggedSentence {
-    /// The words, as the file cuts them.
+pub struct LabelledSentence {
+    /// The words, as they are divided in the file.
     pub words: Vec<String>,
-    /// The number of each word's tag.
+    /// The label index of each word.
     pub tags: Vec<usize>,
 }

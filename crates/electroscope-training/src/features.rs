@@ -14,7 +14,9 @@ use rayon::prelude::*;
 use electroscope_model::{HeadInput, Piece, Task, Tokenizer};
 
 use super::Error;
-use super::data::{Classified, ClassifiedText, GoldAnswer, Question, Questions, Tagged};
+use super::data::{
+    GoldAnswer, LabelledSentences, LabelledText, LabelledTexts, Question, Questions,
+};
 use super::example::{Example, Target};
 
 /// Training examples, and where in the data each comes from.
@@ -110,12 +112,12 @@ pub fn window_length(task: Task, wanted: Option<usize>, positions: usize) -> Res
 /// One example for each text: `[CLS] a [SEP]`, or `[CLS] a [SEP] b [SEP]`, of at most `length`
 /// tokens. Longer texts lose tokens at their end; of a pair the longer text first, until both are
 /// equally long.
-pub fn classification(data: &Classified, tokenizer: &Tokenizer, length: usize) -> Features {
+pub fn classification(data: &LabelledTexts, tokenizer: &Tokenizer, length: usize) -> Features {
     let ids = |text: &str| -> Vec<u32> {
         let pieces = tokenizer.encode(text);
         pieces.iter().map(|piece| piece.id).collect()
     };
-    let made = |text: &ClassifiedText| {
+    let made = |text: &LabelledText| {
         let mut first = ids(&text.text);
         let mut second = text.pair.as_deref().map(ids);
         let before = (first.len(), second.as_ref().map(Vec::len));
@@ -296,7 +298,7 @@ fn pieces_of(pieces: &[Piece], answer: &GoldAnswer) -> Option<Range<usize>> {
 /// A word of the data may be several words to the tokenizer, such as `U.S.`. When a head is used, each
 /// of these gets a label, so each has a target, at its first piece: the label of the data's word,
 /// adjusted to its place if the labels mark entities.
-pub fn tagging(data: &Tagged, tokenizer: &Tokenizer, length: usize) -> Features {
+pub fn tagging(data: &LabelledSentences, tokenizer: &Tokenizer, length: usize) -> Features {
     let parts: Vec<WordPartLabels> = (0..data.labels.len())
         .map(|label| WordPartLabels::for_word(label, &data.labels))
         .collect();
@@ -455,7 +457,7 @@ impl SentenceTokens {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::{Paragraph, TaggedSentence};
+    use crate::data::{LabelledSentence, Paragraph};
     use electroscope_model::{Problem, VocabularyOptions};
     use proptest::prelude::*;
     use std::path::Path;
@@ -486,13 +488,13 @@ mod tests {
         tokens.join(" ")
     }
 
-    fn texts(texts: &[(&str, Option<&str>)]) -> Classified {
-        let text = |(at, &(text, pair)): (usize, &(&str, Option<&str>))| ClassifiedText {
+    fn texts(texts: &[(&str, Option<&str>)]) -> LabelledTexts {
+        let text = |(at, &(text, pair)): (usize, &(&str, Option<&str>))| LabelledText {
             text: text.to_owned(),
             pair: pair.map(str::to_owned),
             target: Target::Label(at),
         };
-        Classified {
+        LabelledTexts {
             labels: (0..texts.len()).map(|label| label.to_string()).collect(),
             problem: Problem::SingleLabel,
             texts: texts.iter().enumerate().map(text).collect(),
@@ -516,10 +518,10 @@ mod tests {
         }
     }
 
-    fn tagged(labels: &[&str], words: &[(&str, usize)]) -> Tagged {
-        Tagged {
+    fn tagged(labels: &[&str], words: &[(&str, usize)]) -> LabelledSentences {
+        LabelledSentences {
             labels: labels.iter().map(|&label| label.to_owned()).collect(),
-            sentences: vec![TaggedSentence {
+            sentences: vec![LabelledSentence {
                 words: words.iter().map(|(word, _)| (*word).to_owned()).collect(),
                 tags: words.iter().map(|&(_, tag)| tag).collect(),
             }],

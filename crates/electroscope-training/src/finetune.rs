@@ -94,7 +94,7 @@ impl FinetuneRun<'_> {
             folder,
             ..
         } = *self;
-        let begun = Instant::now();
+        let began = Instant::now();
         let config = HeadConfig::fresh(
             &self.base.config,
             data.task(),
@@ -194,7 +194,7 @@ impl FinetuneRun<'_> {
             optimizer.step(&gradients, factor)?;
             drop(gradients);
             state.step += 1;
-            state.seconds = seconds_before + begun.elapsed().as_secs_f64();
+            state.seconds = seconds_before + began.elapsed().as_secs_f64();
             state.loss_curve.push(loss);
             observer.step(&StepReport {
                 step: state.step,
@@ -310,22 +310,22 @@ impl FinetuneRun<'_> {
 }
 
 impl FinetunePlan {
-    /// Checks that a training with the plan `begun` can be resumed with this plan.
+    /// Checks that a training with the plan `original` can be resumed with this plan.
     ///
     /// # Errors
     ///
     /// [`Error::Settings`] with the first difference.
-    fn check(&self, begun: &FinetunePlan) -> Result<(), Error> {
+    fn check(&self, original: &FinetunePlan) -> Result<(), Error> {
         let refuse = |what: &str, was: String, is: String| {
             Err(Error::Settings(format!(
-                "the training in the folder was begun with {what} {was}, but now it is {is}; resume it \
+                "the training in the folder was started with {what} {was}, but now it is {is}; resume it \
                 with the original settings and data, or start a new one in another folder"
             )))
         };
-        if begun.from != self.from {
-            return refuse("--from", begun.from.clone(), self.from.clone());
+        if original.from != self.from {
+            return refuse("--from", original.from.clone(), self.from.clone());
         }
-        let [was, is] = [&begun.settings, &self.settings]
+        let [was, is] = [&original.settings, &self.settings]
             .map(|settings| serde_json::to_value(settings).unwrap_or_default());
         for (setting, was) in was.as_object().into_iter().flatten() {
             let is = is.get(setting).unwrap_or(&serde_json::Value::Null);
@@ -333,11 +333,11 @@ impl FinetunePlan {
                 return refuse(&setting.replace('_', " "), was.to_string(), is.to_string());
             }
         }
-        if (begun.data_hash, begun.examples) != (self.data_hash, self.examples) {
+        if (original.data_hash, original.examples) != (self.data_hash, self.examples) {
             let windows = |examples| format!("{examples} windows");
             return refuse(
                 "other data:",
-                windows(begun.examples),
+                windows(original.examples),
                 windows(self.examples),
             );
         }

@@ -37,7 +37,7 @@ mod words;
 use crate::rng::{SeededRng, mix};
 use electroscope_text::sentences;
 
-use super::data::{Tagged, TaggedSentence};
+use super::data::{LabelledSentence, LabelledSentences};
 use super::error::Error;
 use grammar::{SentenceWords, WordEdit};
 use lexicon::Lexicon;
@@ -347,7 +347,7 @@ fn apply(edit: WordEdit, kind: WritingError, sentence: &mut CorruptedSentence) {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SyntheticErrorData {
     /// The examples.
-    pub data: Tagged,
+    pub data: LabelledSentences,
     /// How much of what it contains.
     pub counts: SyntheticErrorCounts,
 }
@@ -383,7 +383,7 @@ pub fn generate(
     let mut examples = Vec::new();
     'all: for document in documents {
         for paragraph in paragraphs(&document) {
-            let mut open: Option<(TaggedSentence, usize)> = None;
+            let mut open: Option<(LabelledSentence, usize)> = None;
             for sentence in sentences_of(&paragraph) {
                 if counts.sentences >= sentences {
                     examples.extend(open.map(|(example, _)| example));
@@ -401,7 +401,7 @@ pub fn generate(
                 let (mut example, left) = open.take().unwrap_or_else(|| {
                     let mut rng = SeededRng::new(settings.seed, number);
                     let more = rng.below(settings.sentences_per_example.max(1));
-                    (TaggedSentence::default(), more)
+                    (LabelledSentence::default(), more)
                 });
                 let tags = sentence
                     .marks
@@ -418,25 +418,12 @@ pub fn generate(
         }
     }
     Ok(SyntheticErrorData {
-        data: Tagged {
+        data: LabelledSentences {
             labels: LABELS.map(str::to_owned).to_vec(),
             sentences: examples,
         },
         counts,
     })
-}
-
-/// As [`generate`], without the counts.
-///
-/// # Errors
-///
-/// As [`ErrorInjector::new`].
-pub fn tagged(
-    documents: impl Iterator<Item = String>,
-    settings: &SyntheticErrorSettings,
-    sentences: usize,
-) -> Result<Tagged, Error> {
-    Ok(generate(documents, settings, sentences)?.data)
 }
 
 impl SyntheticErrorCounts {
@@ -601,9 +588,11 @@ mod tests {
         };
         let text =
             "One two three four. Five six seven eight.\nNo.\nNine ten eleven twelve.".to_owned();
-        let data = tagged([text].into_iter(), &settings, usize::MAX).unwrap();
+        let data = generate([text].into_iter(), &settings, usize::MAX)
+            .unwrap()
+            .data;
         let stops =
-            |sentence: &TaggedSentence| sentence.words.iter().filter(|word| *word == ".").count();
+            |sentence: &LabelledSentence| sentence.words.iter().filter(|word| *word == ".").count();
         assert_eq!(data.sentences.iter().map(stops).sum::<usize>(), 3);
         assert_eq!(
             data.sentences.last().unwrap().words,
@@ -614,7 +603,9 @@ mod tests {
                 .iter()
                 .all(|sentence| sentence.tags.iter().all(|&tag| tag == 0))
         );
-        let few = tagged([document()].into_iter(), &settings, 5).unwrap();
+        let few = generate([document()].into_iter(), &settings, 5)
+            .unwrap()
+            .data;
         assert_eq!(few.sentences.iter().map(stops).sum::<usize>(), 5);
     }
 

@@ -17,7 +17,7 @@ use crate::cli::heads::{self, BareHead};
 use crate::cli::{Exit, Global};
 use crate::report::write_json;
 use electroscope_model::{HeadConfig, Problem, Task};
-use electroscope_training::data::{Classified, columns, glue, spans, squad, table};
+use electroscope_training::data::{LabelledTexts, columns, glue, spans, squad, table};
 use electroscope_training::evaluation::{
     self, ClassificationOptions, Evaluated, HeadScores, NoAnswerPolicy, ReportProgress,
 };
@@ -60,7 +60,7 @@ pub(in crate::cli) struct ClassificationArgs {
     data: PathBuf,
     /// Task of GLUE: cola, sst2, mrpc, stsb, rte, qnli, qqp, mnli, wnli
     #[arg(long, value_name = "TASK", conflicts_with_all = ["text", "text_pair", "label", "separator"])]
-    task: Option<glue::Task>,
+    task: Option<glue::GlueTask>,
     /// Column of the text
     #[arg(long, value_name = "COLUMN", default_value = "text")]
     text: String,
@@ -160,7 +160,7 @@ fn of_table(
     args: &ClassificationArgs,
     problem: Problem,
     labels: &[String],
-) -> anyhow::Result<Classified> {
+) -> anyhow::Result<LabelledTexts> {
     let columns = table::Columns {
         text: args.text.clone(),
         pair: args.text_pair.clone(),

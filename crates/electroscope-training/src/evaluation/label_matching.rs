@@ -3,7 +3,7 @@
 use electroscope_model::Problem;
 
 use super::super::Error;
-use super::super::data::{Classified, Tagged};
+use super::super::data::{LabelledSentences, LabelledTexts};
 use super::super::example::Target;
 
 /// Replaces the label indices of `data` by those of a head, whose problem is `problem`. Gives also the
@@ -13,10 +13,10 @@ use super::super::example::Target;
 ///
 /// As [`match_labels`]; and [`Error::Settings`] if the data is for another problem than the head.
 pub fn relabel_texts(
-    data: Classified,
+    data: LabelledTexts,
     problem: Problem,
     head_labels: &[String],
-) -> Result<(Classified, usize), Error> {
+) -> Result<(LabelledTexts, usize), Error> {
     if data.problem != problem {
         return Err(Error::Settings(format!(
             "the head gives {}, but the data has {}",
@@ -64,7 +64,10 @@ pub(super) fn problem_in_words(problem: Problem) -> &'static str {
 /// # Errors
 ///
 /// As [`match_labels`].
-pub fn relabel_tags(data: Tagged, head_labels: &[String]) -> Result<Tagged, Error> {
+pub fn relabel_tags(
+    data: LabelledSentences,
+    head_labels: &[String],
+) -> Result<LabelledSentences, Error> {
     let mut used = vec![false; data.labels.len()];
     for &tag in data.sentences.iter().flat_map(|sentence| &sentence.tags) {
         if let Some(used) = used.get_mut(tag) {

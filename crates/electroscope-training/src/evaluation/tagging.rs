@@ -10,7 +10,7 @@ use electroscope_analysis::decode::{self, Scheme};
 use electroscope_model::{HeadForward, HeadInput, Piece, Tokenizer};
 
 use super::super::Error;
-use super::super::data::Tagged;
+use super::super::data::LabelledSentences;
 use super::super::features::windows;
 use super::super::metrics::{self, ConfusionCounts, LabelCounts};
 use super::classification::most_frequent;
@@ -37,7 +37,7 @@ pub struct TagPrediction {
 /// Those of the forward pass.
 pub fn tagging(
     forward: &dyn HeadForward,
-    data: &Tagged,
+    data: &LabelledSentences,
     tokenizer: &Tokenizer,
     positions: usize,
     report_progress: &mut ReportProgress<'_>,

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::super::data::spans::MarkedText;
 use super::super::data::{
-    Classified, ClassifiedText, GoldAnswer, Paragraph, Question, Questions, Tagged, TaggedSentence,
+    GoldAnswer, LabelledSentence, LabelledSentences, LabelledText, LabelledTexts, Paragraph,
+    Question, Questions,
 };
 use super::super::example::{Example, Target};
 use super::*;
@@ -60,7 +61,7 @@ impl Head {
         .unwrap()
     }
 
-    fn tagging(&self, data: &Tagged) -> Evaluated<Vec<TagPrediction>> {
+    fn tagging(&self, data: &LabelledSentences) -> Evaluated<Vec<TagPrediction>> {
         let tokenizer = &self.checkpoint.tokenizer;
         tagging(
             &*self.forward,
@@ -193,15 +194,15 @@ fn the_found_no_answer_threshold_gives_the_best_f1() {
 }
 
 /// Sentences whose tags are the head's predictions.
-fn tagged_by(head: &Head, sentences: &[&str]) -> Tagged {
-    let blank = Tagged {
+fn tagged_by(head: &Head, sentences: &[&str]) -> LabelledSentences {
+    let blank = LabelledSentences {
         labels: head.labels().to_vec(),
         sentences: (sentences.iter())
             .map(|sentence| {
                 let words = sentence.split(' ').map(str::to_owned);
                 let words: Vec<String> = words.collect();
                 let tags = vec![0; words.len()];
-                TaggedSentence { words, tags }
+                LabelledSentence { words, tags }
             })
             .collect(),
     };
@@ -498,15 +499,15 @@ fn labels_are_matched_by_name_or_else_by_index() {
 
 #[test]
 fn relabelled_data_has_the_heads_label_indices() {
-    let texts = |targets: &[Target]| -> Vec<ClassifiedText> {
-        let text = |target: &Target| ClassifiedText {
+    let texts = |targets: &[Target]| -> Vec<LabelledText> {
+        let text = |target: &Target| LabelledText {
             text: "the boat".to_owned(),
             pair: None,
             target: target.clone(),
         };
         targets.iter().map(text).collect()
     };
-    let data = Classified {
+    let data = LabelledTexts {
         labels: names(&["no", "yes"]),
         problem: Problem::SingleLabel,
         texts: texts(&[Target::Label(0), Target::Label(1)]),
@@ -515,7 +516,7 @@ fn relabelled_data_has_the_heads_label_indices() {
     let (read, positive) = relabel_texts(data.clone(), Problem::SingleLabel, &head_labels).unwrap();
     assert_eq!(read.texts, texts(&[Target::Label(2), Target::Label(0)]));
     assert_eq!((read.labels, positive), (head_labels.clone(), 0));
-    let several = Classified {
+    let several = LabelledTexts {
         problem: Problem::MultiLabel,
         texts: texts(&[Target::Labels(vec![true, false])]),
         ..data.clone()
@@ -531,9 +532,9 @@ fn relabelled_data_has_the_heads_label_indices() {
 
 #[test]
 fn tags_without_words_may_be_unknown_to_the_head() {
-    let tagged = |tags: &[usize]| Tagged {
+    let tagged = |tags: &[usize]| LabelledSentences {
         labels: names(&["O", "B-SHIP", "I-SHIP"]),
-        sentences: vec![TaggedSentence {
+        sentences: vec![LabelledSentence {
             words: names(&["the", "boat"]),
             tags: tags.to_vec(),
         }],

@@ -6,7 +6,7 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::super::Error;
 use super::super::data::spans::MarkedText;
-use super::super::data::{Classified, Questions, Tagged};
+use super::super::data::{LabelledSentences, LabelledTexts, Questions};
 use super::super::evaluation::{self, ClassificationOptions, HeadScores, NoAnswerPolicy};
 use super::super::example::{Example, Target};
 use super::super::features::{self, Features};
@@ -19,9 +19,9 @@ pub enum TaskData {
     /// Labelled texts.
     Texts {
         /// The training set.
-        train: Classified,
+        train: LabelledTexts,
         /// The dev set.
-        dev: Option<Classified>,
+        dev: Option<LabelledTexts>,
         /// The main metric, if it is not the default.
         main_metric: Option<&'static str>,
     },
@@ -35,16 +35,16 @@ pub enum TaskData {
     /// Sentences with tags.
     Tags {
         /// The training set.
-        train: Tagged,
+        train: LabelledSentences,
         /// The dev set.
-        dev: Option<Tagged>,
+        dev: Option<LabelledSentences>,
         /// The main metric, if it is not the default.
         main_metric: Option<&'static str>,
     },
     /// Sentences with correct and incorrect words.
     ErrorMarks {
         /// The training set.
-        train: Tagged,
+        train: LabelledSentences,
         /// The dev set: texts in which people marked errors.
         dev: Vec<MarkedText>,
     },

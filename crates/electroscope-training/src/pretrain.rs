@@ -291,7 +291,7 @@ impl Pretraining {
         };
         observer.message(&format!(
             "documents to train on: {}{held_out}",
-            corpus.training_documents_count()
+            corpus.training_count()
         ));
         let start = StartingPoint::open(&settings, &corpus, observer)?;
         let positions = start.discriminator.max_position_embeddings;

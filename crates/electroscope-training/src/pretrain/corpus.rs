@@ -48,7 +48,7 @@ pub(super) struct CorpusFile {
 }
 
 impl CorpusFile {
-    fn training_documents(&self) -> usize {
+    fn training_count(&self) -> usize {
         self.documents - self.held_out
     }
 }
@@ -124,8 +124,8 @@ impl Corpus {
     }
 
     /// The number of documents to train on.
-    pub(super) fn training_documents_count(&self) -> usize {
-        self.files.iter().map(CorpusFile::training_documents).sum()
+    pub(super) fn training_count(&self) -> usize {
+        self.files.iter().map(CorpusFile::training_count).sum()
     }
 
     /// The documents held out for evaluation.
@@ -133,7 +133,7 @@ impl Corpus {
         let mut documents = Vec::new();
         for file in self.files.iter().filter(|file| file.held_out > 0) {
             let mut open = TextFile::open(&file.path)?;
-            open.skip_documents(file.training_documents())?;
+            open.skip_documents(file.training_count())?;
             for document in open {
                 documents.push(document?);
             }
@@ -145,7 +145,7 @@ impl Corpus {
     pub(super) fn training_documents(&self) -> impl Iterator<Item = Result<TextDocument, Error>> {
         self.files.iter().flat_map(|file| {
             let (documents, error) = match TextFile::open(&file.path) {
-                Ok(open) => (Some(open.take(file.training_documents())), None),
+                Ok(open) => (Some(open.take(file.training_count())), None),
                 Err(err) => (None, Some(Err(err))),
             };
             documents.into_iter().flatten().chain(error)
@@ -156,7 +156,7 @@ impl Corpus {
     fn pass(&self, seed: u64, epoch: u64) -> CorpusPass<'_> {
         let mut order: Vec<usize> = (0..self.files.len())
             .filter(|&file| {
-                (self.files.get(file)).is_some_and(|file| file.training_documents() > 0)
+                (self.files.get(file)).is_some_and(|file| file.training_count() > 0)
             })
             .collect();
         SeededRng::for_key(&[ORDER_OF_FILES, seed, epoch]).shuffle(&mut order);
@@ -203,7 +203,7 @@ impl CorpusPass<'_> {
                         file,
                         open: TextFile::open(&metadata.path)?,
                         done: 0,
-                        all: metadata.training_documents(),
+                        all: metadata.training_count(),
                     });
                 }
             }
@@ -559,7 +559,7 @@ mod tests {
     fn held_out_documents_are_not_trained_on() {
         let (_folder, corpus) = corpus(&[250, 99], true);
         assert_eq!(
-            (corpus.held_out(), corpus.training_documents_count()),
+            (corpus.held_out(), corpus.training_count()),
             (2, 347)
         );
         let held_out: Vec<String> = (corpus.held_out_documents().unwrap().into_iter())

@@ -437,5 +437,5 @@ fn a_training_goes_on_only_with_what_it_was_begun_with() {
         ..settings
     };
     let refusal = run(&other, Some(state)).unwrap_err();
-    assert!(refusal.contains("seed 1, and it is 2 now"), "{refusal}");
+    assert!(refusal.contains("seed 1, but now it is 2"), "{refusal}");
 }

@@ -400,10 +400,7 @@ fn data_of_which_no_token_is_left_is_an_error() {
     };
     let never = Duration::from_secs(3600);
     let refusal = run.run(None, never, &mut StopAfter(1, 0)).unwrap_err();
-    assert!(
-        refusal.to_string().contains("has no examples"),
-        "{refusal}"
-    );
+    assert!(refusal.to_string().contains("has no examples"), "{refusal}");
 }
 
 #[test]

@@ -155,9 +155,7 @@ impl Corpus {
     /// The documents to train on, in the order of a pass.
     fn pass(&self, seed: u64, epoch: u64) -> CorpusPass<'_> {
         let mut order: Vec<usize> = (0..self.files.len())
-            .filter(|&file| {
-                (self.files.get(file)).is_some_and(|file| file.training_count() > 0)
-            })
+            .filter(|&file| (self.files.get(file)).is_some_and(|file| file.training_count() > 0))
             .collect();
         SeededRng::for_key(&[ORDER_OF_FILES, seed, epoch]).shuffle(&mut order);
         CorpusPass {
@@ -558,10 +556,7 @@ mod tests {
     #[test]
     fn held_out_documents_are_not_trained_on() {
         let (_folder, corpus) = corpus(&[250, 99], true);
-        assert_eq!(
-            (corpus.held_out(), corpus.training_count()),
-            (2, 347)
-        );
+        assert_eq!((corpus.held_out(), corpus.training_count()), (2, 347));
         let held_out: Vec<String> = (corpus.held_out_documents().unwrap().into_iter())
             .map(|document| document.text)
             .collect();

@@ -12,14 +12,16 @@ use super::training_progress::TrainingProgress;
 use super::{Exit, Global};
 use electroscope_model::{self as model, Problem, Task, device};
 use electroscope_training::data::{
-    Classified, ClassifiedText, LabelTable, Questions, Tagged, columns, glue, spans, squad, table,
+    LabelTable, LabelledSentences, LabelledText, LabelledTexts, Questions, columns, glue, spans,
+    squad, table,
 };
 use electroscope_training::example::Target;
 use electroscope_training::finetune::{
-    Finished, Folder, Material, Outcome, Provenance, Run, Settings,
+    FinetuneOutcome, FinetuneResult, FinetuneRun, FinetuneSettings, OutputFolder, Provenance,
+    TaskData,
 };
-use electroscope_training::slips::{self, Misspellings, SlipSettings};
-use electroscope_training::watch::Watch;
+use electroscope_training::observer::TrainingObserver;
+use electroscope_training::synthetic_errors::{self, Misspellings, SyntheticErrorSettings};
 use electroscope_training::{Error, features, text_files};
 
 /// Which kind of head.
@@ -67,7 +69,7 @@ pub(super) struct ClassificationArgs {
     /// Task of GLUE, which gives the labels, the measure and the format of the folder and of --dev: cola,
     /// sst2, mrpc, stsb, rte, qnli, qqp, mnli, wnli
     #[arg(long, value_name = "TASK")]
-    task: Option<glue::Task>,
+    task: Option<glue::GlueTask>,
     /// Table to learn from: .tsv, .csv or .jsonl; may be given several times
     #[arg(long, value_name = "FILE")]
     train: Vec<PathBuf>,
@@ -283,11 +285,11 @@ struct Files {
 fn texts(
     args: &ClassificationArgs,
     progress: &mut TrainingProgress<'_>,
-) -> anyhow::Result<(Material, Option<f64>)> {
+) -> anyhow::Result<(TaskData, Option<f64>)> {
     let main = args.task.and_then(|task| task.metrics().first().copied());
     let mut material = texts_of(args, main, progress)?;
     // A task has dev sets of its own format, whatever is learnt from.
-    if let (Some(task), Material::Texts { dev, .. }) = (args.task, &mut material)
+    if let (Some(task), TaskData::Texts { dev, .. }) = (args.task, &mut material)
         && let Some(named) = joined(&args.dev, |path| glue::read_dev(task, path), add_texts)?
     {
         *dev = Some(named);
@@ -299,24 +301,24 @@ fn texts_of(
     args: &ClassificationArgs,
     main: Option<&'static str>,
     progress: &mut TrainingProgress<'_>,
-) -> anyhow::Result<Material> {
+) -> anyhow::Result<TaskData> {
     if let (Some(task), Some(folder)) = (args.task, &args.folder) {
         let read = glue::read(task, folder)?;
         if read.skipped > 0 {
-            progress.remark(&format!("{} damaged rows were passed over", read.skipped));
+            progress.message(&format!("{} damaged rows were passed over", read.skipped));
         }
-        return Ok(Material::Texts {
+        return Ok(TaskData::Texts {
             train: read.train,
             dev: read.dev,
-            main,
+            main_metric: main,
         });
     }
     if !args.slips.is_empty() {
         let (train, dev) = slipped(&args.slips, &args.slip_args, progress)?;
-        return Ok(Material::Texts {
+        return Ok(TaskData::Texts {
             train: judged(&train),
             dev: dev.as_ref().map(judged),
-            main: main.or(Some("matthews")),
+            main_metric: main.or(Some("matthews")),
         });
     }
     let Some((first, more)) = args.train.split_first() else {
@@ -335,7 +337,7 @@ fn texts_of(
             let mut notes = Vec::new();
             let read = table::read_noting(first, &columns, &mut notes)?;
             for note in &notes {
-                progress.remark(&electroscope_text::visible(note));
+                progress.message(&electroscope_text::visible(note));
             }
             read
         }
@@ -349,7 +351,11 @@ fn texts_of(
         Some(_) => None,
         None => joined(&args.dev, read, add_texts)?,
     };
-    Ok(Material::Texts { train, dev, main })
+    Ok(TaskData::Texts {
+        train,
+        dev,
+        main_metric: main,
+    })
 }
 
 impl TableArgs {
@@ -365,28 +371,28 @@ impl TableArgs {
     }
 }
 
-fn questions(args: &QaArgs) -> anyhow::Result<Material> {
+fn questions(args: &QaArgs) -> anyhow::Result<TaskData> {
     let version = match args.answerable {
         true => squad::Version::V1,
         false => squad::Version::V2,
     };
     let add = |all: &mut Questions, more: Questions| all.paragraphs.extend(more.paragraphs);
     let read = |paths: &[PathBuf]| joined(paths, |path| squad::read(path, version), add);
-    Ok(Material::Questions {
+    Ok(TaskData::Questions {
         train: read(&args.train)?.unwrap_or_default(),
         dev: read(&args.dev)?,
     })
 }
 
-fn tags(args: &TaggingArgs, progress: &mut TrainingProgress<'_>) -> anyhow::Result<Material> {
+fn tags(args: &TaggingArgs, progress: &mut TrainingProgress<'_>) -> anyhow::Result<TaskData> {
     let is_spans = |path: &PathBuf| path.extension().is_some_and(|kind| kind == "jsonl");
     if !args.slips.is_empty() {
         let (train, dev) = slipped(&args.slips, &args.slip_args, progress)?;
         if args.dev.is_empty() {
-            return Ok(Material::Tags {
+            return Ok(TaskData::Tags {
                 train,
                 dev,
-                main: Some("macro_f1"),
+                main_metric: Some("macro_f1"),
             });
         }
         let mut marked = Vec::new();
@@ -400,7 +406,7 @@ fn tags(args: &TaggingArgs, progress: &mut TrainingProgress<'_>) -> anyhow::Resu
             }
             marked.extend(spans::read(path)?);
         }
-        return Ok(Material::Errors { train, dev: marked });
+        return Ok(TaskData::ErrorMarks { train, dev: marked });
     }
     let column = args.column.unwrap_or_default();
     let Some((first, more)) = args.train.split_first() else {
@@ -419,10 +425,10 @@ fn tags(args: &TaggingArgs, progress: &mut TrainingProgress<'_>) -> anyhow::Resu
         );
     }
     let dev = joined(&args.dev, read, add_sentences)?;
-    Ok(Material::Tags {
+    Ok(TaskData::Tags {
         train,
         dev,
-        main: None,
+        main_metric: None,
     })
 }
 
@@ -443,11 +449,11 @@ fn joined<T>(
     Ok(all)
 }
 
-fn add_texts(all: &mut Classified, more: Classified) {
+fn add_texts(all: &mut LabelledTexts, more: LabelledTexts) {
     all.texts.extend(more.texts);
 }
 
-fn add_sentences(all: &mut Tagged, more: Tagged) {
+fn add_sentences(all: &mut LabelledSentences, more: LabelledSentences) {
     all.sentences.extend(more.sentences);
 }
 
@@ -456,20 +462,23 @@ fn slipped(
     paths: &[PathBuf],
     args: &SlipArgs,
     progress: &mut TrainingProgress<'_>,
-) -> anyhow::Result<(Tagged, Option<Tagged>)> {
+) -> anyhow::Result<(LabelledSentences, Option<LabelledSentences>)> {
     let misspellings = match &args.misspellings {
-        Some(path) => Some(Misspellings::read(path, &slips::FREE_SOURCES)?),
+        Some(path) => Some(Misspellings::read(
+            path,
+            &synthetic_errors::REDISTRIBUTABLE_SOURCES,
+        )?),
         None => None,
     };
-    let settings = SlipSettings {
+    let settings = SyntheticErrorSettings {
         misspellings,
-        ..SlipSettings::default()
+        ..SyntheticErrorSettings::default()
     };
-    let mut made = |paths: &[PathBuf], sentences: usize| -> anyhow::Result<Tagged> {
-        progress.doing("putting errors into clean text");
+    let mut made = |paths: &[PathBuf], sentences: usize| -> anyhow::Result<LabelledSentences> {
+        progress.started("putting errors into clean text");
         let files = text_files::files(paths)?;
         let each = sentences.div_ceil(files.len().max(1));
-        let mut all: Option<Tagged> = None;
+        let mut all: Option<LabelledSentences> = None;
         // From each file a share, so that no kind of text crowds out the others.
         for (number, file) in files.into_iter().enumerate() {
             let mut failed = None;
@@ -479,11 +488,11 @@ fn slipped(
                     .map_err(|err| failed = Some(err))
                     .ok()
             });
-            let settings = SlipSettings {
+            let settings = SyntheticErrorSettings {
                 seed: number as u64,
                 ..settings.clone()
             };
-            let tagged = slips::tagged(documents, &settings, each)?;
+            let tagged = synthetic_errors::generate(documents, &settings, each)?.data;
             if let Some(err) = failed {
                 return Err(err.into());
             }
@@ -507,14 +516,14 @@ fn slipped(
 const DEV_SENTENCES: usize = 5_000;
 
 /// Which of the texts are acceptable: those without a mark.
-fn judged(tagged: &Tagged) -> Classified {
-    let texts = tagged.sentences.iter().map(|sentence| ClassifiedText {
+fn judged(tagged: &LabelledSentences) -> LabelledTexts {
+    let texts = tagged.sentences.iter().map(|sentence| LabelledText {
         text: sentence.words.join(" "),
         pair: None,
         target: Target::Label(usize::from(sentence.tags.iter().all(|&tag| tag == 0))),
     });
-    Classified {
-        labels: glue::Task::Cola
+    LabelledTexts {
+        labels: glue::GlueTask::Cola
             .labels()
             .iter()
             .map(|&label| label.to_owned())
@@ -536,7 +545,7 @@ fn named(paths: &[PathBuf]) -> String {
 fn train(
     global: &Global,
     in_force: &InForce,
-    material: &Material,
+    material: &TaskData,
     args: &TrainingArgs,
     files: &Files,
     epochs: Option<f64>,
@@ -561,29 +570,33 @@ fn train(
     }
     let (device, note) = device::choose(&in_force.device)?;
     note.iter().for_each(|note| common::remark(global, note));
-    let usual = Settings::of(material.task(), args.lora.map(usize::from));
+    let usual = FinetuneSettings::for_task(material.task(), args.lora.map(usize::from));
     let layer_decay = match args.layer_decay {
         Some(factor) => (factor < 1.0).then_some(factor),
         None => usual.layer_decay,
     };
     let wanted = args.max_length.map(|length| length as usize);
-    let settings = Settings {
+    let settings = FinetuneSettings {
         epochs: args.epochs.or(epochs).unwrap_or(usual.epochs),
         batch_size: args.batch_size as usize,
         learning_rate: args.learning_rate.unwrap_or(usual.learning_rate),
         layer_decay,
         warmup: args.warmup,
         weight_decay: args.weight_decay,
-        max_length: features::length(material.task(), wanted, base.config.max_position_embeddings)?,
+        max_length: features::window_length(
+            material.task(),
+            wanted,
+            base.config.max_position_embeddings,
+        )?,
         seed: args.seed,
         evaluate_every: args.evaluate_every,
         ..usual
     };
     let (folder, state) = if args.resume {
-        let (folder, state) = Folder::resumed(out)?;
+        let (folder, state) = OutputFolder::resume(out)?;
         (folder, Some(state))
     } else {
-        (Folder::fresh(out)?, None)
+        (OutputFolder::create(out)?, None)
     };
     let provenance = Provenance {
         base: match revision {
@@ -597,9 +610,9 @@ fn train(
         command: command(),
         notice: (args.from == "builtin").then(|| model::BUILTIN_NOTICE.to_owned()),
     };
-    let run = Run {
+    let run = FinetuneRun {
         base: &base,
-        material,
+        data: material,
         settings: &settings,
         folder: &folder,
         provenance: &provenance,
@@ -607,18 +620,18 @@ fn train(
     };
     let every = Duration::from_secs_f64(args.save_every * 60.0);
     let table = label_table(material);
-    progress.remark(&electroscope_text::visible(&table.line()));
+    progress.message(&electroscope_text::visible(&table.line()));
     for warning in table.warnings() {
-        progress.remark(&electroscope_text::visible(&warning));
+        progress.message(&electroscope_text::visible(&warning));
     }
-    let outcome = run.go(state, every, &mut progress);
+    let outcome = run.run(state, every, &mut progress);
     progress.finish();
     match outcome? {
-        Outcome::Finished(finished) => {
+        FinetuneOutcome::Finished(finished) => {
             common::remark(global, &told(&finished, out, material, progress.loss()));
             Ok(Exit::Clean)
         }
-        Outcome::Stopped { step, steps } => {
+        FinetuneOutcome::Stopped { step, steps } => {
             common::remark(
                 global,
                 &format!(
@@ -630,25 +643,25 @@ fn train(
     }
 }
 
-/// What labels there are to be learnt.
-fn label_table(material: &Material) -> LabelTable {
+/// The labels of the training data.
+fn label_table(material: &TaskData) -> LabelTable {
     match material {
-        Material::Texts { train, .. } => LabelTable::of_texts(train),
-        Material::Questions { train, .. } => LabelTable::of_questions(train),
-        Material::Tags { train, .. } | Material::Errors { train, .. } => {
+        TaskData::Texts { train, .. } => LabelTable::of_texts(train),
+        TaskData::Questions { train, .. } => LabelTable::of_questions(train),
+        TaskData::Tags { train, .. } | TaskData::ErrorMarks { train, .. } => {
             LabelTable::of_words(train)
         }
     }
 }
 
-/// What came of a training: what it is worth, if that was measured, and a line with the loss, the time,
-/// the labels and how to use it.
-fn told(finished: &Finished, out: &Path, material: &Material, loss: Option<f64>) -> String {
+/// What came of a training: its scores, if there were any, and a line with the loss, the time, the
+/// labels and how to use it.
+fn told(finished: &FinetuneResult, out: &Path, material: &TaskData, loss: Option<f64>) -> String {
     /// Labels that are named before the rest is only counted.
     const MOST: usize = 8;
     let mut text = String::new();
-    if let Some(worth) = &finished.worth {
-        let values = worth
+    if let Some(scores) = &finished.best_scores {
+        let values = scores
             .values
             .iter()
             .map(|(name, value)| format!("{name} {value:.4}"));

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::{Classified, Questions, Tagged};
+use super::{LabelledSentences, LabelledTexts, Questions};
 use crate::example::Target;
 
 /// Labels with their counts, or what there is in their place.
@@ -22,7 +22,7 @@ const MOST_SHOWN: usize = 24;
 
 impl LabelTable {
     /// Of texts. A regression has no labels.
-    pub fn of_texts(data: &Classified) -> LabelTable {
+    pub fn of_texts(data: &LabelledTexts) -> LabelTable {
         let mut counts = vec![0; data.labels.len()];
         let mut add = |label: usize| {
             if let Some(count) = counts.get_mut(label) {
@@ -50,7 +50,7 @@ impl LabelTable {
     }
 
     /// Of words.
-    pub fn of_words(data: &Tagged) -> LabelTable {
+    pub fn of_words(data: &LabelledSentences) -> LabelTable {
         let mut counts = vec![0; data.labels.len()];
         let mut total = 0;
         for &tag in data.sentences.iter().flat_map(|sentence| &sentence.tags) {

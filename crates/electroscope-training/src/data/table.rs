@@ -14,8 +14,8 @@ use electroscope_model::Problem;
 use super::super::Error;
 use super::super::example::Target;
 use super::lines::{Lines, listed, not_utf8, refuse, unreadable};
-use super::names::Names;
-use super::{Classified, ClassifiedText};
+use super::names::LabelNames;
+use super::{LabelledText, LabelledTexts};
 
 /// Which columns hold what, and how the labels are meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,7 +56,7 @@ impl Default for Columns {
 ///
 /// [`Error::Open`], and [`Error::Data`] for a file of another kind, a column that is not there, a row
 /// that lacks a value, and a file without two labels to choose from.
-pub fn read(path: &Path, columns: &Columns) -> Result<Classified, Error> {
+pub fn read(path: &Path, columns: &Columns) -> Result<LabelledTexts, Error> {
     read_noting(path, columns, &mut Vec::new())
 }
 
@@ -70,7 +70,7 @@ pub fn read_noting(
     path: &Path,
     columns: &Columns,
     notes: &mut Vec<String>,
-) -> Result<Classified, Error> {
+) -> Result<LabelledTexts, Error> {
     let read = read_with(path, columns, None, notes)?;
     if let (Problem::SingleLabel, [only]) = (read.problem, read.labels.as_slice()) {
         let what =
@@ -85,12 +85,16 @@ pub fn read_noting(
 /// # Errors
 ///
 /// As [`read`], and [`Error::Data`] for a label that is none of them.
-pub fn read_known(path: &Path, columns: &Columns, labels: &[String]) -> Result<Classified, Error> {
+pub fn read_known(
+    path: &Path,
+    columns: &Columns,
+    labels: &[String],
+) -> Result<LabelledTexts, Error> {
     read_with(path, columns, Some(labels), &mut Vec::new())
 }
 
 /// A row.
-struct Row {
+struct TableRow {
     text: String,
     pair: Option<String>,
     said: Said,
@@ -107,9 +111,9 @@ fn read_with(
     columns: &Columns,
     known: Option<&[String]>,
     notes: &mut Vec<String>,
-) -> Result<Classified, Error> {
+) -> Result<LabelledTexts, Error> {
     let mut reading = Reading {
-        names: Names::new(known.filter(|_| !columns.regression)),
+        names: LabelNames::new(known.filter(|_| !columns.regression)),
         is_regression: columns.regression,
         several: None,
         trimmed: 0,
@@ -144,7 +148,7 @@ fn read_with(
 
 /// The texts so far, with labels by provisional numbers.
 struct Reading {
-    names: Names,
+    names: LabelNames,
     is_regression: bool,
     /// Whether texts have lists of labels; none before the first.
     several: Option<bool>,
@@ -162,7 +166,7 @@ enum Labelled {
 
 impl Reading {
     /// Takes in a row; in words, what is wrong with it.
-    fn take(&mut self, row: Row) -> Result<(), String> {
+    fn take(&mut self, row: TableRow) -> Result<(), String> {
         let labelled = match row.said {
             Said::One(value) if self.is_regression => {
                 let number = value
@@ -214,7 +218,7 @@ impl Reading {
         }
     }
 
-    fn finish(self) -> Classified {
+    fn finish(self) -> LabelledTexts {
         let (mut labels, numbers) = if self.names.all().iter().all(|name| number(name).is_some()) {
             self.names.sorted(by_number)
         } else {
@@ -229,7 +233,7 @@ impl Reading {
             labels = vec!["value".to_owned()];
         }
         let number = |label: usize| numbers.get(label).copied().unwrap_or(label);
-        let text = |(text, pair, labelled)| ClassifiedText {
+        let text = |(text, pair, labelled)| LabelledText {
             text,
             pair,
             target: match labelled {
@@ -247,7 +251,7 @@ impl Reading {
             },
         };
         let texts = self.texts.into_iter().map(text).collect();
-        Classified {
+        LabelledTexts {
             labels,
             problem,
             texts,
@@ -298,10 +302,10 @@ impl Places {
     }
 
     /// A row of as many fields as the header has.
-    fn row<'a>(&self, field: impl Fn(usize) -> Option<&'a str>, columns: &Columns) -> Row {
+    fn row<'a>(&self, field: impl Fn(usize) -> Option<&'a str>, columns: &Columns) -> TableRow {
         let owned = |at: usize| field(at).unwrap_or_default().to_owned();
         let label = field(self.label).unwrap_or_default();
-        Row {
+        TableRow {
             text: owned(self.text),
             pair: self.pair.map(owned),
             said: said(label, columns),
@@ -469,7 +473,7 @@ fn within(err: &serde_json::Error) -> String {
     }
 }
 
-fn of_object(object: &Map<String, Value>, columns: &Columns) -> Result<Row, String> {
+fn of_object(object: &Map<String, Value>, columns: &Columns) -> Result<TableRow, String> {
     let field = |name: &String| {
         object.get(name).ok_or_else(|| {
             let there: Vec<&String> = object.keys().collect();
@@ -501,7 +505,7 @@ fn of_object(object: &Map<String, Value>, columns: &Columns) -> Result<Row, Stri
         Value::String(cell) => said(cell, columns),
         value => Said::One(label(value)?),
     };
-    Ok(Row {
+    Ok(TableRow {
         text: text(&columns.text)?,
         pair: columns.pair.as_ref().map(text).transpose()?,
         said,
@@ -519,8 +523,8 @@ mod tests {
         read(&path)
     }
 
-    fn texts(data: &Classified) -> Vec<(&str, Option<&str>, Target)> {
-        let said = |text: &ClassifiedText| text.target.clone();
+    fn texts(data: &LabelledTexts) -> Vec<(&str, Option<&str>, Target)> {
+        let said = |text: &LabelledText| text.target.clone();
         (data.texts.iter())
             .map(|text| (text.text.as_str(), text.pair.as_deref(), said(text)))
             .collect()

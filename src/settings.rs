@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use directories::ProjectDirs;
-use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::{Deserialize, Serialize};
 
 use electroscope_model::{Family, Task};
 
@@ -18,6 +18,19 @@ pub const EXAMPLE: &str = include_str!("../assets/config.toml");
 
 /// The heads that have a name without anybody giving them one, in the form of `[heads.NAME]`.
 const KNOWN_HEADS: &str = include_str!("../assets/heads.toml");
+
+/// Which question about each word p answers, and so which model computes it.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, clap::ValueEnum,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Lens {
+    /// Whether the word looks replaced by another one, as the discriminator sees it
+    #[default]
+    Replaced,
+    /// Whether the word is an error, as the head that marks errors sees it
+    Errors,
+}
 
 /// What the settings file may say.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -39,6 +52,8 @@ pub struct FileSettings {
     pub color: Option<String>,
     /// The screen's theme: `dark`, `light`, `ansi-16`, `mono`.
     pub theme: Option<String>,
+    /// What the screen's heat map shows: `replaced` or `errors`.
+    pub lens: Option<Lens>,
     /// Words at or above it are flagged, whatever the model.
     pub threshold: Option<f32>,
     /// The same, model by model; written by `score --calibrate`.
@@ -330,6 +345,7 @@ mod tests {
         let settings = read(&all).unwrap();
         assert_eq!(settings.model.as_deref(), Some("builtin"));
         assert_eq!(settings.theme.as_deref(), Some("dark"));
+        assert_eq!(settings.lens, Some(Lens::Replaced));
         assert_eq!(settings.heads.chosen[&Task::Tagging], "ner");
         assert_eq!(settings.heads.named["mine"].task, Task::Classification);
     }

@@ -29,6 +29,7 @@ use clap::parser::ValueSource;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::report::{Format, HeadFormat};
+use crate::settings::Lens;
 use electroscope_model::Task;
 
 /// What an exit code says.
@@ -197,6 +198,7 @@ enum Command {
     #[command(after_help = "Examples:\n  \
         electroscope view notes.md draft.txt\n  \
         electroscope view --threshold 0.8 docs/   flag only what is very doubtful\n  \
+        electroscope view --lens errors notes.md  show errors, not words that look replaced\n  \
         electroscope view --language plain a.md   take the markup for prose, too\n\n\
         Press ? on the screen for its keys.")]
     View(ViewArgs),
@@ -340,6 +342,14 @@ struct ViewArgs {
         hide_env_values = true
     )]
     theme: Option<String>,
+    /// What the heat map shows [default: as in the settings, else what it showed last time]
+    #[arg(
+        long,
+        value_name = "LENS",
+        env = "ELECTROSCOPE_LENS",
+        hide_env_values = true
+    )]
+    lens: Option<Lens>,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -542,7 +552,7 @@ fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
     // What the screen takes may stand without a command, but before another one it would be taken in
     // silence and do nothing.
     if let Some((name, _)) = matches.subcommand() {
-        let stray = ["paths", "threshold", "language", "theme"]
+        let stray = ["paths", "threshold", "language", "theme", "lens"]
             .into_iter()
             .find(|id| matches.value_source(id) == Some(ValueSource::CommandLine));
         if let Some(id) = stray {

@@ -285,7 +285,9 @@ fn draw_sentence(buffer: &mut Buffer, state: &State, text: &str, answer: Span, a
     );
     let each = cells.saturating_sub(inner.width()) / 2;
     let before = cut_front(&one_line(before), each);
-    let after = cut(&one_line(after), each);
+    // What the one side does not need is the other's.
+    let left = cells.saturating_sub(inner.width() + before.width());
+    let after = cut(&one_line(after), left);
     let found = Style::new().add_modifier(Modifier::UNDERLINED);
     let (mut row, mut x) = (0, 0);
     let parts = [

@@ -285,7 +285,7 @@ pub const GROUPS: &[(&str, &[Binding])] = &[
                 Action::NextFilter,
                 "f",
                 "next-filter",
-                "list tags of one kind, the commonest first, or of all",
+                "list tags of one kind (commonest first), or all",
             ),
             bind(
                 Action::TogglePanel,
@@ -383,12 +383,12 @@ pub const NOTES: &[(&str, &str, &str)] = &[
     (
         "Move",
         "5j 12G",
-        "a number before a motion repeats it, or names the line",
+        "a number before a motion repeats it or names a line",
     ),
     (
         "Panels",
         "1-4",
-        "alone: the panel, after half a second or with Enter",
+        "alone: the panel, in half a second or on Enter",
     ),
 ];
 
@@ -620,6 +620,14 @@ mod tests {
         );
         let alt_gr = KeyModifiers::CONTROL | KeyModifiers::ALT;
         assert_eq!(vec![event(KeyCode::Char('{'), alt_gr)], parse("{"));
+    }
+
+    #[test]
+    fn every_line_of_help_fits_into_its_column() {
+        let notes = NOTES.iter().map(|&(_, _, text)| text);
+        for text in bindings().map(|binding| binding.help).chain(notes) {
+            assert!(text.chars().count() <= 50, "{text}");
+        }
     }
 
     #[test]

@@ -205,6 +205,7 @@ enum Command {
     #[command(after_help = "Examples:\n  \
         electroscope view notes.md draft.txt\n  \
         electroscope view --threshold 0.8 docs/   flag only what is very doubtful\n  \
+        electroscope view --lens errors notes.md  show errors, not words that look replaced\n  \
         electroscope view --language plain a.md   take the markup for prose, too\n\n\
         Press ? on the screen for its keys.")]
     View(ViewArgs),
@@ -360,6 +361,14 @@ struct ViewArgs {
         value_parser = PossibleValuesParser::new(Theme::NAMES)
     )]
     theme: Option<String>,
+    /// What the heat map shows [default: as in the settings, else what it showed last time]
+    #[arg(
+        long,
+        value_name = "LENS",
+        env = "ELECTROSCOPE_LENS",
+        hide_env_values = true
+    )]
+    lens: Option<Lens>,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -574,9 +583,16 @@ fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
     // What the screen takes may stand without a command, but before another one it would be taken in
     // silence and do nothing.
     if let Some((name, _)) = matches.subcommand() {
-        let stray = ["paths", "threshold", "language", "stdin_filename", "theme"]
-            .into_iter()
-            .find(|id| matches.value_source(id) == Some(ValueSource::CommandLine));
+        let stray = [
+            "paths",
+            "threshold",
+            "language",
+            "stdin_filename",
+            "theme",
+            "lens",
+        ]
+        .into_iter()
+        .find(|id| matches.value_source(id) == Some(ValueSource::CommandLine));
         if let Some(id) = stray {
             let message = match id {
                 "paths" => format!("documents stand after the command: electroscope {name} FILE"),

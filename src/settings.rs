@@ -62,6 +62,8 @@ pub struct FileSettings {
     pub color: Option<String>,
     /// The screen's theme: `dark`, `light`, `ansi-16`, `mono`.
     pub theme: Option<String>,
+    /// What the screen's heat map shows: `replaced` or `errors`.
+    pub lens: Option<Lens>,
     /// Words at or above it are flagged, whatever the model.
     pub threshold: Option<f32>,
     /// The same, model by model; written by `score --calibrate`.
@@ -362,6 +364,7 @@ mod tests {
         let settings = read(&all).unwrap();
         assert_eq!(settings.model.as_deref(), Some("builtin"));
         assert_eq!(settings.theme.as_deref(), Some("dark"));
+        assert_eq!(settings.lens, Some(Lens::Replaced));
         assert_eq!(settings.heads.chosen[&Task::Tagging], "ner");
         assert_eq!(settings.heads.named["mine"].task, Task::Classification);
     }

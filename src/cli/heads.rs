@@ -348,7 +348,7 @@ pub(super) fn load_head_for_screen(
     step(format!("loading {choice}"));
     let HeadConfig { task, labels, .. } = &checkpoint.config;
     let (task, labels) = (*task, labels.clone());
-    let (reader, model, _) = start(
+    let (reader, model, no_answer_margin) = start(
         in_force, &resolved, checkpoint, revision, encoders, &mut notes,
     )?;
     let summary = HeadSummary {
@@ -358,6 +358,7 @@ pub(super) fn load_head_for_screen(
         precision: model.precision,
         task,
         labels,
+        no_answer_margin,
         note: (!notes.is_empty()).then(|| notes.join("; ")),
     };
     Ok((reader, summary))
@@ -1131,6 +1132,7 @@ mod tests {
                 labels: ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"]
                     .map(str::to_owned)
                     .to_vec(),
+                no_answer_margin: 0.0,
                 note: None,
             }
         );

@@ -9,12 +9,13 @@ use ratatui::layout::Size;
 
 use super::common::{self, InForce};
 use super::{Exit, Global, LanguageChoice, ViewArgs, heads};
-use crate::settings::Paths;
+use crate::report::theme::Theme;
+use crate::settings::{Lens, Paths};
 use crate::ui;
 use crate::ui::Suppliers;
-use crate::ui::state::{Memory, Opening};
+use crate::ui::state::{Memory, Opening, PerTask};
 use crate::worker::heads::{Loader, Reader};
-use crate::worker::inference::{Lens, ModelSummary};
+use crate::worker::inference::ModelSummary;
 use electroscope_analysis::{HeadChoice, HeadSummary, Task};
 use electroscope_model::bounded_read::{limits, read_text_bounded};
 use electroscope_model::{BuiltinHead, Encoders};
@@ -36,7 +37,7 @@ pub(super) fn run(global: &Global, args: &ViewArgs) -> anyhow::Result<Exit> {
         global.log = Some(folder.join("electroscope.log"));
     }
     let mut in_force = InForce::new(&global)?;
-    let opening = opening(&mut in_force, args)?;
+    let opening = opening(&global, &mut in_force, args)?;
 
     let threshold = in_force.threshold(args.threshold, None);
     tracing::debug!(threshold, ?opening, "opening the screen");
@@ -80,8 +81,24 @@ pub(super) fn run(global: &Global, args: &ViewArgs) -> anyhow::Result<Exit> {
 }
 
 /// What the screen begins with.
-fn opening(in_force: &mut InForce, args: &ViewArgs) -> anyhow::Result<Opening> {
-    let theme = in_force.theme(args.theme.as_deref())?;
+fn opening(global: &Global, in_force: &mut InForce, args: &ViewArgs) -> anyhow::Result<Opening> {
+    let memory = recall(in_force);
+    let theme = args.theme.clone().or_else(|| in_force.file.theme.clone());
+    // A name from an older or newer version is no reason to fail.
+    let theme = theme.or_else(|| {
+        let kept = memory.theme.clone();
+        kept.filter(|kept| Theme::NAMES.contains(&kept.as_str()))
+    });
+    let theme = in_force.theme(theme.as_deref())?;
+    let has_errors = heads::errors(in_force)?.is_some();
+    let set = args.lens.or(in_force.file.lens);
+    anyhow::ensure!(
+        has_errors || set != Some(Lens::Errors),
+        "no head that marks errors is built in, so the lens `errors` cannot be used; \
+         name one as [heads.errors] in the settings, or take the lens `replaced`"
+    );
+    let kept = memory.lens.filter(|_| has_errors);
+    let lens = set.or(kept).unwrap_or_default();
     let mut opening = Opening {
         files: Vec::new(),
         folders: Vec::new(),
@@ -98,8 +115,11 @@ fn opening(in_force: &mut InForce, args: &ViewArgs) -> anyhow::Result<Opening> {
         punctuation: in_force.file.punctuation.unwrap_or(false),
         theme,
         size: Size::default(),
-        memory: recall(in_force),
-        has_errors: heads::errors(in_force)?.is_some(),
+        memory,
+        given_heads: given_heads(global, in_force)?,
+        usual_heads: usual_heads(in_force),
+        lens,
+        has_errors,
     };
     for path in &args.paths {
         if path == Path::new("-") {
@@ -111,6 +131,34 @@ fn opening(in_force: &mut InForce, args: &ViewArgs) -> anyhow::Result<Opening> {
         }
     }
     Ok(opening)
+}
+
+/// The head that `--head` or its variable names, for the panels that it may serve: one, if it is known
+/// what the head does, else all of them, and those that it cannot serve say so.
+fn given_heads(global: &Global, in_force: &InForce) -> anyhow::Result<PerTask<Option<String>>> {
+    let mut given = PerTask::default();
+    let Some(name) = &global.head else {
+        return Ok(given);
+    };
+    heads::resolve(in_force, name)?;
+    let choices = heads::head_choices(global, in_force);
+    let known = choices.iter().find(|choice| choice.name == *name);
+    for task in Task::ALL {
+        if known.is_none_or(|choice| choice.task == task) {
+            given[task] = Some(name.clone());
+        }
+    }
+    Ok(given)
+}
+
+/// The heads of the settings, and the built-in ones where these say nothing.
+fn usual_heads(in_force: &InForce) -> PerTask<Option<String>> {
+    let mut usual = PerTask::default();
+    for task in Task::ALL {
+        let set = in_force.file.heads.chosen.get(&task).cloned();
+        usual[task] = set.or_else(|| Some(BuiltinHead::usual(task)?.id()));
+    }
+    usual
 }
 
 /// Finds and loads heads for the screen.
@@ -148,8 +196,7 @@ fn memory_file() -> Option<PathBuf> {
     Some(Paths::new().state?.join("screen.toml"))
 }
 
-/// What was kept from the last run, nothing if that cannot be read, for it is no loss; heads that
-/// were never chosen on the screen are those of the settings, or the built-in ones.
+/// What was kept from the last run; nothing if that cannot be read, for it is no loss.
 fn recall(in_force: &mut InForce) -> Memory {
     let text = memory_file()
         .and_then(|path| read_text_bounded(&path, limits::SETTINGS).ok())
@@ -159,12 +206,7 @@ fn recall(in_force: &mut InForce) -> Memory {
         Memory::default()
     });
     for task in Task::ALL {
-        let kept = memory.head_mut(task);
-        in_force.kept_heads.extend(kept.clone());
-        if kept.is_none() {
-            let set = in_force.file.heads.chosen.get(&task).cloned();
-            *kept = set.or_else(|| Some(BuiltinHead::usual(task)?.id()));
-        }
+        in_force.kept_heads.extend(memory.head_mut(task).clone());
     }
     memory
 }

@@ -2,7 +2,7 @@
 
 use std::io::{self, stdin, stdout};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -22,9 +22,10 @@ use crate::worker::thread;
 
 use super::editor;
 use super::message::{Effect, Message, Purpose};
+use super::search::Seek;
 use super::state::{Memory, Opening, State};
 use super::terminal::{self, Guard, Terminal};
-use super::update::update;
+use super::update::{settle, update};
 use super::view;
 
 /// Between two pictures of something that moves.
@@ -39,6 +40,8 @@ const BURST: Duration = Duration::from_millis(250);
 
 /// How long the drawing thread may take to answer a request to end.
 const ANSWER: Duration = Duration::from_secs(2);
+/// After this a search is given up: some patterns would take days on a long line.
+const LONGEST_SEARCH: Duration = Duration::from_secs(20);
 
 /// How soon the input thread notices that it is to leave the keyboard alone.
 const INPUT_POLL: Duration = Duration::from_millis(100);
@@ -72,6 +75,7 @@ pub fn run<S: Scorer + 'static>(
     terminal::take(true)?;
     let mut terminal = Terminal::new(CrosstermBackend::new(stdout()))?;
     opening.size = terminal.size()?;
+    let first_lens = opening.lens;
     let (mut state, effects) = State::new(opening);
     // The first frame before anything else: whatever takes time comes after it.
     draw(&mut terminal, &state)?;
@@ -82,7 +86,7 @@ pub fn run<S: Scorer + 'static>(
         let sender = sender.clone();
         move |event| drop(sender.send(Message::File(event)))
     })?;
-    let inference = Inference::spawn(suppliers.model, {
+    let inference = Inference::spawn(first_lens, suppliers.model, {
         let sender = sender.clone();
         move |reply| drop(sender.send(Message::Model(reply)))
     })?;
@@ -99,6 +103,7 @@ pub fn run<S: Scorer + 'static>(
         heads,
         remember: suppliers.remember,
         finders: Vec::new(),
+        seek: Arc::default(),
         mouse: true,
     };
     for effect in effects {
@@ -140,19 +145,27 @@ fn run_until_quit<B: Backend>(
     mut draw: impl FnMut(&mut ratatui::Terminal<B>, &State) -> io::Result<()>,
     perform: &mut dyn FnMut(Effect, &mut ratatui::Terminal<B>) -> io::Result<()>,
 ) -> io::Result<u8> {
+    let mut next_tick = Instant::now() + TICK;
     loop {
         draw(terminal, state)?;
         let drawn = Instant::now();
         // Sleep until something happens. Nothing moves by itself on a screen that is at rest.
         let first = if state.is_busy() {
-            match inbox.recv_timeout(TICK) {
+            // By the clock, so that many messages do not put it off.
+            match inbox.recv_timeout(next_tick.saturating_duration_since(drawn)) {
                 Ok(message) => message,
-                Err(RecvTimeoutError::Timeout) => Message::Tick,
+                Err(RecvTimeoutError::Timeout) => {
+                    next_tick = Instant::now() + TICK;
+                    Message::Tick
+                }
                 Err(RecvTimeoutError::Disconnected) => return Ok(0),
             }
         } else {
             match inbox.recv() {
-                Ok(message) => message,
+                Ok(message) => {
+                    next_tick = Instant::now() + TICK;
+                    message
+                }
                 Err(_) => return Ok(0),
             }
         };
@@ -171,6 +184,10 @@ fn run_until_quit<B: Backend>(
                 if drawn.elapsed() > BURST {
                     break;
                 }
+            }
+            // Keys that were typed into a search or a list are acted on once, however many there were.
+            for effect in settle(state) {
+                perform(effect, terminal)?;
             }
             let left = FRAME.saturating_sub(drawn.elapsed());
             if is_by_reader || left.is_zero() {
@@ -194,6 +211,8 @@ struct World {
     heads: Heads,
     remember: Box<dyn Fn(&Memory)>,
     finders: Vec<(Purpose, Finder)>,
+    /// The number of the search that is wanted; one with another number ends.
+    seek: Arc<AtomicU64>,
     /// Whether mouse events are taken, for when the terminal is taken again.
     mouse: bool,
 }
@@ -217,6 +236,8 @@ impl World {
                 })?;
             }
             Effect::Find { root, purpose } => self.find(root, purpose)?,
+            Effect::Seek(number, seek) => self.seek(number, seek)?,
+            Effect::StopSeek => self.seek.store(0, Ordering::Relaxed),
             Effect::Edit { path, line, column } => {
                 let trouble = self.edit(&path, line, column, terminal)?;
                 let _ = self.sender.send(Message::EditorClosed(trouble));
@@ -244,11 +265,30 @@ impl World {
             self.finders.retain(|(other, _)| *other != Purpose::Offer);
         }
         let sender = self.sender.clone();
-        let finder = Finder::spawn(root, move |found| {
-            drop(sender.send(Message::Found(purpose, found)));
-        })?;
+        let emit = move |found| drop(sender.send(Message::Found(purpose, found)));
+        let finder = match purpose {
+            Purpose::Open => Finder::spawn_following(root, emit)?,
+            Purpose::Offer => Finder::spawn(root, emit)?,
+        };
         self.finders.push((purpose, finder));
         Ok(())
+    }
+
+    /// Goes on with a search on a thread of its own, until it has ended or is not wanted any more. The
+    /// thread is not waited for.
+    fn seek(&mut self, number: u64, mut seek: Seek) -> io::Result<()> {
+        self.seek.store(number, Ordering::Relaxed);
+        let (wanted, sender) = (Arc::clone(&self.seek), self.sender.clone());
+        std::thread::Builder::new()
+            .name("search".into())
+            .spawn(move || {
+                let begun = Instant::now();
+                let sought = seek.run(|_| {
+                    wanted.load(Ordering::Relaxed) == number && begun.elapsed() < LONGEST_SEARCH
+                });
+                drop(sender.send(Message::Sought(number, sought)));
+            })
+            .map(drop)
     }
 
     /// Hands the terminal to the editor until it is closed; what went wrong, if anything did.
@@ -514,19 +554,11 @@ mod tests {
     fn run(messages: Vec<Message>) -> (u8, usize, usize) {
         let opening = Opening {
             files: vec!["notes.md".into()],
-            folders: Vec::new(),
-            pipe: false,
-            language: None,
-            pipe_language: electroscope_text::Language::Plain,
-            punctuation: false,
-            threshold: None,
-            theme: Theme::Mono,
             size: Size {
                 width: 40,
                 height: 8,
             },
-            memory: Memory::default(),
-            has_errors: false,
+            ..Opening::plain(Theme::Mono)
         };
         let (mut state, _) = State::new(opening);
         let (sender, inbox) = mpsc::channel();

@@ -162,12 +162,30 @@ impl Findings {
             Finding::Answers(question, answers) => {
                 if self.asked.as_ref().map(|(_, asked)| asked) == Some(&question) {
                     let Answers { best, none } = &*answers;
-                    self.answers = best.clone();
+                    self.answers = distinct(best);
                     self.no_answer = *none;
                     self.chosen = self.chosen.min(self.answers.len().saturating_sub(1));
                 }
             }
         }
+    }
+
+    /// Whether the head says that the text has no answer: that outscores the best one that was found
+    /// by more than the head's margin.
+    pub(super) fn is_refused(&self, head: &ReadyHead) -> bool {
+        let best = self.answers.first();
+        best.zip(self.no_answer)
+            .is_some_and(|(best, none)| none.score - best.score > head.summary.no_answer_margin)
+    }
+
+    /// The kinds of tags that occur, the commonest first.
+    pub(super) fn kinds_by_count(&self) -> Vec<usize> {
+        let count = |kind: usize| self.counts.get(kind).copied().unwrap_or(0);
+        let mut kinds: Vec<usize> = (0..self.counts.len())
+            .filter(|&kind| count(kind) > 0)
+            .collect();
+        kinds.sort_by_key(|&kind| (std::cmp::Reverse(count(kind)), kind));
+        kinds
     }
 
     /// A head has read all of `generation`.
@@ -238,6 +256,18 @@ impl Findings {
     }
 }
 
+/// The answers without variants: of those that overlap, which differ by a word at an end, the best is
+/// kept. They stand by how good they are.
+fn distinct(answers: &[Answer]) -> Vec<Answer> {
+    let mut kept: Vec<Answer> = Vec::new();
+    for answer in answers {
+        if kept.iter().all(|better| !better.span.overlaps(answer.span)) {
+            kept.push(answer.clone());
+        }
+    }
+    kept
+}
+
 /// What a panel lists, in the order of its list.
 pub(super) fn items(panel: Panel, findings: &Findings) -> Cow<'_, [Item]> {
     match panel {
@@ -291,6 +321,7 @@ mod tests {
             precision: "f32".into(),
             task: Task::Tagging,
             labels: labels.iter().map(|&label| label.to_owned()).collect(),
+            no_answer_margin: 0.0,
             note: None,
         })
     }

@@ -279,6 +279,37 @@ impl Open {
         start
     }
 
+    /// The blank line behind the paragraph, or the end of the text.
+    pub(super) fn next_paragraph(&self) -> usize {
+        let text = self.text();
+        let here = self.lines.line_of(self.cursor);
+        let last = self.lines.count();
+        let is_blank = |line: usize| self.is_blank(line);
+        let inside = (here..last).find(|&line| !is_blank(line));
+        let behind = inside.and_then(|from| (from..last).find(|&line| is_blank(line)));
+        // The empty line behind the last line end is no place to be.
+        match behind.map(|line| self.lines.span(line).start()) {
+            Some(start) if start < text.len() => start,
+            _ => {
+                let bare = text.trim_end_matches(['\n', '\r']);
+                bare.char_indices().next_back().map_or(0, |(at, _)| at)
+            }
+        }
+    }
+
+    /// The blank line before the paragraph, or the start of the text.
+    pub(super) fn previous_paragraph(&self) -> usize {
+        let here = self.lines.line_of(self.cursor);
+        let inside = (0..=here).rev().find(|&line| !self.is_blank(line));
+        let before = inside.and_then(|from| (0..from).rev().find(|&line| self.is_blank(line)));
+        before.map_or(0, |line| self.lines.span(line).start())
+    }
+
+    fn is_blank(&self, line: usize) -> bool {
+        let line = content(self.text(), &self.lines, line).of(self.text());
+        line.is_none_or(|line| line.trim().is_empty())
+    }
+
     /// The line that the cursor stands in, without its end.
     pub(super) fn line(&self) -> Span {
         content(self.text(), &self.lines, self.lines.line_of(self.cursor))
@@ -395,6 +426,22 @@ mod tests {
         assert_eq!(open.cursor, 16);
         open.move_grapheme(false);
         assert_eq!(open.cursor, 15);
+    }
+
+    #[test]
+    fn paragraphs_end_at_blank_lines() {
+        let mut open = open("one\ntwo\n\n \nthree\nfour\n\nfive\n");
+        let mut visit = |forward: bool| {
+            open.cursor = if forward {
+                open.next_paragraph()
+            } else {
+                open.previous_paragraph()
+            };
+            open.cursor
+        };
+        assert_eq!([visit(true), visit(true), visit(true)], [8, 22, 26]);
+        assert_eq!(visit(true), 26);
+        assert_eq!([visit(false), visit(false), visit(false)], [22, 9, 0]);
     }
 
     #[test]

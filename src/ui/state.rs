@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use crate::worker::inference::{DocumentId, Job, Lens, ModelSummary};
+use crate::worker::inference::{DocumentId, Generation, Job, Lens, ModelSummary};
 use electroscope_analysis::{Flagging, HeadChoice, Task, UnitKind};
 use electroscope_text::{Document, Language};
 use ratatui::layout::Size;
@@ -77,6 +77,10 @@ pub struct Memory {
     pub tag: Option<String>,
     /// Questions that were asked, the newest last.
     pub questions: Vec<String>,
+    /// The theme that was chosen on the screen, by its name.
+    pub theme: Option<String>,
+    /// The lens that was chosen on the screen.
+    pub lens: Option<Lens>,
 }
 
 impl Memory {
@@ -130,8 +134,8 @@ impl<T> std::ops::IndexMut<Task> for PerTask<T> {
 /// What lies over the text, if anything does.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Popup {
-    /// The keys; scrolled down by so many rows.
-    Help(usize),
+    /// The keys.
+    Help(Help),
     /// The commands.
     Palette(Picker),
     /// The documents that could be opened.
@@ -147,6 +151,52 @@ pub enum Popup {
         /// Cursor and first row before it.
         before: (usize, usize),
     },
+}
+
+/// The list of keys.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Help {
+    /// Scrolled down by so many rows.
+    pub top: usize,
+    /// What the rows that are shown contain.
+    pub filter: Prompt,
+    /// Whether the filter is being typed.
+    pub is_typing: bool,
+}
+
+/// A number that is typed before a motion. A single digit that names a panel, and that no motion
+/// follows, shows the panel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Count {
+    /// The number.
+    pub number: usize,
+    /// How many digits were typed.
+    pub digits: u8,
+    /// Moments that have passed since the last one.
+    pub waited: u8,
+}
+
+impl Count {
+    /// The panel that the digit names, if it is a single one.
+    pub fn panel(self) -> Option<Panel> {
+        let at = self.number.checked_sub(1).filter(|_| self.digits == 1)?;
+        Panel::ALL.get(at).copied()
+    }
+}
+
+/// A search that takes longer than a frame, and goes on elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seeking {
+    /// Which one it is; the answers to others come too late.
+    pub number: u64,
+    /// In which document.
+    pub document: DocumentId,
+    /// In which version of it.
+    pub generation: Generation,
+    /// Whether it goes towards the start of the text.
+    pub is_backward: bool,
+    /// Whether it follows what is being typed.
+    pub as_typed: bool,
 }
 
 /// The model's state.
@@ -167,6 +217,8 @@ pub struct Notice {
     pub text: String,
     /// Whether something went wrong.
     pub is_error: bool,
+    /// The document whose file is polled, if that is what is said; the notice goes when that ends.
+    pub(super) polled: Option<DocumentId>,
 }
 
 /// What the screen was opened with.
@@ -192,8 +244,37 @@ pub struct Opening {
     pub size: Size,
     /// What was kept from the last run.
     pub memory: Memory,
+    /// The heads that were named on the command line; they beat those that were kept.
+    pub given_heads: PerTask<Option<String>>,
+    /// The heads of the settings, or the built-in ones, for tasks for which none was kept.
+    pub usual_heads: PerTask<Option<String>>,
+    /// What the heat map shows first.
+    pub lens: Lens,
     /// Whether there is a head that marks errors.
     pub has_errors: bool,
+}
+
+impl Opening {
+    /// No document, nothing chosen or kept, and a terminal without a size.
+    #[must_use]
+    pub fn plain(theme: Theme) -> Opening {
+        Opening {
+            files: Vec::new(),
+            folders: Vec::new(),
+            pipe: false,
+            language: None,
+            pipe_language: Language::Plain,
+            threshold: None,
+            punctuation: false,
+            theme,
+            size: Size::default(),
+            memory: Memory::default(),
+            given_heads: PerTask::default(),
+            usual_heads: PerTask::default(),
+            lens: Lens::default(),
+            has_errors: false,
+        }
+    }
 }
 
 /// Everything on the screen.
@@ -233,10 +314,15 @@ pub struct State {
     pub choices: Option<Vec<HeadChoice>>,
     /// What is kept for the next run.
     pub memory: Memory,
+    /// Heads that beat the kept ones until another is chosen, and those where none was kept.
+    pub(super) given_heads: PerTask<Option<String>>,
+    pub(super) usual_heads: PerTask<Option<String>>,
     /// What is classified.
     pub unit: UnitKind,
     /// What is asked.
     pub question: Option<String>,
+    /// The document in which the question was asked, until its answer comes: the cursor goes there.
+    pub(super) asked_in: Option<DocumentId>,
     /// The kind of tag that is listed, by its number; all if none.
     pub filter: Option<usize>,
     /// What the panel shows.
@@ -251,8 +337,15 @@ pub struct State {
     pub popup: Option<Popup>,
     /// Keys of a sequence that is not whole yet.
     pub pressed: Vec<Key>,
+    /// The number that was typed before a motion.
+    pub count: Option<Count>,
     /// What is being searched for.
     pub search: Option<Search>,
+    /// The search that is still going on.
+    pub seeking: Option<Seeking>,
+    pub(super) last_seek: u64,
+    /// Whether something was typed into a search or a list that has not been acted on yet.
+    pub(super) is_unsettled: bool,
     /// What is said in the last row.
     pub notice: Option<Notice>,
     /// The theme.
@@ -290,9 +383,10 @@ impl State {
             offered: Vec::new(),
             is_finding: false,
             model: Model::Loading("starting".into()),
-            lens: Lens::default(),
+            lens: opening.lens,
             has_errors: opening.has_errors,
-            is_switching: false,
+            // Said when it is there, unless it is the usual one.
+            is_switching: opening.lens != Lens::default(),
             threshold: opening.threshold,
             threshold_at_start: opening.threshold,
             punctuation: opening.punctuation,
@@ -300,8 +394,11 @@ impl State {
             heads: PerTask::default(),
             choices: None,
             memory: opening.memory,
+            given_heads: opening.given_heads,
+            usual_heads: opening.usual_heads,
             unit: UnitKind::default(),
             question: None,
+            asked_in: None,
             filter: None,
             panel: Panel::Heat,
             panel_shown: true,
@@ -309,7 +406,11 @@ impl State {
             list_top: None,
             popup: None,
             pressed: Vec::new(),
+            count: None,
             search: None,
+            seeking: None,
+            last_seek: 0,
+            is_unsettled: false,
             notice: None,
             theme: opening.theme,
             mouse: true,
@@ -383,6 +484,8 @@ impl State {
         };
         matches!(self.model, Model::Loading(_))
             || self.is_finding
+            || self.seeking.is_some()
+            || self.count.is_some_and(|count| count.panel().is_some())
             || self.head_is_busy()
             || !self.folders.is_empty()
             || self.documents.iter().any(works)
@@ -514,10 +617,20 @@ impl State {
         });
     }
 
+    /// The head for a task: what the command line named, else what was chosen on the screen once,
+    /// else what the settings say or is built in.
+    pub(super) fn head_choice(&self, task: Task) -> Option<&String> {
+        self.given_heads[task]
+            .as_ref()
+            .or_else(|| self.memory.head(task))
+            .or(self.usual_heads[task].as_ref())
+    }
+
     pub(super) fn say(&mut self, text: impl Into<String>) {
         self.notice = Some(Notice {
             text: text.into(),
             is_error: false,
+            polled: None,
         });
     }
 
@@ -525,6 +638,7 @@ impl State {
         self.notice = Some(Notice {
             text: text.into(),
             is_error: true,
+            polled: None,
         });
     }
 

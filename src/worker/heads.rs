@@ -698,6 +698,7 @@ mod tests {
                 precision: "f32".into(),
                 task,
                 labels: Vec::new(),
+                no_answer_margin: 0.0,
                 note: None,
             };
             let head = self.heads.lock().unwrap().pop().ok_or("no more heads")?;

@@ -14,6 +14,7 @@ use electroscope_analysis::{Counts, Engine, Outline, Reading};
 use electroscope_text::{Document, Span};
 
 use super::thread::{self, Worker, panic_message};
+pub use crate::settings::Lens;
 
 /// Which open document. Given out by the screen, never used twice in a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -22,16 +23,6 @@ pub struct DocumentId(pub u32);
 /// Which version of a document's text. Larger is newer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Generation(pub u64);
-
-/// What is asked of each word, and so which model answers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Lens {
-    /// Whether it looks as if it had been put in the place of another: the discriminator.
-    #[default]
-    Replaced,
-    /// Whether it is an error: the head that marks errors.
-    Errors,
-}
 
 /// Of two things the one that is for `lens`.
 fn of<T>([replaced, errors]: &mut [T; 2], lens: Lens) -> &mut T {
@@ -198,14 +189,16 @@ pub struct Inference {
 }
 
 impl Inference {
-    /// Starts the thread, which loads its model by `load` first, and another when that is asked for;
-    /// `load` may say how far it is. Jobs that arrive in the meantime wait, the newest per document. `reply` is called on the
-    /// thread, so it must only enqueue.
+    /// Starts the thread. It loads the model for the lens `first` by `load`, and the one for the other
+    /// lens when that is asked for; `load` may say how far it is. Jobs that arrive in the meantime
+    /// wait, the newest per document. If the model for errors cannot be loaded, the thread goes on, so
+    /// that the other lens can be asked for. `reply` is called on the thread, so it must only enqueue.
     ///
     /// # Errors
     ///
     /// Those of starting a thread.
     pub fn spawn<S: Scorer>(
+        first: Lens,
         mut load: impl FnMut(Lens, &mut dyn FnMut(String)) -> Result<(S, ModelSummary), String>
         + Send
         + 'static,
@@ -227,13 +220,20 @@ impl Inference {
                     loading.store(false, Ordering::Release);
                     loaded.unwrap_or_else(|panic| Err(panic_message(&*panic)))
                 };
-                match bring(Lens::Replaced) {
+                let mut scorers = [None, None];
+                match bring(first) {
                     Ok(loaded) => {
                         reply(Reply::Loaded(loaded.1.clone()));
-                        run(loaded, &mut bring, &inbox, &arrived, &*reply);
+                        *of(&mut scorers, first) = Some(loaded);
                     }
-                    Err(reason) => reply(Reply::LoadFailed(reason)),
+                    Err(reason) => {
+                        reply(Reply::LoadFailed(reason));
+                        if first == Lens::Replaced {
+                            return;
+                        }
+                    }
                 }
+                run(first, scorers, &mut bring, &inbox, &arrived, &*reply);
             }
         };
         let failed = move |reason| reply(Reply::LoadFailed(reason));
@@ -283,14 +283,13 @@ struct Work<O> {
 }
 
 fn run<S: Scorer>(
-    loaded: (S, ModelSummary),
+    mut lens: Lens,
+    mut scorers: [Option<(S, ModelSummary)>; 2],
     bring: &mut dyn FnMut(Lens) -> Result<(S, ModelSummary), String>,
     inbox: &Receiver<Job>,
     arrived: &AtomicU64,
     reply: &dyn Fn(Reply),
 ) {
-    let mut scorers = [Some(loaded), None];
-    let mut lens = Lens::Replaced;
     let mut queue: Vec<Work<S::Outline>> = Vec::new();
     let mut focus: Option<(DocumentId, Span)> = None;
     // Jobs taken out of the inbox. A job is counted as arrived after it was put in, so it may be
@@ -355,9 +354,10 @@ fn run<S: Scorer>(
         };
         let here = focus.filter(|(id, _)| *id == work.id).map(|(_, span)| span);
         let is_stale = || arrived.load(Ordering::Acquire) > taken;
-        // It is there, or the lens would be the other.
+        // Without a model everything waits for another lens, and is asked again then.
         let Some((scorer, _)) = of(&mut scorers, lens) else {
-            return;
+            queue.clear();
+            continue;
         };
         let step = catch_unwind(AssertUnwindSafe(|| {
             step(scorer, work, here, &is_stale, reply)
@@ -549,6 +549,7 @@ mod tests {
                 note: None,
             };
             let worker = Inference::spawn(
+                Lens::Replaced,
                 move |lens, _| {
                     load_out.recv().map_err(|_| "no model".to_owned())?;
                     // There is one of each kind of model.

@@ -8,7 +8,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use electroscope::worker::inference::{
-    DocumentId, Generation, Inference, Job, ModelSummary, Reply,
+    DocumentId, Generation, Inference, Job, Lens, ModelSummary, Reply,
 };
 use electroscope_analysis::Engine;
 use electroscope_model::{Checkpoint, Error};
@@ -192,7 +192,7 @@ fn the_screen_is_told_that_scoring_failed() {
         let engine = Engine::new(Arc::clone(&checkpoint.tokenizer), forward, positions);
         Ok((engine, summary))
     };
-    let inference = Inference::spawn(load, move |reply| {
+    let inference = Inference::spawn(Lens::Replaced, load, move |reply| {
         let _ = replies.send(reply);
     })
     .unwrap();

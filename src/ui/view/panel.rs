@@ -332,6 +332,11 @@ pub(in crate::ui) fn list_top(state: &State, areas: &Areas) -> usize {
     })
 }
 
+/// The kind of tag in screen row `y`, if the legend is there.
+pub(in crate::ui) fn legend_at(state: &State, areas: &Areas, y: u16) -> Option<usize> {
+    heads::legend_at(state, areas.panel, y.checked_sub(areas.panel.y)?)
+}
+
 /// The number of the thing in screen row `y`.
 pub(in crate::ui) fn listed_at(state: &State, areas: &Areas, y: u16) -> Option<usize> {
     let row = y.checked_sub(areas.panel.y + list_offset(state, areas.panel))?;

@@ -383,7 +383,7 @@ pub const NOTES: &[(&str, &str, &str)] = &[
     (
         "Move",
         "5j 12G",
-        "a number before a motion repeats it or names a line",
+        "a number before a motion repeats it, or is a line",
     ),
     (
         "Panels",

@@ -688,7 +688,7 @@ fn an_unknown_setting_is_refused_with_its_line_once() {
       |
     2 | modle = "x"
       | ^^^^^
-    unknown field `modle`, expected one of `model`, `revision`, `device`, `precision`, `threads`, `offline`, `color`, `theme`, `threshold`, `thresholds`, `heads`
+    unknown field `modle`, expected one of `model`, `revision`, `device`, `precision`, `threads`, `offline`, `color`, `theme`, `lens`, `threshold`, `thresholds`, `heads`
     "#);
     let missing = here.run(&["score", "--config", "none.toml", "a.md"]);
     assert_eq!(missing.code, 2);

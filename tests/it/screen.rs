@@ -292,7 +292,7 @@ fn a_piped_document_is_shown_and_the_keyboard_still_works() {
     session.wait_for("<stdin>");
     session.wait_for_flagged("banana");
     session.press("?");
-    session.wait_for("next flagged word");
+    session.wait_for("half a screen down");
     session.press("\x03");
     assert_eq!(session.end(), 130);
 }

@@ -70,6 +70,7 @@ fn furnished(example: &str) -> Sandbox {
     write("notes.md", NOTES);
     write("a.md", NOTES);
     write("draft.txt", DRAFT);
+    write("draft", NOTES);
     write("docs/notes.md", NOTES);
     write("docs/draft.md", DRAFT);
     write(

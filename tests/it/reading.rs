@@ -346,7 +346,8 @@ fn a_text_that_fits_has_the_answers_that_the_reference_finds_in_it() {
             else {
                 panic!("{name}")
             };
-            let document = plain(&text.unwrap());
+            // As one block: an answer ends with its block, and the reference knows no blocks.
+            let document = plain(&text.unwrap().replace("\n\n", "\n "));
             let got = ask(&mut real(&name), &document, &question);
             let places: Vec<(usize, usize)> = (got.best.iter())
                 .map(|answer| (answer.span.start(), answer.span.end()))
@@ -401,15 +402,34 @@ fn a_text_that_fits_has_the_words_and_entities_that_the_reference_tags_in_it() {
             let p: Vec<f32> = tagged.iter().map(|word| word.p).collect();
             assert_close(got.iter().map(|word| word.p), &p, &what);
 
+            // What the reference finds but for punctuation, which is trimmed from the ends of an entity
+            // and never one by itself. Where something is trimmed, p is that of fewer words.
             let got = reader.entities(&got);
             entities += got.len();
-            let p: Vec<f32> = found.iter().map(|entity| entity.p).collect();
-            assert_close(got.iter().map(|entity| entity.p), &p, &what);
-            let got: Vec<_> = got
-                .into_iter()
-                .map(|entity| (entity.label, bytes(entity.span)))
+            let trimmed = |(start, end): (usize, usize)| {
+                const OUTER: [char; 5] = [',', '\'', '-', '(', ')'];
+                let within = &text[start..end];
+                let left = within.trim_start_matches(|c: char| OUTER.contains(&c) || c == ' ');
+                let kept = left.trim_end_matches(|c: char| OUTER.contains(&c) || c == ' ');
+                let start = start + within.len() - left.len();
+                kept.contains(char::is_alphanumeric)
+                    .then_some((start, start + kept.len()))
+            };
+            let wanted: Vec<_> = (found.iter())
+                .filter_map(|entity| Some((entity, trimmed(entity.bytes)?)))
                 .collect();
-            assert_eq!(got, places(&found), "{what}");
+            let places: Vec<_> = (wanted.iter())
+                .map(|(entity, place)| (entity.label.clone(), *place))
+                .collect();
+            let got_places: Vec<_> = (got.iter())
+                .map(|entity| (entity.label.clone(), bytes(entity.span)))
+                .collect();
+            assert_eq!(got_places, places, "{what}");
+            for (got, (want, place)) in got.iter().zip(&wanted) {
+                if *place == want.bytes {
+                    assert_close([got.p], &[want.p], &what);
+                }
+            }
         }
         assert!(entities > 1, "{name}");
     }
@@ -711,6 +731,10 @@ fn answers_of_one_window(document: &Document) -> Vec<(Span, f32)> {
     for first in 0..tokens.len() {
         for last in first..(first + decode::LONGEST_ANSWER).min(tokens.len()) {
             let (from, to) = (whole(first).0, whole(last).1);
+            // An answer ends with its block.
+            if tokens[first].2 >> 32 != tokens[last].2 >> 32 {
+                break;
+            }
             if to - from <= decode::LONGEST_ANSWER || whole(first) == whole(last) {
                 let score = pointing(&[tokens[first].0], 0)[0] + pointing(&[tokens[last].0], 0)[1];
                 let best = best.entry((from, to)).or_insert(score);
@@ -794,8 +818,6 @@ fn an_answer_does_not_go_across_what_is_not_prose() {
         "> Anna\n> Oslo",
         "Anna **in** Oslo",
         "Anna &amp; Oslo",
-        "Anna\n\nOslo",
-        "# Anna\n\nOslo",
         "Anna [in](https://a.b) Oslo",
     ] {
         let found = best(markdown(across));
@@ -805,6 +827,8 @@ fn an_answer_does_not_go_across_what_is_not_prose() {
         );
     }
     for apart in [
+        "Anna\n\nOslo",
+        "# Anna\n\nOslo",
         "Anna\n\n```\ncode\n```\n\nOslo",
         "Anna `x` Oslo",
         "Anna $x$ Oslo",
@@ -822,8 +846,8 @@ fn an_answer_does_not_go_across_what_is_not_prose() {
         assert!(found == "Anna" || found == "Oslo", "{apart:?}: {found:?}");
     }
     // Without Markdown there is nothing but prose.
-    let found = best(plain("Anna `x`\n\n\nOslo"));
-    assert_eq!(found, "Anna `x`\n\n\nOslo");
+    let found = best(plain("Anna `x`\nOslo"));
+    assert_eq!(found, "Anna `x`\nOslo");
     // No answer is code, even if it looks like the best.
     let found = best(markdown(
         "---\na: Anna Oslo\n---\n\nHe said `Anna Oslo` there.",
@@ -1060,7 +1084,7 @@ fn an_entity_stays_in_its_block_and_ends_at_what_is_not_prose() {
         ("- Anna\n- Oslo\n  was", vec!["Anna", "Oslo\n  was"]),
         (
             "| Anna | Oslo |\n|---|---|\n| É | 🚤 |",
-            vec!["Anna", "Oslo", "É", "🚤"],
+            vec!["Anna", "Oslo", "É"],
         ),
         ("Anna `x` Oslo", vec!["Anna", "Oslo"]),
         ("Anna https://a.b Oslo", vec!["Anna", "Oslo"]),

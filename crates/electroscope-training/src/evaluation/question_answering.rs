@@ -68,7 +68,7 @@ pub fn question_answering(
     // Each question with the index of its paragraph, in the order of the data.
     let mut questions = Vec::new();
     for (at, paragraph) in data.paragraphs.iter().enumerate() {
-        let pieces = tokenizer.encode(&paragraph.context);
+        let pieces = pieces_by_word(&paragraph.context, tokenizer);
         for question in &paragraph.questions {
             for window in question_windows(&pieces, &question.text, tokenizer, positions) {
                 windows.push(window.input);
@@ -194,6 +194,18 @@ pub fn question_answering(
         scores,
         predictions,
     })
+}
+
+/// The pieces of `text`, numbered by the words that a reader sees, as `ask` forms them: an answer is whole
+/// words.
+fn pieces_by_word(text: &str, tokenizer: &Tokenizer) -> Vec<Piece> {
+    let starts: Vec<usize> = electroscope_text::word_starts(text).collect();
+    let mut pieces = tokenizer.encode(text);
+    for piece in &mut pieces {
+        let start = piece.start as usize;
+        piece.word = starts.partition_point(|&word| word <= start) as u32;
+    }
+    pieces
 }
 
 /// A window with a question and a part of a text.

@@ -109,7 +109,7 @@ pub enum Sought {
     },
     /// There is none.
     Missing,
-    /// It was told to stop; [`Seek::run`] goes on.
+    /// It was told to stop; `Seek::run` goes on.
     Unfinished,
 }
 

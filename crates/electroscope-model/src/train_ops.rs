@@ -7,7 +7,7 @@
 //! answers takes them too: where nothing is tracked, candle keeps nothing.
 //!
 //! Sums are taken in parts of fixed size, in a fixed order: how many threads there are changes when
-//! a result is there, not what it is. The largest of them, [`EncoderLayer`], is a whole layer of the encoder;
+//! a result is there, not what it is. A whole layer of the encoder is made of them in [`crate::nn::encoder_layer`];
 //! where weights come from and what the results mean is not known here.
 
 pub(crate) mod attention;

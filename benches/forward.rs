@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use candle_core::{Device, Tensor};
 use candle_nn::Module;
-use electroscope_model::fast::{Arithmetic, FastDiscriminator};
+use electroscope_model::kernels::{Arithmetic, FusedDiscriminator};
 use electroscope_model::parameters::{Head, parameters};
 use electroscope_model::plain::PlainDiscriminator;
 use electroscope_model::{Checkpoint, ElectraConfig, Error, Forward, Weights};
@@ -55,9 +55,9 @@ fn main() {
     ] {
         let (plain, plain_load) =
             timed(|| PlainDiscriminator::load(&checkpoint, &Device::Cpu).unwrap());
-        let fast = |arithmetic| FastDiscriminator::load(&checkpoint, arithmetic).unwrap();
-        let (f32, f32_load) = timed(|| fast(Arithmetic::F32));
-        let (int8, int8_load) = timed(|| fast(Arithmetic::Int8));
+        let fused = |arithmetic| FusedDiscriminator::load(&checkpoint, arithmetic).unwrap();
+        let (f32, f32_load) = timed(|| fused(Arithmetic::F32));
+        let (int8, int8_load) = timed(|| fused(Arithmetic::Int8));
         let models: [&dyn Forward; 3] = [&plain, &f32, &int8];
         for (batch, length) in SHAPES {
             let windows = windows(batch, length);
@@ -95,8 +95,8 @@ fn windows(batch: usize, length: usize) -> Vec<Vec<u32>> {
 fn serve(folder: &Path) {
     let checkpoint = Checkpoint::open(folder).unwrap();
     let plain = PlainDiscriminator::load(&checkpoint, &Device::Cpu).unwrap();
-    let fast = |arithmetic| FastDiscriminator::load(&checkpoint, arithmetic).unwrap();
-    let (f32, int8) = (fast(Arithmetic::F32), fast(Arithmetic::Int8));
+    let fused = |arithmetic| FusedDiscriminator::load(&checkpoint, arithmetic).unwrap();
+    let (f32, int8) = (fused(Arithmetic::F32), fused(Arithmetic::Int8));
     let stock = Stock::load(&checkpoint);
     for line in std::io::stdin().lines() {
         let line = line.unwrap();
@@ -233,7 +233,7 @@ fn changes(path: &str) {
     let text = std::fs::read_to_string(path).unwrap();
     let checkpoint = Checkpoint::builtin().unwrap();
     let plain = PlainDiscriminator::load(&checkpoint, &Device::Cpu).unwrap();
-    let fast = |arithmetic| FastDiscriminator::load(&checkpoint, arithmetic).unwrap();
+    let fused = |arithmetic| FusedDiscriminator::load(&checkpoint, arithmetic).unwrap();
     let ids: Vec<u32> = (text.lines())
         .flat_map(|line| checkpoint.tokenizer.encode(line))
         .map(|piece| piece.id)
@@ -261,7 +261,7 @@ fn changes(path: &str) {
         ("fused f32", Arithmetic::F32),
         ("fused int8", Arithmetic::Int8),
     ] {
-        let got = p(&fast(arithmetic));
+        let got = p(&fused(arithmetic));
         let off = |(x, y): (&f64, &f64)| (x - y).abs();
         let mean = got.iter().zip(&want).map(off).sum::<f64>() / want.len() as f64;
         let most = got.iter().zip(&want).map(off).fold(0.0, f64::max);

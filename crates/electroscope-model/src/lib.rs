@@ -19,11 +19,11 @@ pub mod device;
 pub mod electra;
 mod error;
 pub mod family;
-pub mod fast;
 pub mod fine_tuned;
 pub mod head;
 pub mod heads;
 pub mod hub;
+pub mod kernels;
 mod labels;
 pub mod layers;
 pub mod ops;
@@ -86,7 +86,7 @@ pub trait Forward: Send + Sync {
 
 /// Loads the discriminator of `checkpoint` onto the device that `device` names (see
 /// [`device::choose`]), to compute in `precision`: `f32`, on the CPU `int8`, on a GPU `bf16`, or `auto`,
-/// which is f32 on a GPU and what [`fast::FastDiscriminator::quickest`] finds on the CPU. The second
+/// which is f32 on a GPU and what [`kernels::FusedDiscriminator::quickest`] finds on the CPU. The second
 /// value is a remark for the user, if there is one.
 ///
 /// # Errors
@@ -97,7 +97,7 @@ pub fn load(
     device: &str,
     precision: &str,
 ) -> Result<(Arc<dyn Forward>, Option<String>), Error> {
-    use fast::{Arithmetic, FastDiscriminator};
+    use kernels::{Arithmetic, FusedDiscriminator};
     use plain::PlainDiscriminator;
 
     let refuse = |why: &str| Error::Precision {
@@ -108,16 +108,16 @@ pub fn load(
         return Err(refuse("it must be auto, f32 or int8, or on a GPU bf16"));
     }
     let (device, remark) = device::choose(device)?;
-    let fast = |arithmetic| FastDiscriminator::load(checkpoint, arithmetic);
+    let fused = |arithmetic| FusedDiscriminator::load(checkpoint, arithmetic);
     let forward: Arc<dyn Forward> = match (device.is_cpu(), precision) {
-        (true, "auto") => Arc::new(fast(FastDiscriminator::quickest(checkpoint)?)?),
-        (true, "int8") => Arc::new(fast(Arithmetic::Int8)?),
+        (true, "auto") => Arc::new(fused(FusedDiscriminator::quickest(checkpoint)?)?),
+        (true, "int8") => Arc::new(fused(Arithmetic::Int8)?),
         (true, "bf16") => {
             return Err(refuse(
                 "only a GPU computes in it; use auto, f32 or int8, or a GPU",
             ));
         }
-        (true, _) => Arc::new(fast(Arithmetic::F32)?),
+        (true, _) => Arc::new(fused(Arithmetic::F32)?),
         (false, "int8") => {
             return Err(refuse(
                 "the GPU computes in f32 or bf16; use auto, f32 or bf16, or the CPU",

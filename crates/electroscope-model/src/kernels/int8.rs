@@ -30,7 +30,7 @@ const LARGEST: f32 = 255.0;
 const EXACT: usize = (1 << 24) / (255 * 127);
 
 /// Linear layers in eight bits.
-pub(super) struct Eight {
+pub(super) struct Int8Linear {
     weights: Packed,
     /// One per output.
     rows: Vec<Row>,
@@ -55,21 +55,21 @@ pub(super) struct Room {
     zeros: Vec<f32>,
 }
 
-impl Eight {
+impl Int8Linear {
     /// As [`super::linear::Linear::load`].
     pub(super) fn load(
         weights: &Weights,
         names: &[String],
         inputs: usize,
         outputs: usize,
-    ) -> Result<Eight, Error> {
+    ) -> Result<Int8Linear, Error> {
         let carried = Rows::take(weights, names, inputs, outputs)?;
         let mut numbers: Vec<i8> = Vec::with_capacity(carried.bias.len() * inputs);
         let mut rows: Vec<Row> = Vec::with_capacity(carried.bias.len());
         for (at, &bias) in carried.bias.iter().enumerate() {
             let scale = match carried.row(at) {
-                linear::Row::Eight(eight, scale) => {
-                    numbers.extend_from_slice(eight);
+                linear::Row::Int8(int8, scale) => {
+                    numbers.extend_from_slice(int8);
                     scale
                 }
                 linear::Row::Floats(floats) => {
@@ -89,7 +89,7 @@ impl Eight {
         }
         let sizes = Sizes::here();
         let dot = Dot::here(sizes.lanes);
-        Ok(Eight::pack(&numbers, rows, inputs, sizes, dot))
+        Ok(Int8Linear::pack(&numbers, rows, inputs, sizes, dot))
     }
 
     /// Packs weights that are whole numbers, row by row, for the instructions that there are.
@@ -99,7 +99,7 @@ impl Eight {
         inputs: usize,
         sizes: Sizes,
         dot: Option<Dot>,
-    ) -> Eight {
+    ) -> Int8Linear {
         for (row, numbers) in rows.iter_mut().zip(numbers.chunks_exact(inputs)) {
             let total: i32 = numbers.iter().copied().map(i32::from).sum();
             row.total = total as f32 * row.scale;
@@ -128,7 +128,7 @@ impl Eight {
                 Packed::Floats(packed)
             }
         };
-        Eight {
+        Int8Linear {
             weights,
             rows,
             inputs,
@@ -712,7 +712,7 @@ mod tests {
                         })
                         .collect();
                     let mut got = vec![f32::NAN; 2 * columns * outputs];
-                    let layer = Eight::pack(&weights, rows.clone(), inputs, sizes, dot);
+                    let layer = Int8Linear::pack(&weights, rows.clone(), inputs, sizes, dot);
                     layer.forward(&mut Room::default(), &xs, columns, None, &mut got);
                     for (at, token) in tokens.iter().enumerate() {
                         let panel = &got[at / columns * columns * outputs..];

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::linear::Linear;
 use super::tile::Sizes;
-use super::{Arithmetic, eight};
+use super::{Arithmetic, int8};
 use crate::weights::Weights;
 use crate::{ElectraConfig, Error};
 
@@ -37,7 +37,7 @@ pub(super) fn quickest(config: &ElectraConfig, weights: &Weights) -> Result<Arit
         .map(|at| (at % 61) as f32 / 30.0 - 1.0)
         .collect();
     let mut to = vec![0.0; outputs * columns];
-    let mut room = eight::Room::default();
+    let mut room = int8::Room::default();
     let mut times = [Duration::MAX; 2];
     for _ in 0..TRIALS {
         for (layer, time) in layers.iter().zip(&mut times) {

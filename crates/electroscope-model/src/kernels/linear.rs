@@ -10,7 +10,7 @@ use super::super::config::Activation;
 use super::super::weights::{Quantised, Weights};
 use super::Arithmetic;
 use super::activation::activate;
-use super::eight::{self, Eight};
+use super::int8::{self, Int8Linear};
 use super::tile::{Groups, Sizes, tile, with_rows};
 
 /// Bytes of weights that panel after panel is multiplied with before the next weights are looked at:
@@ -22,7 +22,7 @@ pub(super) enum Linear {
     /// In f32.
     Floats(Floats),
     /// In eight bits.
-    Eight(Eight),
+    Int8(Int8Linear),
 }
 
 impl Linear {
@@ -41,14 +41,14 @@ impl Linear {
     ) -> Result<Linear, Error> {
         Ok(match arithmetic {
             Arithmetic::F32 => Linear::Floats(Floats::load(weights, names, inputs, outputs)?),
-            Arithmetic::Int8 => Linear::Eight(Eight::load(weights, names, inputs, outputs)?),
+            Arithmetic::Int8 => Linear::Int8(Int8Linear::load(weights, names, inputs, outputs)?),
         })
     }
 
     /// The layer and, if there is one, the activation on panels of `columns` tokens, into `to`.
     pub(super) fn forward(
         &self,
-        room: &mut eight::Room,
+        room: &mut int8::Room,
         xs: &[f32],
         columns: usize,
         activation: Option<Activation>,
@@ -56,7 +56,7 @@ impl Linear {
     ) {
         match self {
             Linear::Floats(floats) => floats.forward(xs, columns, activation, to),
-            Linear::Eight(layer) => layer.forward(room, xs, columns, activation, to),
+            Linear::Int8(layer) => layer.forward(room, xs, columns, activation, to),
         }
     }
 
@@ -64,7 +64,7 @@ impl Linear {
     pub(super) fn outputs(&self) -> usize {
         match self {
             Linear::Floats(floats) => floats.outputs,
-            Linear::Eight(layer) => layer.outputs(),
+            Linear::Int8(layer) => layer.outputs(),
         }
     }
 }
@@ -155,14 +155,14 @@ pub(super) struct Rows<'a> {
 }
 
 enum Carried<'a> {
-    Eight(Quantised<'a>),
+    Int8(Quantised<'a>),
     Floats(Cow<'a, [f32]>),
 }
 
 /// A row as it is carried.
 pub(super) enum Row<'a> {
     /// Whole numbers and the size of a step.
-    Eight(&'a [i8], f32),
+    Int8(&'a [i8], f32),
     Floats(&'a [f32]),
 }
 
@@ -188,11 +188,11 @@ impl<'a> Rows<'a> {
             let (weight, shape) = (format!("{name}.weight"), [outputs, inputs]);
             let bias = weights.numbers(&format!("{name}.bias"), &[outputs])?;
             rows.bias.extend_from_slice(&bias);
-            let eight = weights
+            let int8 = weights
                 .quantised(&weight)
                 .filter(|_| weights.shape(&weight) == Some(&shape));
-            rows.layers.push(match eight {
-                Some(eight) => Carried::Eight(eight),
+            rows.layers.push(match int8 {
+                Some(int8) => Carried::Int8(int8),
                 None => Carried::Floats(weights.numbers(&weight, &shape)?),
             });
         }
@@ -204,7 +204,7 @@ impl<'a> Rows<'a> {
         let (layer, at) = (self.layers.get(at / self.outputs), at % self.outputs);
         let range = at * self.inputs..(at + 1) * self.inputs;
         match layer {
-            Some(Carried::Eight(Quantised { numbers, scales })) => Row::Eight(
+            Some(Carried::Int8(Quantised { numbers, scales })) => Row::Int8(
                 numbers.get(range).unwrap_or_default(),
                 scales.get(at).copied().unwrap_or_default(),
             ),
@@ -216,7 +216,7 @@ impl<'a> Rows<'a> {
     /// Writes the numbers of row `at`.
     fn read(&self, at: usize, to: &mut [f32]) {
         match self.row(at) {
-            Row::Eight(numbers, scale) => {
+            Row::Int8(numbers, scale) => {
                 for (to, &number) in to.iter_mut().zip(numbers) {
                     *to = f32::from(number) * scale;
                 }

@@ -10,7 +10,7 @@ use rten_simd::ops::{BitOps, FloatOps, IntOps, NumOps};
 use rten_simd::{Isa, Simd, SimdOp};
 
 use super::dot::Dot;
-use super::eight::Keys;
+use super::int8::Keys;
 use super::tile::{Groups, Sizes, across, rows_at_once, tile, with_rows, zeros};
 
 /// One head over one window.
@@ -37,7 +37,7 @@ pub(super) enum Scoring<'a> {
     Floats,
     /// In eight bits, by instructions for them if there are any; the keys are those of the head and
     /// window.
-    Eight(&'a mut Keys, Option<Dot>),
+    Int8(&'a mut Keys, Option<Dot>),
 }
 
 /// A part of a window that lies in one panel.
@@ -101,7 +101,7 @@ impl<'a> Head<'a> {
                 Score::<1>(self, panel, scores).dispatch();
             }
             Scoring::Floats => Score::<2>(self, panel, scores).dispatch(),
-            Scoring::Eight(keys, dot) => self.score(panel, keys, *dot, scores),
+            Scoring::Int8(keys, dot) => self.score(panel, keys, *dot, scores),
         }
         if self.columns == self.sizes.lanes {
             Mix::<1>(self, panel, scores, to).dispatch();

@@ -11,7 +11,7 @@ mod activation;
 mod attention;
 mod choice;
 mod dot;
-mod eight;
+mod int8;
 mod linear;
 mod norm;
 mod tile;
@@ -27,7 +27,7 @@ use super::weights::{Quantised, Weights};
 use super::{Checkpoint, ElectraConfig, Error, Forward};
 use attention::{Head, Scoring};
 use dot::Dot;
-use eight::Keys;
+use int8::Keys;
 use linear::Linear;
 use norm::{Norm, dots};
 use tile::Sizes;
@@ -51,7 +51,7 @@ pub enum Arithmetic {
 }
 
 /// An ELECTRA discriminator on the CPU.
-pub struct FastDiscriminator {
+pub struct FusedDiscriminator {
     words: Words,
     /// Position plus segment, row by row.
     places: Vec<f32>,
@@ -104,7 +104,7 @@ struct Buffers {
 /// Room for one thread.
 #[derive(Default)]
 struct Bench {
-    eight: eight::Room,
+    int8: int8::Room,
     row: Vec<f32>,
     narrow: Vec<f32>,
     wide: Vec<f32>,
@@ -125,7 +125,7 @@ fn with_bench<T>(work: impl FnOnce(&mut Bench) -> T) -> T {
     done
 }
 
-impl FastDiscriminator {
+impl FusedDiscriminator {
     /// Loads the discriminator of `checkpoint`, to compute in `arithmetic`.
     ///
     /// # Errors
@@ -134,7 +134,7 @@ impl FastDiscriminator {
     pub fn load(
         checkpoint: &Checkpoint,
         arithmetic: Arithmetic,
-    ) -> Result<FastDiscriminator, Error> {
+    ) -> Result<FusedDiscriminator, Error> {
         let (config, weights) = (&checkpoint.config, &checkpoint.weights);
         let (size, hidden) = (config.embedding_size, config.hidden_size);
         let at = "electra.embeddings";
@@ -149,7 +149,7 @@ impl FastDiscriminator {
         );
         let head = "discriminator_predictions";
         let prediction = format!("{head}.dense_prediction");
-        Ok(FastDiscriminator {
+        Ok(FusedDiscriminator {
             words: words?,
             places: places?,
             norm: Norm::load(
@@ -198,7 +198,7 @@ impl FastDiscriminator {
     ///
     /// # Errors
     ///
-    /// As [`FastDiscriminator::load`].
+    /// As [`FusedDiscriminator::load`].
     pub fn quickest(checkpoint: &Checkpoint) -> Result<Arithmetic, Error> {
         choice::quickest(&checkpoint.config, &checkpoint.weights)
     }
@@ -314,7 +314,7 @@ impl FastDiscriminator {
         let count = states.len() / self.hidden;
         with_bench(|bench| {
             let Bench {
-                eight,
+                int8,
                 row,
                 narrow,
                 wide,
@@ -341,11 +341,11 @@ impl FastDiscriminator {
             }
             self.norm.add(narrow, wide, columns);
             match &self.project {
-                Some(project) => project.forward(eight, narrow, columns, None, states),
+                Some(project) => project.forward(int8, narrow, columns, None, states),
                 None => states.copy_from_slice(narrow),
             }
             if let Some(layer) = self.layers.first() {
-                layer.attention.forward(eight, states, columns, None, asked);
+                layer.attention.forward(int8, states, columns, None, asked);
             }
         });
     }
@@ -356,7 +356,7 @@ impl FastDiscriminator {
         let count = states.len() / hidden;
         with_bench(|bench| {
             let Bench {
-                eight,
+                int8,
                 narrow,
                 wide,
                 keys,
@@ -368,24 +368,23 @@ impl FastDiscriminator {
             self.attend(windows, keys, scores, wide);
             layer
                 .attention_output
-                .forward(eight, wide, columns, None, narrow);
+                .forward(int8, wide, columns, None, narrow);
             layer.attention_norm.add(states, narrow, columns);
 
             let activation = Some(self.activation);
             wide.resize(count * layer.intermediate.outputs(), 0.0);
             layer
                 .intermediate
-                .forward(eight, states, columns, activation, wide);
-            layer.output.forward(eight, wide, columns, None, narrow);
+                .forward(int8, states, columns, activation, wide);
+            layer.output.forward(int8, wide, columns, None, narrow);
             layer.output_norm.add(states, narrow, columns);
 
             match next {
                 Next::Layer(next, asked) => {
-                    next.attention.forward(eight, states, columns, None, asked);
+                    next.attention.forward(int8, states, columns, None, asked);
                 }
                 Next::Head(logits) => {
-                    self.head
-                        .forward(eight, states, columns, activation, narrow);
+                    self.head.forward(int8, states, columns, activation, narrow);
                     let panels = narrow.chunks_exact(hidden * columns);
                     for (panel, logits) in panels.zip(logits.chunks_exact_mut(columns)) {
                         dots(panel, &self.prediction, self.prediction_bias, logits);
@@ -432,7 +431,7 @@ impl FastDiscriminator {
                     Arithmetic::F32 => Scoring::Floats,
                     Arithmetic::Int8 => {
                         head.quantise(keys, dot);
-                        Scoring::Eight(keys, dot)
+                        Scoring::Int8(keys, dot)
                     }
                 };
                 let own = head.panels();
@@ -446,7 +445,7 @@ impl FastDiscriminator {
     }
 }
 
-impl Forward for FastDiscriminator {
+impl Forward for FusedDiscriminator {
     fn logits(&self, windows: &[&[u32]]) -> Result<Vec<Vec<f32>>, Error> {
         for window in windows {
             self.check(window)?;

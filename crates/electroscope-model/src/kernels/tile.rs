@@ -156,7 +156,7 @@ macro_rules! with_rows {
             4 => $run::<$Isa, 4, $V>($isa, $($argument),*),
             5 => $run::<$Isa, 5, $V>($isa, $($argument),*),
             6 => $run::<$Isa, 6, $V>($isa, $($argument),*),
-            rows if $crate::fast::tile::rows_at_once::<$Isa>() > 6 => match rows {
+            rows if $crate::kernels::tile::rows_at_once::<$Isa>() > 6 => match rows {
                 7 => $run::<$Isa, 7, $V>($isa, $($argument),*),
                 8 => $run::<$Isa, 8, $V>($isa, $($argument),*),
                 9 => $run::<$Isa, 9, $V>($isa, $($argument),*),

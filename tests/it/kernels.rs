@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
-use electroscope_model::fast::{Arithmetic, FastDiscriminator};
+use electroscope_model::kernels::{Arithmetic, FusedDiscriminator};
 use electroscope_model::parameters::{Head, parameters};
 use electroscope_model::plain::PlainDiscriminator;
 use electroscope_model::{Checkpoint, ElectraConfig, Error, Forward, Weights};
@@ -107,9 +107,9 @@ fn distance(got: &[Vec<f32>], want: &[Vec<f32>]) -> f32 {
 
 fn assert_like_plain(checkpoint: &Checkpoint, windows: &[&[u32]]) {
     let plain = PlainDiscriminator::load(checkpoint, &Device::Cpu).unwrap();
-    let fast = FastDiscriminator::load(checkpoint, Arithmetic::F32).unwrap();
+    let fused = FusedDiscriminator::load(checkpoint, Arithmetic::F32).unwrap();
     let want = plain.logits(windows).unwrap();
-    let off = distance(&fast.logits(windows).unwrap(), &want);
+    let off = distance(&fused.logits(windows).unwrap(), &want);
     assert!(off <= TOLERANCE, "{off} apart");
 }
 
@@ -187,18 +187,18 @@ fn a_window_has_the_same_logits_bit_by_bit_alone_and_in_any_batch() {
 
 fn batches_do_not_show(arithmetic: Arithmetic) {
     let checkpoint = drawn(SMALL, 3);
-    let fast = FastDiscriminator::load(&checkpoint, arithmetic).unwrap();
+    let fused = FusedDiscriminator::load(&checkpoint, arithmetic).unwrap();
     let lengths: Vec<usize> = (0..40).map(|at| 1 + at * 37 % 160).collect();
     let windows = windows(&checkpoint.config, &lengths, 5);
     let windows = slices(&windows);
-    let together = fast.logits(&windows).unwrap();
+    let together = fused.logits(&windows).unwrap();
     let backwards: Vec<&[u32]> = windows.iter().rev().copied().collect();
-    let mut turned = fast.logits(&backwards).unwrap();
+    let mut turned = fused.logits(&backwards).unwrap();
     turned.reverse();
     assert_eq!(together, turned);
     for (window, logits) in windows.iter().zip(&together) {
         assert_eq!(
-            &fast.logits(&[window]).unwrap(),
+            &fused.logits(&[window]).unwrap(),
             std::slice::from_ref(logits)
         );
     }
@@ -207,7 +207,7 @@ fn batches_do_not_show(arithmetic: Arithmetic) {
 #[test]
 fn any_number_of_threads_gives_the_same_logits_bit_by_bit() {
     let checkpoint = drawn(SMALL, 4);
-    let fast = FastDiscriminator::load(&checkpoint, Arithmetic::F32).unwrap();
+    let fused = FusedDiscriminator::load(&checkpoint, Arithmetic::F32).unwrap();
     let windows = windows(&checkpoint.config, &[160, 3, 77, 1, 140], 6);
     let windows = slices(&windows);
     let answers: Vec<Vec<Vec<f32>>> = [1, 2, 3, 16]
@@ -217,7 +217,7 @@ fn any_number_of_threads_gives_the_same_logits_bit_by_bit() {
                 .num_threads(threads)
                 .build()
                 .unwrap();
-            pool.install(|| fast.logits(&windows).unwrap())
+            pool.install(|| fused.logits(&windows).unwrap())
         })
         .collect();
     for answer in &answers {
@@ -228,14 +228,16 @@ fn any_number_of_threads_gives_the_same_logits_bit_by_bit() {
 #[test]
 fn threads_that_ask_at_once_get_their_own_answers() {
     let checkpoint = drawn(SMALL, 8);
-    let fast = FastDiscriminator::load(&checkpoint, Arithmetic::F32).unwrap();
+    let fused = FusedDiscriminator::load(&checkpoint, Arithmetic::F32).unwrap();
     let windows = windows(&checkpoint.config, &[90, 20, 133, 61], 9);
     let alone: Vec<_> = (windows.iter())
-        .map(|window| fast.logits(&[window]).unwrap())
+        .map(|window| fused.logits(&[window]).unwrap())
         .collect();
     std::thread::scope(|scope| {
         let asking: Vec<_> = (windows.iter())
-            .map(|window| scope.spawn(|| (0..5).map(|_| fast.logits(&[window]).unwrap()).collect()))
+            .map(|window| {
+                scope.spawn(|| (0..5).map(|_| fused.logits(&[window]).unwrap()).collect())
+            })
             .collect();
         for (asked, alone) in asking.into_iter().zip(&alone) {
             let answers: Vec<Vec<Vec<f32>>> = asked.join().unwrap();
@@ -257,13 +259,13 @@ fn eight_bits_change_p_by_less_than_half_a_hundredth_on_average() {
         .map(|ids| [&[cls], ids, &[sep]].concat())
         .collect();
     let plain = PlainDiscriminator::load(&checkpoint, &Device::Cpu).unwrap();
-    let (eight, _) = electroscope_model::load(&checkpoint, "cpu", "int8").unwrap();
-    assert_eq!(eight.precision(), "int8");
+    let (int8, _) = electroscope_model::load(&checkpoint, "cpu", "int8").unwrap();
+    assert_eq!(int8.precision(), "int8");
     let p = |model: &dyn Forward| -> Vec<f64> {
         let logits = model.logits(&slices(&windows)).unwrap().concat();
         (logits.iter().map(|&x| 1.0 / (1.0 + (-f64::from(x)).exp()))).collect()
     };
-    let (want, got) = (p(&plain), p(&*eight));
+    let (want, got) = (p(&plain), p(&*int8));
     let off: f64 = want.iter().zip(&got).map(|(x, y)| (x - y).abs()).sum();
     assert_ne!(want, got, "nothing was computed in eight bits");
     assert!(
@@ -275,20 +277,23 @@ fn eight_bits_change_p_by_less_than_half_a_hundredth_on_average() {
 
 #[test]
 fn no_windows_and_empty_windows_have_no_logits() {
-    let fast = FastDiscriminator::load(&drawn(SMALL, 1), Arithmetic::F32).unwrap();
-    assert!(fast.logits(&[]).unwrap().is_empty());
-    assert_eq!(fast.logits(&[&[], &[]]).unwrap(), [[], []] as [[f32; 0]; 2]);
-    let mixed = fast.logits(&[&[1, 2, 3], &[], &[4]]).unwrap();
+    let fused = FusedDiscriminator::load(&drawn(SMALL, 1), Arithmetic::F32).unwrap();
+    assert!(fused.logits(&[]).unwrap().is_empty());
+    assert_eq!(
+        fused.logits(&[&[], &[]]).unwrap(),
+        [[], []] as [[f32; 0]; 2]
+    );
+    let mixed = fused.logits(&[&[1, 2, 3], &[], &[4]]).unwrap();
     assert_eq!(mixed.iter().map(Vec::len).collect::<Vec<_>>(), [3, 0, 1]);
-    assert_eq!(mixed[0], fast.logits(&[&[1, 2, 3]]).unwrap()[0]);
+    assert_eq!(mixed[0], fused.logits(&[&[1, 2, 3]]).unwrap()[0]);
 }
 
 #[test]
 fn what_no_logit_can_be_given_for_is_refused() {
-    let fast = FastDiscriminator::load(&drawn(SMALL, 1), Arithmetic::F32).unwrap();
+    let fused = FusedDiscriminator::load(&drawn(SMALL, 1), Arithmetic::F32).unwrap();
     let refusals: Vec<String> = [&[1, 50][..], &[1; 161]]
         .iter()
-        .map(|window| match fast.logits(&[window]) {
+        .map(|window| match fused.logits(&[window]) {
             Err(err @ Error::Tensor(_)) => err.to_string(),
             other => panic!("{other:?}"),
         })
@@ -303,12 +308,12 @@ fn what_no_logit_can_be_given_for_is_refused() {
 fn the_cpu_computes_by_the_fused_pass_and_in_f32_where_the_weights_are() {
     let checkpoint = Checkpoint::open(&fixture("equal")).unwrap();
     let windows = windows(&checkpoint.config, &[9, 20], 2);
-    let fast = FastDiscriminator::load(&checkpoint, Arithmetic::F32).unwrap();
+    let fused = FusedDiscriminator::load(&checkpoint, Arithmetic::F32).unwrap();
     for precision in ["auto", "f32"] {
         let (forward, _) = electroscope_model::load(&checkpoint, "cpu", precision).unwrap();
         assert_eq!(
             forward.logits(&slices(&windows)).unwrap(),
-            fast.logits(&slices(&windows)).unwrap()
+            fused.logits(&slices(&windows)).unwrap()
         );
         assert_eq!(
             (forward.device(), forward.precision()),
@@ -322,14 +327,14 @@ fn the_cpu_computes_by_the_fused_pass_and_in_f32_where_the_weights_are() {
 fn the_built_in_model_is_computed_as_this_machine_does_it_fastest() {
     let checkpoint = Checkpoint::builtin().unwrap();
     let (forward, _) = electroscope_model::load(&checkpoint, "cpu", "auto").unwrap();
-    let (eight, _) = electroscope_model::load(&checkpoint, "cpu", "int8").unwrap();
+    let (int8, _) = electroscope_model::load(&checkpoint, "cpu", "int8").unwrap();
     // By instructions for them, eight bits take a third of the time; without, not less than f32.
-    let wanted = if eight.path().contains("VNNI") {
+    let wanted = if int8.path().contains("VNNI") {
         "int8"
     } else {
         "f32"
     };
-    assert_eq!(forward.precision(), wanted, "{}", eight.path());
+    assert_eq!(forward.precision(), wanted, "{}", int8.path());
 }
 
 #[test]

@@ -232,6 +232,16 @@ pub enum Error {
         /// Why not, and what to do.
         why: String,
     },
+    /// An instruction set was forced that does not exist or that the processor lacks.
+    #[error("{variable} is {found:?}; this processor has {available}")]
+    InstructionSet {
+        /// The environment variable that forces it.
+        variable: &'static str,
+        /// Its value.
+        found: String,
+        /// The names of those that are available.
+        available: String,
+    },
     /// The arithmetic failed.
     #[error("the model's arithmetic failed: {0}")]
     Tensor(#[from] candle_core::Error),

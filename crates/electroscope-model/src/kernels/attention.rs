@@ -1,88 +1,94 @@
 //! Attention of one head: the queries of a panel over the tokens of a window.
 //!
-//! Queries stand side by side in the lanes of vectors and keys come one after the other, so softmax
-//! runs down the lanes, without a sum across any vector, and the shares that come of it are a panel as
-//! the product with the values wants it. What a query gets depends on nothing but its window.
+//! Queries are side by side in the lanes of vectors and keys come one after the other, so softmax runs
+//! within the lanes, without a sum across a vector, and the weights it gives are laid out as the product
+//! with the values reads them. The result of a query depends on its window alone.
 
 use std::ops::Range;
 
 use rten_simd::ops::{BitOps, FloatOps, IntOps, NumOps};
 use rten_simd::{Isa, Simd, SimdOp};
 
-use super::dot::Dot;
-use super::int8::Keys;
-use super::tile::{Groups, Sizes, across, rows_at_once, tile, with_rows, zeros};
+use super::keys::Int8Keys;
+use super::simd::InstructionSet;
+use super::tile::{Groups, rows_at_once, tile_of_panel, tile_strided, with_rows, zeros};
 
-/// One head over one window.
+/// One head in one window.
 #[derive(Clone)]
-pub(super) struct Head<'a> {
-    /// Panels of queries, keys and values: 3H numbers of each token.
-    pub(super) asked: &'a [f32],
+pub(super) struct WindowHead<'a> {
+    /// Panels of queries, keys and values: 3H numbers for each token.
+    pub(super) qkv: &'a [f32],
     /// H.
     pub(super) hidden: usize,
     /// D.
     pub(super) size: usize,
-    /// Which head.
+    /// The index of the head.
     pub(super) head: usize,
     /// The tokens of the window, counted through all panels.
     pub(super) window: Range<usize>,
     /// Tokens in a panel.
     pub(super) columns: usize,
-    pub(super) sizes: Sizes,
+    pub(super) set: InstructionSet,
 }
 
-/// How queries are multiplied with keys.
+/// The arithmetic of queries times keys.
 pub(super) enum Scoring<'a> {
-    /// In single precision.
-    Floats,
-    /// In eight bits, by instructions for them if there are any; the keys are those of the head and
-    /// window.
-    Int8(&'a mut Keys, Option<Dot>),
+    F32,
+    /// With the quantised keys of this head and window.
+    Int8(&'a mut Int8Keys),
 }
 
-/// A part of a window that lies in one panel.
-struct Piece {
+/// The tokens of a window in one panel.
+struct PanelTokens {
     panel: usize,
     /// The first token, counted within the panel.
     first: usize,
-    tokens: usize,
+    count: usize,
 }
 
-impl<'a> Head<'a> {
-    /// The queries (0), keys (1) or values (2) of a panel: D numbers of each token.
-    fn part(&self, panel: usize, which: usize) -> &'a [f32] {
-        let at =
-            (panel * 3 * self.hidden + which * self.hidden + self.head * self.size) * self.columns;
-        let part = self.asked.get(at..at + self.size * self.columns);
+/// Which part of queries, keys and values.
+#[derive(Clone, Copy)]
+enum Part {
+    Queries,
+    Keys,
+    Values,
+}
+
+impl<'a> WindowHead<'a> {
+    /// This head's part of a panel: D numbers for each token.
+    fn part(&self, panel: usize, part: Part) -> &'a [f32] {
+        let at = (panel * 3 * self.hidden + part as usize * self.hidden + self.head * self.size)
+            * self.columns;
+        let part = self.qkv.get(at..at + self.size * self.columns);
         part.unwrap_or_default()
     }
 
-    /// The panels that the window has tokens in.
+    /// The panels in which the window has tokens.
     pub(super) fn panels(&self) -> Range<usize> {
         self.window.start / self.columns..self.window.end.div_ceil(self.columns)
     }
 
-    fn pieces(&self) -> impl Iterator<Item = Piece> + use<> {
+    fn tokens_by_panel(&self) -> impl Iterator<Item = PanelTokens> + use<> {
         let (window, columns) = (self.window.clone(), self.columns);
         self.panels().map(move |panel| {
             let first = window.start.max(panel * columns);
             let last = window.end.min((panel + 1) * columns);
-            Piece {
+            PanelTokens {
                 panel,
                 first: first - panel * columns,
-                tokens: last - first,
+                count: last - first,
             }
         })
     }
 
-    /// Makes `keys` those of this head and window.
-    pub(super) fn quantise(&self, keys: &mut Keys, dot: Option<Dot>) {
-        let panels = self.panels().map(|panel| self.part(panel, 1));
-        keys.fill(panels, self.size, self.columns, dot);
+    /// Quantises the keys of this head and window into `keys`.
+    pub(super) fn quantise_keys(&self, keys: &mut Int8Keys) {
+        let panels = self.panels().map(|panel| self.part(panel, Part::Keys));
+        keys.set_keys(panels, self.size, self.columns, self.set);
     }
 
-    /// What the queries of `panel` get, into `to`, D numbers of each token; what is there of tokens of
-    /// other windows stays.
+    /// Computes attention for the queries of `panel`, D numbers for each token of `to`. Tokens of other
+    /// windows in the same panel keep what `to` has for them.
     pub(super) fn attend(
         &self,
         panel: usize,
@@ -91,44 +97,43 @@ impl<'a> Head<'a> {
         to: &mut [f32],
     ) {
         let count = self.window.len() * self.columns;
-        // What was there before is overwritten.
+        // Every element is overwritten, so the buffer is not cleared.
         if scores.len() < count {
             scores.resize(count, 0.0);
         }
         let scores = scores.get_mut(..count).unwrap_or_default();
+        let is_one_vector = self.columns == self.set.lanes();
         match scoring {
-            Scoring::Floats if self.columns == self.sizes.lanes => {
-                Score::<1>(self, panel, scores).dispatch();
-            }
-            Scoring::Floats => Score::<2>(self, panel, scores).dispatch(),
-            Scoring::Int8(keys, dot) => self.score(panel, keys, *dot, scores),
+            Scoring::F32 if is_one_vector => self.set.run(Score::<1>(self, panel, scores)),
+            Scoring::F32 => self.set.run(Score::<2>(self, panel, scores)),
+            Scoring::Int8(keys) => self.score_in_int8(panel, keys, scores),
         }
-        if self.columns == self.sizes.lanes {
-            Mix::<1>(self, panel, scores, to).dispatch();
+        if is_one_vector {
+            self.set.run(WeighValues::<1>(self, panel, scores, to));
         } else {
-            Mix::<2>(self, panel, scores, to).dispatch();
+            self.set.run(WeighValues::<2>(self, panel, scores, to));
         }
     }
 
-    /// The scores by keys in eight bits.
-    fn score(&self, panel: usize, keys: &mut Keys, dot: Option<Dot>, scores: &mut [f32]) {
-        keys.ask(self.part(panel, 0), self.columns, dot);
+    fn score_in_int8(&self, panel: usize, keys: &mut Int8Keys, scores: &mut [f32]) {
+        let (columns, set) = (self.columns, self.set);
+        keys.set_queries(self.part(panel, Part::Queries), columns, set);
         let mut rest = scores;
-        for (at, piece) in self.pieces().enumerate() {
-            for (start, rows) in Groups::new(piece.tokens, self.sizes.rows).all() {
-                let Some((scores, later)) = rest.split_at_mut_checked(rows * self.columns) else {
+        for (at, tokens) in self.tokens_by_panel().enumerate() {
+            for (start, rows) in Groups::new(tokens.count, set.rows()).all() {
+                let Some((scores, later)) = rest.split_at_mut_checked(rows * columns) else {
                     return;
                 };
                 rest = later;
-                let sizes = [self.columns, self.sizes.lanes];
-                keys.product(at, piece.first + start, rows, sizes, dot, scores);
+                keys.multiply(at, tokens.first + start, rows, columns, set, scores);
             }
         }
     }
 }
 
-/// The scores of a panel of `V` vectors of queries: how much each heeds each token of the window.
-struct Score<'a, const V: usize>(&'a Head<'a>, usize, &'a mut [f32]);
+/// Computes the scores of a panel of `V` vectors of queries: query times key, for each token of the
+/// window.
+struct Score<'a, const V: usize>(&'a WindowHead<'a>, usize, &'a mut [f32]);
 
 impl<const V: usize> SimdOp for Score<'_, V> {
     type Output = ();
@@ -137,37 +142,37 @@ impl<const V: usize> SimdOp for Score<'_, V> {
     fn eval<I: Isa>(self, isa: I) {
         let Score(head, panel, scores) = self;
         let columns = V * isa.f32().len();
-        let queries = head.part(panel, 0);
+        let queries = head.part(panel, Part::Queries);
         let mut rest = scores;
-        for piece in head.pieces() {
-            let keys = head.part(piece.panel, 1);
-            for (start, rows) in Groups::new(piece.tokens, rows_at_once::<I>()).all() {
+        for tokens in head.tokens_by_panel() {
+            let keys = head.part(tokens.panel, Part::Keys);
+            for (start, rows) in Groups::new(tokens.count, rows_at_once::<I>()).all() {
                 let Some((scores, later)) = rest.split_at_mut_checked(rows * columns) else {
                     return;
                 };
                 rest = later;
-                let keys = keys.get(piece.first + start..).unwrap_or_default();
+                let keys = keys.get(tokens.first + start..).unwrap_or_default();
                 with_rows!(rows, isa: I, V, score(keys, queries, &mut *scores));
             }
         }
     }
 }
 
-/// Makes shares of the scores, and mixes the values by them.
-struct Mix<'a, const V: usize>(&'a Head<'a>, usize, &'a mut [f32], &'a mut [f32]);
+/// Turns scores into attention weights by softmax, and sums up the values with these weights.
+struct WeighValues<'a, const V: usize>(&'a WindowHead<'a>, usize, &'a mut [f32], &'a mut [f32]);
 
-impl<const V: usize> SimdOp for Mix<'_, V> {
+impl<const V: usize> SimdOp for WeighValues<'_, V> {
     type Output = ();
 
     #[inline(always)]
     fn eval<I: Isa>(self, isa: I) {
-        let Mix(head, panel, scores, to) = self;
+        let WeighValues(head, panel, scores, to) = self;
         let ops = isa.f32();
         let (lanes, columns) = (ops.len(), V * ops.len());
         let scale = (head.size as f32).sqrt().recip();
-        let mut wholes = [ops.zero(); V];
-        for (v, whole) in wholes.iter_mut().enumerate() {
-            *whole = soften(isa, scores, v * lanes, columns, scale);
+        let mut factors = [ops.zero(); V];
+        for (v, factor) in factors.iter_mut().enumerate() {
+            *factor = softmax(isa, scores, v * lanes, columns, scale);
         }
 
         // The lanes of the panel that belong to the window.
@@ -181,7 +186,7 @@ impl<const V: usize> SimdOp for Mix<'_, V> {
                 rows,
                 isa: I,
                 V,
-                mix(head, start, &*scores, wholes, own.clone(), &mut *to)
+                weigh_values(head, start, &*scores, factors, own.clone(), &mut *to)
             );
         }
     }
@@ -196,15 +201,16 @@ fn score<I: Isa, const R: usize, const V: usize>(
     to: &mut [f32],
 ) {
     let ops = isa.f32();
-    let sums = tile::<I, R, V>(isa, keys, V * ops.len(), queries, zeros(isa));
+    let sums = tile_strided::<I, R, V>(isa, keys, V * ops.len(), queries, zeros(isa));
     for (place, sum) in to.chunks_exact_mut(ops.len()).zip(sums.iter().flatten()) {
         ops.store(*sum, place);
     }
 }
 
-/// Makes shares of the scores in one vector of lanes, and gives one over what they sum up to.
+/// Replaces the scores in one vector of lanes by their exponentials, scaled so that the largest is one, and
+/// returns one over their sum.
 #[inline(always)]
-fn soften<I: Isa>(isa: I, scores: &mut [f32], at: usize, columns: usize, scale: f32) -> I::F32 {
+fn softmax<I: Isa>(isa: I, scores: &mut [f32], at: usize, columns: usize, scale: f32) -> I::F32 {
     let ops = isa.f32();
     let lanes = ops.len();
     let mut most = ops.splat(f32::MIN);
@@ -213,22 +219,22 @@ fn soften<I: Isa>(isa: I, scores: &mut [f32], at: usize, columns: usize, scale: 
             most = ops.max(most, ops.load(row));
         }
     }
-    // e to the power of x is two to the power of x · log2(e).
+    // exp(x) = 2^(x · log2(e))
     let scale = ops.splat(scale * std::f32::consts::LOG2_E);
     let least = ops.neg(ops.mul(most, scale));
     let mut sum = ops.zero();
     for row in scores.chunks_exact_mut(columns) {
         if let Some(row) = row.get_mut(at..at + lanes) {
-            let share = power_of_two(isa, ops.mul_add(ops.load(row), scale, least));
-            sum = ops.add(sum, share);
-            ops.store(share, row);
+            let power = power_of_two(isa, ops.mul_add(ops.load(row), scale, least));
+            sum = ops.add(sum, power);
+            ops.store(power, row);
         }
     }
     ops.reciprocal(sum)
 }
 
-/// 2ˣ for |x| up to a half, the constant first. The largest relative error is 2.2e-7 in single
-/// precision; found as that of [`super::activation`]'s polynomial.
+/// Coefficients of a polynomial for 2ˣ where |x| is at most a half, the constant first. The largest
+/// relative error is 2.2e-7 in f32. They were found as those of [`super::activation`]'s polynomial.
 const POWER: [f32; 6] = [
     1.000_000_1,
     6.931_469_4e-1,
@@ -238,13 +244,13 @@ const POWER: [f32; 6] = [
     1.327_647_1e-3,
 ];
 
-/// 2ˣ for x that is not above zero; about 1e-38 for all x below -126. `rten_vecmath` has one for all
+/// 2ˣ for x of at most zero; about 1e-38 for all x below -126. `rten_vecmath` has a function for all
 /// numbers, which takes twice as long.
 #[inline(always)]
 fn power_of_two<I: Isa>(isa: I, x: I::F32) -> I::F32 {
-    /// Added to a number that is small beside it, it leaves the nearest whole number in the last bits.
+    /// 1.5 · 2²³: the sum with a small number has the nearest integer in its last bits.
     const ROUND: f32 = 12_582_912.0;
-    let (ops, whole) = (isa.f32(), isa.i32());
+    let (ops, int) = (isa.f32(), isa.i32());
     let x = ops.max(x, ops.splat(-126.0));
     let rounded = ops.add(x, ops.splat(ROUND));
     let rest = ops.sub(x, ops.sub(rounded, ops.splat(ROUND)));
@@ -252,46 +258,44 @@ fn power_of_two<I: Isa>(isa: I, x: I::F32) -> I::F32 {
     for &factor in POWER.iter().rev().skip(1) {
         sum = ops.mul_add(sum, rest, ops.splat(factor));
     }
-    // Times a power of two by adding to the exponent.
-    let exponent = whole.shift_left::<23>(rounded.reinterpret_cast());
-    whole
-        .add(sum.reinterpret_cast(), exponent)
-        .reinterpret_cast()
+    // Multiplies by a power of two by adding to the exponent.
+    let exponent = int.shift_left::<23>(rounded.reinterpret_cast());
+    int.add(sum.reinterpret_cast(), exponent).reinterpret_cast()
 }
 
-/// Values times shares, over what the shares of each query sum up to.
+/// Values times attention weights, times the factor of each query.
 #[inline(always)]
-fn mix<I: Isa, const R: usize, const V: usize>(
+fn weigh_values<I: Isa, const R: usize, const V: usize>(
     isa: I,
-    head: &Head<'_>,
+    head: &WindowHead<'_>,
     start: usize,
-    mut shares: &[f32],
-    wholes: [I::F32; V],
+    mut weights: &[f32],
+    factors: [I::F32; V],
     own: Range<usize>,
     to: &mut [f32],
 ) {
     let ops = isa.f32();
     let (lanes, columns) = (ops.len(), V * ops.len());
     let mut sums = zeros::<I, R, V>(isa);
-    for piece in head.pieces() {
-        let Some((now, later)) = shares.split_at_checked(piece.tokens * columns) else {
+    for tokens in head.tokens_by_panel() {
+        let Some((now, later)) = weights.split_at_checked(tokens.count * columns) else {
             return;
         };
-        shares = later;
-        let values = head.part(piece.panel, 2);
-        let values = values.get(start * columns + piece.first..);
-        sums = across::<I, R, V>(isa, values.unwrap_or_default(), now, sums);
+        weights = later;
+        let values = head.part(tokens.panel, Part::Values);
+        let values = values.get(start * columns + tokens.first..);
+        sums = tile_of_panel::<I, R, V>(isa, values.unwrap_or_default(), now, sums);
     }
     let places = to.chunks_exact_mut(lanes).zip(sums.iter().flatten());
     for (at, (place, &sum)) in places.enumerate() {
         let v = at % V;
-        let sum = ops.mul(sum, wholes[v]);
+        let sum = ops.mul(sum, factors[v]);
         let first = own.start.saturating_sub(v * lanes).min(lanes);
         let last = own.end.saturating_sub(v * lanes).min(lanes);
         let sum = if (first, last) == (0, lanes) {
             sum
         } else {
-            // What other windows got in their lanes of the panel is left there.
+            // The lanes of other windows keep their numbers.
             let sum = ops.select(sum, ops.load(place), ops.first_n_mask(last));
             ops.select(ops.load(place), sum, ops.first_n_mask(first))
         };
@@ -303,7 +307,7 @@ fn mix<I: Isa, const R: usize, const V: usize>(
 mod tests {
     use super::*;
 
-    /// Two to the power of some numbers.
+    /// [`power_of_two`] of some numbers.
     struct Powers<'a>(&'a mut [f32]);
 
     impl SimdOp for Powers<'_> {
@@ -319,16 +323,18 @@ mod tests {
     }
 
     #[test]
-    fn powers_of_two_are_right_to_six_digits_down_to_nearly_nothing() {
+    fn powers_of_two_have_a_relative_error_below_3e_7() {
         let xs: Vec<f32> = (0..16 * 8000).map(|at| at as f32 / -1000.0).collect();
-        let mut got = xs.clone();
-        Powers(&mut got).dispatch();
-        for (x, got) in xs.iter().zip(got) {
-            let want = f64::from(x.max(-126.0)).exp2();
-            assert!(
-                (f64::from(got) / want - 1.0).abs() < 3e-7,
-                "{x}: {got}, not {want}"
-            );
+        for set in InstructionSet::available() {
+            let mut got = xs.clone();
+            set.run(Powers(&mut got));
+            for (x, got) in xs.iter().zip(got) {
+                let want = f64::from(x.max(-126.0)).exp2();
+                assert!(
+                    (f64::from(got) / want - 1.0).abs() < 3e-7,
+                    "{set}, {x}: {got}, not {want}"
+                );
+            }
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::linear::Linear;
-use super::tile::Sizes;
+use super::simd::InstructionSet;
 use super::{Arithmetic, int8};
 use crate::weights::Weights;
 use crate::{ElectraConfig, Error};
@@ -28,16 +28,17 @@ pub(super) fn quickest(config: &ElectraConfig, weights: &Weights) -> Result<Arit
     if weights.quantised(&format!("{name}.weight")).is_none() {
         return Ok(Arithmetic::F32);
     }
+    let set = InstructionSet::choose()?;
     let (inputs, outputs) = (config.hidden_size, config.hidden_size);
     let names = [name];
-    let load = |arithmetic| Linear::load(weights, &names, inputs, outputs, arithmetic);
+    let load = |arithmetic| Linear::load(weights, &names, inputs, outputs, arithmetic, set);
     let layers = [load(Arithmetic::F32)?, load(Arithmetic::Int8)?];
-    let columns = 2 * Sizes::here().lanes;
+    let columns = 2 * set.lanes();
     let xs: Vec<f32> = (0..inputs * columns)
         .map(|at| (at % 61) as f32 / 30.0 - 1.0)
         .collect();
     let mut to = vec![0.0; outputs * columns];
-    let mut room = int8::Room::default();
+    let mut room = int8::Int8Scratch::default();
     let mut times = [Duration::MAX; 2];
     for _ in 0..TRIALS {
         for (layer, time) in layers.iter().zip(&mut times) {

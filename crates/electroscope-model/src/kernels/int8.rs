@@ -1,282 +1,317 @@
-//! Linear layers in eight bits: weights with a scale per output, activations with a scale and a zero
-//! per token, made as they come.
+//! Linear layers in eight bits: integer weights with a scale for each output, integer inputs with a scale
+//! and a zero point for each token.
 //!
-//! Sums of whole numbers have no order to depend on, and a token's scale depends on the token alone.
-//! Where a processor has no instruction for such sums (see [`super::dot`]), they are taken in single
-//! precision, in parts so short that every sum is a whole number that it can hold: the answer is the
-//! same, it only takes as long as in f32.
+//! The sums of products of integers are exact, so they depend neither on their order nor on the
+//! instructions that compute them: see [`super::dot`] for those that multiply integers. Without such
+//! instructions the integers are multiplied as f32 numbers, in sums so short that an f32 number holds
+//! every one of them exactly. This takes as long as a layer in f32.
 
-use std::ops::Range;
+use rten_simd::ops::{FloatOps, NumOps, ToFloat};
+use rten_simd::{Isa, SimdOp};
 
-use rten_simd::ops::{BitOps, FloatOps, IntOps, NumOps, ToFloat};
-use rten_simd::{Isa, Simd, SimdOp};
+use super::dot::{Dot, DotProduct, OutputScale, TokenScales, WORD, Word};
+use super::quantise::{Integers, MOST, QuantiseInputs};
+use super::simd::InstructionSet;
+use super::stored::{StoredRow, StoredRows};
+use super::tile::{GroupRange, Groups, tile_strided, with_rows, zeros};
 
-use super::super::Error;
-use super::super::config::Activation;
-use super::super::weights::Weights;
-use super::activation::activate;
-use super::dot::{BYTES, Dot, Part, Row, Tokens};
-use super::linear::{self, NEAR, Rows};
-use super::tile::{Groups, Sizes, tile, with_rows, zeros};
-
-/// The largest magnitude of a weight.
-const MOST: f32 = 127.0;
-
-/// The largest activation.
-const LARGEST: f32 = 255.0;
-
-/// So many products of an activation and a weight sum up to less than 2²⁴, below which single precision
-/// holds every whole number.
+/// So many products of an input and a weight have a sum below 2²⁴, up to which f32 holds every integer.
 const EXACT: usize = (1 << 24) / (255 * 127);
 
-/// Linear layers in eight bits.
+/// A linear layer in eight bits.
 pub(super) struct Int8Linear {
-    weights: Packed,
-    /// One per output.
-    rows: Vec<Row>,
+    weights: PackedIntegers,
+    rows: Vec<OutputScale>,
     inputs: usize,
-    sizes: Sizes,
+    set: InstructionSet,
 }
 
-/// Group after group of outputs, each depth first.
-enum Packed {
-    /// Four numbers at a time of each row.
-    Bytes(Dot, Vec<[u8; BYTES]>),
-    /// Whole numbers all the same.
+/// Group after group of rows, each stored depth first, for example by four weights of each row at a time.
+enum PackedIntegers {
+    Words(Dot, Vec<Word>),
+    /// The integers as f32 numbers.
     Floats(Vec<f32>),
 }
 
-/// Room for the work of one thread.
+/// The quantised inputs of a layer. One for each thread is kept and used again.
 #[derive(Debug, Default)]
-pub(super) struct Room {
-    bytes: Vec<[u8; BYTES]>,
+pub(super) struct Int8Scratch {
+    words: Vec<Word>,
     floats: Vec<f32>,
     scales: Vec<f32>,
     zeros: Vec<f32>,
 }
 
 impl Int8Linear {
-    /// As [`super::linear::Linear::load`].
-    pub(super) fn load(
-        weights: &Weights,
-        names: &[String],
+    /// Packs `rows` of `inputs` weights each. Weights that are stored in f32 are rounded, so that the
+    /// largest of a row becomes 127.
+    pub(super) fn quantise(
+        rows: &StoredRows<'_>,
         inputs: usize,
-        outputs: usize,
-    ) -> Result<Int8Linear, Error> {
-        let carried = Rows::take(weights, names, inputs, outputs)?;
-        let mut numbers: Vec<i8> = Vec::with_capacity(carried.bias.len() * inputs);
-        let mut rows: Vec<Row> = Vec::with_capacity(carried.bias.len());
-        for (at, &bias) in carried.bias.iter().enumerate() {
-            let scale = match carried.row(at) {
-                linear::Row::Int8(int8, scale) => {
-                    numbers.extend_from_slice(int8);
+        set: InstructionSet,
+    ) -> Int8Linear {
+        let mut integers: Vec<i8> = Vec::with_capacity(rows.bias.len() * inputs);
+        let mut scales: Vec<OutputScale> = Vec::with_capacity(rows.bias.len());
+        for (at, &bias) in rows.bias.iter().enumerate() {
+            let scale = match rows.row(at) {
+                StoredRow::Int8(row, scale) => {
+                    integers.extend_from_slice(row);
                     scale
                 }
-                linear::Row::Floats(floats) => {
-                    let scale = floats.iter().fold(0.0, |most: f32, x| most.max(x.abs())) / MOST;
-                    let times = if scale > 0.0 { scale.recip() } else { 0.0 };
-                    // The conversion to whole numbers saturates, and takes what is no number as
-                    // zero.
-                    numbers.extend(floats.iter().map(|x| (x * times).round() as i8));
+                StoredRow::F32(row) => {
+                    let scale = row.iter().fold(0.0, |most: f32, x| most.max(x.abs())) / MOST;
+                    let factor = if scale > 0.0 { scale.recip() } else { 0.0 };
+                    // The conversion to an integer saturates, and takes NaN as zero.
+                    integers.extend(row.iter().map(|x| (x * factor).round() as i8));
                     scale
                 }
             };
-            rows.push(Row {
+            scales.push(OutputScale {
                 scale,
                 total: 0.0,
                 bias,
             });
         }
-        let sizes = Sizes::here();
-        let dot = Dot::here(sizes.lanes);
-        Ok(Int8Linear::pack(&numbers, rows, inputs, sizes, dot))
+        Int8Linear::pack(&integers, scales, inputs, set)
     }
 
-    /// Packs weights that are whole numbers, row by row, for the instructions that there are.
+    /// Packs integers, row by row, for the instructions in `set`.
     fn pack(
-        numbers: &[i8],
-        mut rows: Vec<Row>,
+        integers: &[i8],
+        mut rows: Vec<OutputScale>,
         inputs: usize,
-        sizes: Sizes,
-        dot: Option<Dot>,
+        set: InstructionSet,
     ) -> Int8Linear {
-        for (row, numbers) in rows.iter_mut().zip(numbers.chunks_exact(inputs)) {
-            let total: i32 = numbers.iter().copied().map(i32::from).sum();
+        for (row, integers) in rows.iter_mut().zip(integers.chunks_exact(inputs)) {
+            let total: i32 = integers.iter().copied().map(i32::from).sum();
             row.total = total as f32 * row.scale;
         }
-        let groups = Groups::new(rows.len(), sizes.rows);
-        let weights = match dot {
+        let groups = Groups::new(rows.len(), set.rows());
+        let weights = match Dot::of(set) {
             Some(dot) => {
-                let deep = inputs.div_ceil(BYTES);
-                let mut packed = vec![[0; BYTES]; rows.len() * deep];
-                depth_first(numbers, inputs, groups, &mut packed, |row, places| {
-                    for (place, four) in places.zip(row.chunks(BYTES)) {
-                        *place = std::array::from_fn(|at| {
-                            four.get(at).copied().unwrap_or_default() as u8
-                        });
+                let mut packed = vec![[0; WORD]; rows.len() * dot.words(inputs)];
+                depth_first(integers, inputs, groups, &mut packed, |row, places| {
+                    for (place, integers) in places.zip(row.chunks(dot.per_word())) {
+                        *place = dot.word(integers);
                     }
                 });
-                Packed::Bytes(dot, packed)
+                PackedIntegers::Words(dot, packed)
             }
             None => {
-                let mut packed = vec![0.0; numbers.len()];
-                depth_first(numbers, inputs, groups, &mut packed, |row, places| {
-                    for (place, &number) in places.zip(row) {
-                        *place = f32::from(number);
+                let mut packed = vec![0.0; integers.len()];
+                depth_first(integers, inputs, groups, &mut packed, |row, places| {
+                    for (place, &integer) in places.zip(row) {
+                        *place = f32::from(integer);
                     }
                 });
-                Packed::Floats(packed)
+                PackedIntegers::Floats(packed)
             }
         };
         Int8Linear {
             weights,
             rows,
             inputs,
-            sizes,
+            set,
         }
     }
 
-    /// Numbers of a token that come out.
+    pub(super) fn inputs(&self) -> usize {
+        self.inputs
+    }
+
     pub(super) fn outputs(&self) -> usize {
         self.rows.len()
     }
 
-    /// As [`super::linear::Linear::forward`].
-    pub(super) fn forward(
-        &self,
-        room: &mut Room,
-        xs: &[f32],
-        columns: usize,
-        activation: Option<Activation>,
-        to: &mut [f32],
-    ) {
-        let panels = xs.len() / (self.inputs * columns).max(1);
-        let deep = self.inputs.div_ceil(BYTES);
-        let Room {
-            bytes,
-            floats,
-            scales,
-            zeros,
-        } = room;
-        scales.resize(panels * columns, 0.0);
-        zeros.resize(panels * columns, 0.0);
+    pub(super) fn set(&self) -> InstructionSet {
+        self.set
+    }
+
+    /// Bytes of the packed weights of an output.
+    pub(super) fn bytes_per_row(&self) -> usize {
         match &self.weights {
-            Packed::Bytes(..) => bytes.resize(panels * deep * columns, [0; BYTES]),
-            Packed::Floats(_) => floats.resize(panels * self.inputs * columns, 0.0),
-        }
-        for panel in 0..panels {
-            let range = |each: usize| panel * each * columns..(panel + 1) * each * columns;
-            Quantise {
-                xs: xs.get(range(self.inputs)).unwrap_or_default(),
-                columns,
-                scales: scales.get_mut(range(1)).unwrap_or_default(),
-                zeros: zeros.get_mut(range(1)).unwrap_or_default(),
-                to: match &self.weights {
-                    Packed::Bytes(..) => To::Bytes(bytes.get_mut(range(deep)).unwrap_or_default()),
-                    Packed::Floats(_) => {
-                        To::Floats(floats.get_mut(range(self.inputs)).unwrap_or_default())
-                    }
-                },
-            }
-            .dispatch();
-        }
-
-        let outputs = self.rows.len();
-        let groups = Groups::new(outputs, self.sizes.rows);
-        let step = (NEAR / (self.sizes.rows * self.inputs).max(1)).max(1);
-        for first in (0..groups.number()).step_by(step) {
-            let last = (first + step).min(groups.number());
-            for panel in 0..panels {
-                let range = |each: usize| panel * each * columns..(panel + 1) * each * columns;
-                let tokens = Tokens {
-                    scales: scales.get(range(1)).unwrap_or_default(),
-                    zeros: zeros.get(range(1)).unwrap_or_default(),
-                };
-                let to = to.get_mut(range(outputs)).unwrap_or_default();
-                for (start, count) in groups.between(first, last) {
-                    let to = to.get_mut(start * columns..(start + count) * columns);
-                    let (to, rows) = (to.unwrap_or_default(), self.rows.get(start..start + count));
-                    let rows = rows.unwrap_or_default();
-                    let own = |deep: usize| start * deep..(start + count) * deep;
-                    let group = match &self.weights {
-                        Packed::Bytes(dot, weights) => Group::Bytes(
-                            *dot,
-                            weights.get(own(deep)).unwrap_or_default(),
-                            bytes.get(range(deep)).unwrap_or_default(),
-                        ),
-                        Packed::Floats(weights) => Group::Floats(
-                            weights.get(own(self.inputs)).unwrap_or_default(),
-                            floats.get(range(self.inputs)).unwrap_or_default(),
-                        ),
-                    };
-                    let lanes = self.sizes.lanes;
-                    group.product(count, tokens, rows, [columns, lanes], to);
-                }
-                let range = groups.start(first) * columns..groups.start(last) * columns;
-                activate(activation, to.get_mut(range).unwrap_or_default());
-            }
+            PackedIntegers::Words(dot, _) => dot.words(self.inputs) * WORD,
+            PackedIntegers::Floats(_) => self.inputs * size_of::<f32>(),
         }
     }
-}
 
-/// Rows and a panel to multiply them with.
-enum Group<'a> {
-    Bytes(Dot, &'a [[u8; BYTES]], &'a [[u8; BYTES]]),
-    Floats(&'a [f32], &'a [f32]),
-}
+    /// Quantises panels of `columns` tokens.
+    pub(super) fn quantise_inputs(&self, scratch: &mut Int8Scratch, xs: &[f32], columns: usize) {
+        let panels = xs.chunks_exact((self.inputs * columns).max(1));
+        scratch.fill(panels, self.inputs, columns, self.dot(), self.set);
+    }
 
-impl Group<'_> {
-    /// The product, where a row's next weights stand `step` further on.
-    fn product(
-        self,
-        step: usize,
-        tokens: Tokens<'_>,
-        rows: &[Row],
-        [columns, lanes]: [usize; 2],
+    fn dot(&self) -> Option<Dot> {
+        match self.weights {
+            PackedIntegers::Words(dot, _) => Some(dot),
+            PackedIntegers::Floats(_) => None,
+        }
+    }
+
+    /// Multiplies some groups of rows with panel `at` of those that were quantised last.
+    pub(super) fn multiply(
+        &self,
+        groups: GroupRange,
+        scratch: &Int8Scratch,
+        at: usize,
+        columns: usize,
         to: &mut [f32],
     ) {
-        match self {
-            Group::Bytes(dot, weights, panel) => dot.product(
-                Part {
+        let panel = scratch.panel(at, self.inputs, columns, self.dot());
+        let mut rest = to;
+        for (start, count) in groups.iter() {
+            let (Some((to, later)), Some(rows)) = (
+                rest.split_at_mut_checked(count * columns),
+                self.rows.get(start..start + count),
+            ) else {
+                return;
+            };
+            rest = later;
+            let own = |depth: usize| start * depth..(start + count) * depth;
+            let weights = match &self.weights {
+                PackedIntegers::Words(dot, words) => {
+                    IntegerRows::Words(*dot, words.get(own(dot.words(self.inputs))).unwrap_or(&[]))
+                }
+                PackedIntegers::Floats(floats) => {
+                    IntegerRows::Floats(floats.get(own(self.inputs)).unwrap_or_default())
+                }
+            };
+            IntegerProduct {
+                weights,
+                step: count,
+                panel,
+                rows,
+                to,
+            }
+            .run(self.set, columns);
+        }
+    }
+}
+
+impl Int8Scratch {
+    /// Quantises panels of `columns` tokens with `size` numbers each.
+    pub(super) fn fill<'a>(
+        &mut self,
+        panels: impl Iterator<Item = &'a [f32]>,
+        size: usize,
+        columns: usize,
+        dot: Option<Dot>,
+        set: InstructionSet,
+    ) {
+        for (at, xs) in panels.enumerate() {
+            let range = |each: usize| at * each * columns..(at + 1) * each * columns;
+            set.run(QuantiseInputs {
+                xs,
+                columns,
+                scales: grown(&mut self.scales, range(1), 0.0),
+                zeros: grown(&mut self.zeros, range(1), 0.0),
+                to: integers(dot, &mut self.words, &mut self.floats, range, size),
+            });
+        }
+    }
+
+    /// The quantised panel `at`.
+    pub(super) fn panel(
+        &self,
+        at: usize,
+        size: usize,
+        columns: usize,
+        dot: Option<Dot>,
+    ) -> IntegerPanel<'_> {
+        let range = |each: usize| at * each * columns..(at + 1) * each * columns;
+        let (words, floats) = match dot {
+            Some(dot) => (self.words.get(range(dot.words(size))), None),
+            None => (None, self.floats.get(range(size))),
+        };
+        IntegerPanel {
+            words: words.unwrap_or_default(),
+            floats: floats.unwrap_or_default(),
+            tokens: TokenScales {
+                scales: self.scales.get(range(1)).unwrap_or_default(),
+                zeros: self.zeros.get(range(1)).unwrap_or_default(),
+            },
+        }
+    }
+}
+
+/// A panel of quantised inputs, in words or as f32 numbers.
+#[derive(Clone, Copy)]
+pub(super) struct IntegerPanel<'a> {
+    words: &'a [Word],
+    floats: &'a [f32],
+    tokens: TokenScales<'a>,
+}
+
+/// Rows of integers.
+pub(super) enum IntegerRows<'a> {
+    Words(Dot, &'a [Word]),
+    Floats(&'a [f32]),
+}
+
+/// A group of rows times a panel.
+pub(super) struct IntegerProduct<'a> {
+    pub(super) weights: IntegerRows<'a>,
+    /// From an element of a row to its next one.
+    pub(super) step: usize,
+    pub(super) panel: IntegerPanel<'a>,
+    /// One for each row.
+    pub(super) rows: &'a [OutputScale],
+    /// `columns` numbers for each row.
+    pub(super) to: &'a mut [f32],
+}
+
+impl IntegerProduct<'_> {
+    pub(super) fn run(self, set: InstructionSet, columns: usize) {
+        let IntegerProduct {
+            weights,
+            step,
+            panel,
+            rows,
+            to,
+        } = self;
+        let vectors = columns / set.lanes();
+        match weights {
+            IntegerRows::Words(dot, weights) => dot.product(
+                DotProduct {
                     weights,
                     step,
-                    panel,
-                    tokens,
+                    panel: panel.words,
+                    tokens: panel.tokens,
                     rows,
                     to,
                 },
-                columns / lanes,
+                vectors,
             ),
-            Group::Floats(weights, panel) => {
-                let whole = Whole {
+            IntegerRows::Floats(weights) => {
+                let product = FloatsProduct {
                     weights,
                     step,
-                    panel,
-                    tokens,
+                    panel: panel.floats,
+                    tokens: panel.tokens,
                     rows,
                     to,
                 };
-                if columns == lanes {
-                    WholeProduct::<1>(whole).dispatch();
+                if vectors == 1 {
+                    set.run(OfVectors::<1>(product));
                 } else {
-                    WholeProduct::<2>(whole).dispatch();
+                    set.run(OfVectors::<2>(product));
                 }
             }
         }
     }
 }
 
-/// Gives `put` each row of `inputs` numbers and the places for its parts: group after group, each depth
-/// first.
+/// Passes each row of `inputs` integers and the places for its elements to `put`: group after group, each
+/// depth first.
 fn depth_first<T>(
-    numbers: &[i8],
+    integers: &[i8],
     inputs: usize,
     groups: Groups,
     packed: &mut [T],
     put: impl Fn(&[i8], &mut dyn Iterator<Item = &mut T>),
 ) {
-    let depth = packed.len() / (numbers.len() / inputs.max(1)).max(1);
-    let mut rows = numbers.chunks_exact(inputs);
+    let depth = packed.len() / (integers.len() / inputs.max(1)).max(1);
+    let mut rows = integers.chunks_exact(inputs);
     let mut rest = packed;
     for (_, count) in groups.all() {
         let Some((group, later)) = rest.split_at_mut_checked(count * depth) else {
@@ -290,349 +325,84 @@ fn depth_first<T>(
     }
 }
 
-/// Makes whole numbers of a panel, from 0 to the largest.
-struct Quantise<'a> {
-    xs: &'a [f32],
-    columns: usize,
-    /// The size of a step, token by token.
-    scales: &'a mut [f32],
-    /// The step at which zero lies, times the size of a step.
-    zeros: &'a mut [f32],
-    to: To<'a>,
-}
-
-/// Where whole numbers go; those below zero as bytes of two's complement.
-enum To<'a> {
-    Bytes(&'a mut [[u8; BYTES]]),
-    Floats(&'a mut [f32]),
-}
-
-impl SimdOp for Quantise<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn eval<I: Isa>(self, isa: I) {
-        let Quantise {
-            xs,
-            columns,
-            scales,
-            zeros,
-            mut to,
-        } = self;
-        let ops = isa.f32();
-        let lanes = ops.len();
-        for at in (0..columns).step_by(lanes) {
-            let own = at..at + lanes;
-            let (Some(scales), Some(zeros)) =
-                (scales.get_mut(own.clone()), zeros.get_mut(own.clone()))
-            else {
-                return;
-            };
-            let (mut low, mut high) = (ops.zero(), ops.zero());
-            for row in xs.chunks_exact(columns) {
-                if let Some(row) = row.get(own.clone()) {
-                    let row = ops.load(row);
-                    low = ops.min(low, row);
-                    high = ops.max(high, row);
-                }
-            }
-            let scale = ops.mul(ops.sub(high, low), ops.splat(LARGEST.recip()));
-            // A token of zeros alone has steps of no size, and its numbers are zero in any.
-            let some = ops.max(scale, ops.splat(f32::MIN_POSITIVE));
-            let times = ops.div(ops.one(), some);
-            let zero = ops.round_ties_even(ops.mul(ops.neg(low), times));
-            ops.store(scale, scales);
-            ops.store(ops.mul(scale, zero), zeros);
-
-            let steps = Steps {
-                times,
-                zero,
-                least: 0.0,
-                most: LARGEST,
-            };
-            steps.write(isa, xs, columns, own, &mut to);
-        }
-    }
-}
-
-/// How a vector of numbers becomes whole ones.
-struct Steps<I: Isa> {
-    /// One over the size of a step.
-    times: I::F32,
-    /// The step at which zero lies.
-    zero: I::F32,
-    least: f32,
-    most: f32,
-}
-
-impl<I: Isa> Steps<I> {
-    #[inline(always)]
-    fn of(&self, isa: I, xs: &[f32]) -> I::I32 {
-        let ops = isa.f32();
-        let x = ops.mul_add(ops.load(xs), self.times, self.zero);
-        ops.to_int_round(ops.max(ops.min(x, ops.splat(self.most)), ops.splat(self.least)))
-    }
-
-    /// Writes the numbers of one vector of tokens, `own` of each `columns`, and gives their sums.
-    #[inline(always)]
-    fn write(
-        &self,
-        isa: I,
-        xs: &[f32],
-        columns: usize,
-        own: Range<usize>,
-        to: &mut To<'_>,
-    ) -> I::I32 {
-        let (ops, whole) = (isa.f32(), isa.i32());
-        let mut total = whole.zero();
-        match to {
-            To::Floats(to) => {
-                for (to, xs) in to.chunks_exact_mut(columns).zip(xs.chunks_exact(columns)) {
-                    if let (Some(to), Some(xs)) = (to.get_mut(own.clone()), xs.get(own.clone())) {
-                        let number = self.of(isa, xs);
-                        total = whole.add(total, number);
-                        ops.store(whole.to_float(number), to);
-                    }
-                }
-            }
-            To::Bytes(to) => {
-                let byte = whole.splat(0xff);
-                for (to, xs) in to.chunks_exact_mut(columns).zip(xs.chunks(BYTES * columns)) {
-                    let mut four = [whole.zero(); BYTES];
-                    for (number, xs) in four.iter_mut().zip(xs.chunks_exact(columns)) {
-                        if let Some(xs) = xs.get(own.clone()) {
-                            let all = self.of(isa, xs);
-                            total = whole.add(total, all);
-                            *number = whole.and(all, byte);
-                        }
-                    }
-                    let [a, b, c, d] = four;
-                    let ab = whole.or(a, whole.shift_left::<8>(b));
-                    let cd = whole.or(whole.shift_left::<16>(c), whole.shift_left::<24>(d));
-                    let words = to.get_mut(own.clone()).unwrap_or_default();
-                    for (word, number) in words.iter_mut().zip(whole.or(ab, cd).to_array()) {
-                        *word = number.to_le_bytes();
-                    }
-                }
-            }
-        }
-        total
-    }
-}
-
-/// The keys of one head and one window in eight bits, and room for queries: what is multiplied with
-/// them has a scale and a zero per token, as the input of a layer has.
-#[derive(Debug, Default)]
-pub(super) struct Keys {
-    /// Panel by panel, four numbers of each token at a time.
-    bytes: Vec<[u8; BYTES]>,
-    /// The same in whole numbers that are floats.
-    floats: Vec<f32>,
-    /// Of each token.
-    rows: Vec<Row>,
-    queries: Room,
-    /// D.
+/// Where the integers of a panel go: `range` of as many words or numbers as a token has.
+pub(super) fn integers<'a>(
+    dot: Option<Dot>,
+    words: &'a mut Vec<Word>,
+    floats: &'a mut Vec<f32>,
+    range: impl Fn(usize) -> std::ops::Range<usize>,
     size: usize,
-}
-
-impl Keys {
-    /// Makes whole numbers of panels of keys, `size` numbers of each token.
-    pub(super) fn fill<'a>(
-        &mut self,
-        panels: impl Iterator<Item = &'a [f32]>,
-        size: usize,
-        columns: usize,
-        dot: Option<Dot>,
-    ) {
-        let deep = size.div_ceil(BYTES);
-        self.size = size;
-        for (at, xs) in panels.enumerate() {
-            let range = |each: usize| at * each * columns..(at + 1) * each * columns;
-            let rows = room_for(&mut self.rows, range(1), Row::default());
-            QuantiseKeys {
-                xs,
-                columns,
-                rows,
-                to: match dot {
-                    Some(_) => To::Bytes(room_for(&mut self.bytes, range(deep), [0; BYTES])),
-                    None => To::Floats(room_for(&mut self.floats, range(size), 0.0)),
-                },
+) -> Integers<'a> {
+    match dot {
+        Some(dot) => {
+            let words = grown(words, range(dot.words(size)), [0; WORD]);
+            if dot.per_word() == WORD {
+                Integers::Bytes(words)
+            } else {
+                Integers::Halves(words)
             }
-            .dispatch();
         }
-    }
-
-    /// Takes a panel of queries to be multiplied with keys.
-    pub(super) fn ask(&mut self, xs: &[f32], columns: usize, dot: Option<Dot>) {
-        let Room {
-            bytes,
-            floats,
-            scales,
-            zeros,
-        } = &mut self.queries;
-        let deep = self.size.div_ceil(BYTES);
-        Quantise {
-            xs,
-            columns,
-            scales: room_for(scales, 0..columns, 0.0),
-            zeros: room_for(zeros, 0..columns, 0.0),
-            to: match dot {
-                Some(_) => To::Bytes(room_for(bytes, 0..deep * columns, [0; BYTES])),
-                None => To::Floats(room_for(floats, 0..self.size * columns, 0.0)),
-            },
-        }
-        .dispatch();
-    }
-
-    /// Keys `first` to before `first + count` of a panel times the queries.
-    pub(super) fn product(
-        &self,
-        panel: usize,
-        first: usize,
-        count: usize,
-        [columns, lanes]: [usize; 2],
-        dot: Option<Dot>,
-        to: &mut [f32],
-    ) {
-        let deep = self.size.div_ceil(BYTES);
-        let range = |each: usize| panel * each * columns + first..(panel + 1) * each * columns;
-        let Room {
-            bytes,
-            floats,
-            scales,
-            zeros,
-        } = &self.queries;
-        let group = match dot {
-            Some(dot) => Group::Bytes(
-                dot,
-                self.bytes.get(range(deep)).unwrap_or_default(),
-                bytes.get(..deep * columns).unwrap_or_default(),
-            ),
-            None => Group::Floats(
-                self.floats.get(range(self.size)).unwrap_or_default(),
-                floats.get(..self.size * columns).unwrap_or_default(),
-            ),
-        };
-        let tokens = Tokens {
-            scales: scales.get(..columns).unwrap_or_default(),
-            zeros: zeros.get(..columns).unwrap_or_default(),
-        };
-        let rows = self.rows.get(range(1)).and_then(|rows| rows.get(..count));
-        group.product(
-            columns,
-            tokens,
-            rows.unwrap_or_default(),
-            [columns, lanes],
-            to,
-        );
+        None => Integers::Floats(grown(floats, range(size), 0.0)),
     }
 }
 
-/// A part of a buffer, which is made longer if it is too short.
-fn room_for<T: Copy>(buffer: &mut Vec<T>, range: Range<usize>, fill: T) -> &mut [T] {
+/// A part of a buffer, which grows if it is too short.
+pub(super) fn grown<T: Copy>(
+    buffer: &mut Vec<T>,
+    range: std::ops::Range<usize>,
+    fill: T,
+) -> &mut [T] {
     if buffer.len() < range.end {
         buffer.resize(range.end, fill);
     }
     buffer.get_mut(range).unwrap_or_default()
 }
 
-/// Makes whole numbers of a panel of keys, as far below zero as above.
-struct QuantiseKeys<'a> {
-    xs: &'a [f32],
-    columns: usize,
-    rows: &'a mut [Row],
-    to: To<'a>,
-}
-
-impl SimdOp for QuantiseKeys<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn eval<I: Isa>(self, isa: I) {
-        let QuantiseKeys {
-            xs,
-            columns,
-            rows,
-            mut to,
-        } = self;
-        let (ops, whole) = (isa.f32(), isa.i32());
-        let lanes = ops.len();
-        for at in (0..columns).step_by(lanes) {
-            let own = at..at + lanes;
-            let mut most = ops.zero();
-            for row in xs.chunks_exact(columns) {
-                if let Some(row) = row.get(own.clone()) {
-                    most = ops.max(most, ops.abs(ops.load(row)));
-                }
-            }
-            let scale = ops.mul(most, ops.splat(MOST.recip()));
-            let some = ops.max(scale, ops.splat(f32::MIN_POSITIVE));
-            let times = ops.div(ops.one(), some);
-            let steps = Steps {
-                times,
-                zero: ops.zero(),
-                least: -MOST,
-                most: MOST,
-            };
-            let total = steps.write(isa, xs, columns, own.clone(), &mut to);
-            let totals = ops.mul(whole.to_float(total), scale).to_array();
-            let rows = rows.get_mut(own).unwrap_or_default();
-            for (row, (scale, total)) in rows
-                .iter_mut()
-                .zip(scale.to_array().into_iter().zip(totals))
-            {
-                *row = Row {
-                    scale,
-                    total,
-                    bias: 0.0,
-                };
-            }
-        }
-    }
-}
-
-/// As [`Part`], in whole numbers that are floats.
-struct Whole<'a> {
+/// As [`DotProduct`], with integers that are f32 numbers.
+struct FloatsProduct<'a> {
     weights: &'a [f32],
     step: usize,
     panel: &'a [f32],
-    tokens: Tokens<'a>,
-    rows: &'a [Row],
+    tokens: TokenScales<'a>,
+    rows: &'a [OutputScale],
     to: &'a mut [f32],
 }
 
-struct WholeProduct<'a, const V: usize>(Whole<'a>);
+/// The product with a panel of `V` vectors.
+struct OfVectors<'a, const V: usize>(FloatsProduct<'a>);
 
-impl<const V: usize> SimdOp for WholeProduct<'_, V> {
+impl<const V: usize> SimdOp for OfVectors<'_, V> {
     type Output = ();
 
     #[inline(always)]
     fn eval<I: Isa>(self, isa: I) {
-        let part = self.0;
-        with_rows!(part.rows.len(), isa: I, V, whole_tile(part));
+        let product = self.0;
+        with_rows!(product.rows.len(), isa: I, V, floats_product(product));
     }
 }
 
 #[inline(always)]
-fn whole_tile<I: Isa, const R: usize, const V: usize>(isa: I, part: Whole<'_>) {
-    let (ops, whole) = (isa.f32(), isa.i32());
+fn floats_product<I: Isa, const R: usize, const V: usize>(isa: I, product: FloatsProduct<'_>) {
+    use rten_simd::ops::BitOps;
+
+    let (ops, int) = (isa.f32(), isa.i32());
     let (lanes, columns) = (ops.len(), V * ops.len());
-    let mut sums = [[whole.zero(); V]; R];
-    let weights = part.weights.chunks(EXACT * part.step);
-    for (weights, panel) in weights.zip(part.panel.chunks(EXACT * columns)) {
-        let more = tile::<I, R, V>(isa, weights, part.step, panel, zeros(isa));
+    let mut sums = [[int.zero(); V]; R];
+    let weights = product.weights.chunks(EXACT * product.step);
+    for (weights, panel) in weights.zip(product.panel.chunks(EXACT * columns)) {
+        let more = tile_strided::<I, R, V>(isa, weights, product.step, panel, zeros(isa));
         for r in 0..R {
             for v in 0..V {
-                sums[r][v] = whole.add(sums[r][v], ops.to_int_round(more[r][v]));
+                sums[r][v] = int.add(sums[r][v], ops.to_int_round(more[r][v]));
             }
         }
     }
-    let Tokens { scales, zeros } = part.tokens;
-    let rows = part.to.chunks_exact_mut(columns).zip(part.rows);
+    let TokenScales { scales, zeros } = product.tokens;
+    let rows = product.to.chunks_exact_mut(columns).zip(product.rows);
     for ((to, row), sums) in rows.zip(sums) {
         let tokens = scales.chunks_exact(lanes).zip(zeros.chunks_exact(lanes));
         for ((place, sum), (scale, zero)) in to.chunks_exact_mut(lanes).zip(sums).zip(tokens) {
-            let sum = ops.mul(whole.to_float(sum), ops.load(scale));
+            let sum = ops.mul(int.to_float(sum), ops.load(scale));
             let rest = ops.mul_add(ops.load(zero), ops.splat(-row.total), ops.splat(row.bias));
             ops.store(ops.mul_add(sum, ops.splat(row.scale), rest), place);
         }
@@ -641,85 +411,119 @@ fn whole_tile<I: Isa, const R: usize, const V: usize>(isa: I, part: Whole<'_>) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::quantise::LARGEST;
+    use super::super::tile::Groups;
     use super::*;
 
-    /// Numbers of no meaning, between -1 and 1.
+    /// Arbitrary numbers between -1 and 1.
     fn numbers(count: usize, seed: usize) -> Vec<f32> {
         let number = |at: usize| ((at + seed) * 7919 % 2003) as f32 / 1001.0 - 1.0;
         (0..count).map(number).collect()
     }
 
-    /// What a layer gives for one token, one product after the other.
-    fn one_by_one(weights: &[i8], rows: &[Row], token: &[f32]) -> Vec<f32> {
+    /// `a * b + c` as `set` computes it: rounded once, or twice where it has no fused multiply-add.
+    fn mul_add(set: InstructionSet, a: f32, b: f32, c: f32) -> f32 {
+        if set.name() == "portable" {
+            a * b + c
+        } else {
+            a.mul_add(b, c)
+        }
+    }
+
+    /// The outputs of a layer for one token, computed product by product.
+    fn one_by_one(
+        set: InstructionSet,
+        weights: &[i8],
+        rows: &[OutputScale],
+        token: &[f32],
+    ) -> Vec<f32> {
         let low = token.iter().fold(0.0, |low: f32, &x| low.min(x));
         let high = token.iter().fold(0.0, |high: f32, &x| high.max(x));
         let scale = (high - low) * LARGEST.recip();
-        let times = 1.0 / scale.max(f32::MIN_POSITIVE);
-        let zero = (-low * times).round_ties_even();
-        let steps: Vec<i32> = (token.iter())
-            .map(|x| x.mul_add(times, zero).clamp(0.0, LARGEST).round_ties_even() as i32)
+        let factor = 1.0 / scale.max(f32::MIN_POSITIVE);
+        let zero = (-low * factor).round_ties_even();
+        let integers: Vec<i32> = (token.iter())
+            .map(|&x| {
+                let x = mul_add(set, x, factor, zero);
+                x.clamp(0.0, LARGEST).round_ties_even() as i32
+            })
             .collect();
-        let of_row = |(row, weights): (&Row, &[i8])| {
-            let sum: i32 = (steps.iter().zip(weights))
+        let output = |(row, weights): (&OutputScale, &[i8])| {
+            let sum: i32 = (integers.iter().zip(weights))
                 .map(|(x, &w)| x * i32::from(w))
                 .sum();
             let total: i32 = weights.iter().copied().map(i32::from).sum();
-            let rest = (scale * zero).mul_add(-(total as f32 * row.scale), row.bias);
-            (sum as f32 * scale).mul_add(row.scale, rest)
+            let rest = mul_add(set, scale * zero, -(total as f32 * row.scale), row.bias);
+            mul_add(set, sum as f32 * scale, row.scale, rest)
         };
         (rows.iter().zip(weights.chunks_exact(token.len())))
-            .map(of_row)
+            .map(output)
+            .collect()
+    }
+
+    /// Panels of `columns` of these tokens.
+    fn panels(tokens: &[Vec<f32>], columns: usize) -> Vec<f32> {
+        let inputs = tokens[0].len();
+        (tokens.chunks(columns))
+            .flat_map(|panel| {
+                (0..inputs).flat_map(move |f| panel.iter().map(move |token| token[f]))
+            })
+            .collect()
+    }
+
+    /// The outputs of a layer for each token.
+    fn forward(layer: &Int8Linear, tokens: &[Vec<f32>], columns: usize) -> Vec<Vec<f32>> {
+        let xs = panels(tokens, columns);
+        let outputs = layer.outputs();
+        let mut scratch = Int8Scratch::default();
+        layer.quantise_inputs(&mut scratch, &xs, columns);
+        let groups = Groups::new(outputs, layer.set().rows());
+        let groups = GroupRange {
+            groups,
+            first: 0,
+            last: groups.count(),
+        };
+        let mut got = vec![f32::NAN; tokens.len() * outputs];
+        for (at, to) in got.chunks_exact_mut(columns * outputs).enumerate() {
+            layer.multiply(groups, &scratch, at, columns, to);
+        }
+        (0..tokens.len())
+            .map(|at| {
+                let panel = &got[at / columns * columns * outputs..];
+                (0..outputs)
+                    .map(|f| panel[f * columns + at % columns])
+                    .collect()
+            })
             .collect()
     }
 
     #[test]
-    fn whatever_instructions_there_are_the_sums_are_exact() {
-        let here = Sizes::here();
-        let with = |lanes, rows| (Sizes { lanes, rows }, Dot::here(lanes));
-        let mut kinds = vec![(here, None)];
-        kinds.extend(
-            [with(16, 12), with(8, 6)]
-                .into_iter()
-                .filter(|kind| kind.1.is_some()),
-        );
-        for (sizes, dot) in kinds {
-            for (inputs, outputs) in [(1, 1), (3, 5), (8, 12), (37, 25), (1030, 13)] {
-                for vectors in [1, 2] {
-                    let columns = vectors * sizes.lanes;
-                    if !columns.is_multiple_of(here.lanes) {
-                        continue;
-                    }
+    fn every_instruction_set_computes_exact_sums() {
+        let shapes = [(1, 1), (3, 5), (8, 12), (37, 25), (1030, 13)];
+        for set in InstructionSet::available() {
+            for (inputs, outputs) in shapes {
+                for columns in [set.lanes(), 2 * set.lanes()] {
                     let weights: Vec<i8> = (numbers(inputs * outputs, 1).iter())
                         .map(|x| (x * MOST).round() as i8)
                         .collect();
-                    let row = |(&scale, &bias): (&f32, &f32)| Row {
-                        scale: scale.abs() / MOST,
-                        total: 0.0,
-                        bias,
-                    };
-                    let rows: Vec<Row> = (numbers(outputs, 2).iter())
+                    let rows: Vec<OutputScale> = (numbers(outputs, 2).iter())
                         .zip(&numbers(outputs, 3))
-                        .map(row)
+                        .map(|(&scale, &bias)| OutputScale {
+                            scale: scale.abs() / MOST,
+                            total: 0.0,
+                            bias,
+                        })
                         .collect();
                     let mut tokens: Vec<Vec<f32>> = (0..2 * columns)
                         .map(|at| numbers(inputs, 31 * at))
                         .collect();
                     tokens[1].fill(0.0);
                     tokens[2].iter_mut().for_each(|x| *x = x.abs());
-                    let xs: Vec<f32> = (tokens.chunks(columns))
-                        .flat_map(|panel| {
-                            (0..inputs).flat_map(move |f| panel.iter().map(move |token| token[f]))
-                        })
-                        .collect();
-                    let mut got = vec![f32::NAN; 2 * columns * outputs];
-                    let layer = Int8Linear::pack(&weights, rows.clone(), inputs, sizes, dot);
-                    layer.forward(&mut Room::default(), &xs, columns, None, &mut got);
-                    for (at, token) in tokens.iter().enumerate() {
-                        let panel = &got[at / columns * columns * outputs..];
-                        let got: Vec<f32> = (0..outputs)
-                            .map(|f| panel[f * columns + at % columns])
-                            .collect();
-                        assert_eq!(got, one_by_one(&weights, &rows, token), "{dot:?}, {inputs}");
+                    let layer = Int8Linear::pack(&weights, rows.clone(), inputs, set);
+                    let got = forward(&layer, &tokens, columns);
+                    for (token, got) in tokens.iter().zip(got) {
+                        let want = one_by_one(set, &weights, &rows, token);
+                        assert_eq!(got, want, "{set}, {inputs} to {outputs}");
                     }
                 }
             }
@@ -727,42 +531,20 @@ mod tests {
     }
 
     #[test]
-    fn keys_times_queries_are_the_same_by_any_instructions() {
-        let Sizes { lanes, rows } = Sizes::here();
-        for vectors in [1, 2] {
-            for size in [1, 6, 32] {
-                let columns = vectors * lanes;
-                let panels: Vec<Vec<f32>> =
-                    (0..2).map(|at| numbers(size * columns, 100 * at)).collect();
-                let queries = numbers(size * columns, 7);
-                let score = |dot: Option<Dot>| {
-                    let mut keys = Keys::default();
-                    keys.fill(panels.iter().map(Vec::as_slice), size, columns, dot);
-                    keys.ask(&queries, columns, dot);
-                    let mut scores = vec![f32::NAN; rows * columns];
-                    keys.product(
-                        1,
-                        columns - rows.min(columns),
-                        rows,
-                        [columns, lanes],
-                        dot,
-                        &mut scores,
-                    );
-                    scores
-                };
-                let floats = score(None);
-                if Dot::here(lanes).is_some() {
-                    assert_eq!(score(Dot::here(lanes)), floats);
-                }
-                for (r, row) in floats.chunks(columns).enumerate() {
-                    for (q, got) in row.iter().enumerate() {
-                        let key = columns - rows.min(columns) + r;
-                        let want: f32 = (0..size)
-                            .map(|f| panels[1][f * columns + key] * queries[f * columns + q])
-                            .sum();
-                        let most = 0.02 * (size as f32).sqrt();
-                        assert!((got - want).abs() < most, "{size}: {got}, not {want}");
-                    }
+    fn sums_of_the_largest_integers_do_not_overflow() {
+        for set in InstructionSet::available() {
+            let (inputs, columns) = (1031, set.lanes());
+            let rows = vec![OutputScale {
+                scale: 1.0,
+                total: 0.0,
+                bias: 0.0,
+            }];
+            for weight in [127_i8, -127] {
+                let layer = Int8Linear::pack(&vec![weight; inputs], rows.clone(), inputs, set);
+                let tokens = vec![vec![255.0; inputs]; columns];
+                let want = (inputs as i32 * 255 * i32::from(weight)) as f32;
+                for got in forward(&layer, &tokens, columns) {
+                    assert_eq!(got, [want], "{set}");
                 }
             }
         }

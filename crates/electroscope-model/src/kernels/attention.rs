@@ -11,7 +11,7 @@ use rten_simd::{Isa, Simd, SimdOp};
 
 use super::keys::Int8Keys;
 use super::simd::InstructionSet;
-use super::tile::{Groups, rows_at_once, tile_of_panel, tile_strided, with_rows, zeros};
+use super::tile::{Groups, rows_at_once, tile, tile_of_panel, with_rows, zeros};
 
 /// One head in one window.
 #[derive(Clone)]
@@ -201,7 +201,7 @@ fn score<I: Isa, const R: usize, const V: usize>(
     to: &mut [f32],
 ) {
     let ops = isa.f32();
-    let sums = tile_strided::<I, R, V>(isa, keys, V * ops.len(), queries, zeros(isa));
+    let sums = tile::<I, R, V>(isa, keys, V * ops.len(), queries, zeros(isa));
     for (place, sum) in to.chunks_exact_mut(ops.len()).zip(sums.iter().flatten()) {
         ops.store(*sum, place);
     }

@@ -188,44 +188,24 @@ macro_rules! products {
 
             #[inline]
             #[target_feature(enable = $features)]
-            fn add_products<const R: usize, const V: usize>(
-                weights: &[[u8; WORD]; R],
-                columns: &[[[u8; WORD]; LANES]],
-                sums: &mut [[$whole; V]; R],
-            ) {
-                let mut vectors = [$zero(); V];
-                for v in 0..V {
-                    vectors[v] = load(&columns[v]);
-                }
-                for r in 0..R {
-                    let weight = $splat(i32::from_ne_bytes(weights[r]));
-                    for v in 0..V {
-                        let ($sums, $inputs, $weights) = (sums[r][v], vectors[v], weight);
-                        sums[r][v] = $dot;
-                    }
-                }
-            }
-
-            #[inline]
-            #[target_feature(enable = $features)]
             fn tile<const R: usize, const V: usize>(product: DotProduct<'_>) {
                 let DotProduct { weights, step, panel, tokens, rows, to } = product;
                 let mut sums = [[$zero(); V]; R];
                 let (columns, _) = panel.as_chunks::<LANES>();
-                let columns = columns.chunks_exact(V);
-                if step == R {
-                    // Packed weights: without a step that is only known at run time, the loop has six
-                    // instructions less, of some forty.
-                    let (weights, _) = weights.as_chunks::<R>();
-                    for (weights, columns) in weights.iter().zip(columns) {
-                        add_products(weights, columns, &mut sums);
+                for (weights, columns) in weights.chunks(step).zip(columns.chunks_exact(V)) {
+                    let Some(weights) = weights.first_chunk::<R>() else {
+                        break;
+                    };
+                    let mut vectors = [$zero(); V];
+                    for v in 0..V {
+                        vectors[v] = load(&columns[v]);
                     }
-                } else {
-                    for (weights, columns) in weights.chunks(step).zip(columns) {
-                        let Some(weights) = weights.first_chunk::<R>() else {
-                            break;
-                        };
-                        add_products(weights, columns, &mut sums);
+                    for r in 0..R {
+                        let weight = $splat(i32::from_ne_bytes(weights[r]));
+                        for v in 0..V {
+                            let ($sums, $inputs, $weights) = (sums[r][v], vectors[v], weight);
+                            sums[r][v] = $dot;
+                        }
                     }
                 }
                 let (scales, _) = tokens.scales.as_chunks::<LANES>();

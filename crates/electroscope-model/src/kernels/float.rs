@@ -128,7 +128,7 @@ fn group_times_panel<I: Isa, const R: usize, const V: usize>(
     to: &mut [f32],
 ) {
     let ops = isa.f32();
-    let sums = tile::<I, R, V>(isa, weights, panel, zeros(isa));
+    let sums = tile::<I, R, V>(isa, weights, R, panel, zeros(isa));
     let rows = to.chunks_exact_mut(V * ops.len()).zip(bias);
     for ((to, &bias), sums) in rows.zip(sums) {
         let bias = ops.splat(bias);

@@ -13,7 +13,7 @@ use super::dot::{Dot, DotProduct, OutputScale, TokenScales, WORD, Word};
 use super::quantise::{Integers, MOST, QuantiseInputs};
 use super::simd::InstructionSet;
 use super::stored::{StoredRow, StoredRows};
-use super::tile::{GroupRange, Groups, tile_strided, with_rows, zeros};
+use super::tile::{GroupRange, Groups, tile, with_rows, zeros};
 
 /// So many products of an input and a weight have a sum below 2²⁴, up to which f32 holds every integer.
 const EXACT: usize = (1 << 24) / (255 * 127);
@@ -390,7 +390,7 @@ fn floats_product<I: Isa, const R: usize, const V: usize>(isa: I, product: Float
     let mut sums = [[int.zero(); V]; R];
     let weights = product.weights.chunks(EXACT * product.step);
     for (weights, panel) in weights.zip(product.panel.chunks(EXACT * columns)) {
-        let more = tile_strided::<I, R, V>(isa, weights, product.step, panel, zeros(isa));
+        let more = tile::<I, R, V>(isa, weights, product.step, panel, zeros(isa));
         for r in 0..R {
             for v in 0..V {
                 sums[r][v] = int.add(sums[r][v], ops.to_int_round(more[r][v]));

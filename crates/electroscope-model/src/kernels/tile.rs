@@ -55,50 +55,10 @@ fn vectors<I: Isa, const V: usize>(isa: I, from: &[f32]) -> [I::F32; V] {
     vectors
 }
 
-/// Adds the products of one element of `R` rows and one feature of a panel to `sums`.
-#[inline(always)]
-fn add_products<I: Isa, const R: usize, const V: usize>(
-    isa: I,
-    row: &[f32; R],
-    columns: [I::F32; V],
-    sums: &mut Sums<I, R, V>,
-) {
-    let ops = isa.f32();
-    for r in 0..R {
-        let number = ops.splat(row[r]);
-        for v in 0..V {
-            sums[r][v] = ops.mul_add(number, columns[v], sums[r][v]);
-        }
-    }
-}
-
-/// Adds `R` rows of weights times a panel to `sums`. The rows are packed depth first: element `d * R + r` of
+/// Adds `R` rows times a panel to `sums`. The rows are stored depth first: element `d * step + r` of
 /// `rows` is element `d` of row `r`.
-///
-/// The number of rows is a constant in the loop, which therefore has three instructions beside the products
-/// and their operands, in place of nine in [`tile_strided`].
 #[inline(always)]
 pub(super) fn tile<I: Isa, const R: usize, const V: usize>(
-    isa: I,
-    rows: &[f32],
-    panel: &[f32],
-    mut sums: Sums<I, R, V>,
-) -> Sums<I, R, V> {
-    let ops = isa.f32();
-    let (rows, _) = rows.as_chunks::<R>();
-    for (row, columns) in rows.iter().zip(panel.chunks_exact(V * ops.len())) {
-        let columns = vectors::<I, V>(isa, columns);
-        // Each block of tokens reads the weights once, from a distant cache.
-        ops.prefetch(row.as_ptr().wrapping_add(AHEAD));
-        add_products::<I, R, V>(isa, row, columns, &mut sums);
-    }
-    sums
-}
-
-/// As [`tile`], but from an element of a row to its next one it is `step`: element `d * step + r` of `rows` is
-/// element `d` of row `r`.
-#[inline(always)]
-pub(super) fn tile_strided<I: Isa, const R: usize, const V: usize>(
     isa: I,
     rows: &[f32],
     step: usize,
@@ -112,7 +72,14 @@ pub(super) fn tile_strided<I: Isa, const R: usize, const V: usize>(
             break;
         };
         let columns = vectors::<I, V>(isa, columns);
-        add_products::<I, R, V>(isa, row, columns, &mut sums);
+        // Each block of tokens reads the weights once, from a distant cache.
+        ops.prefetch(row.as_ptr().wrapping_add(AHEAD));
+        for r in 0..R {
+            let weight = ops.splat(row[r]);
+            for v in 0..V {
+                sums[r][v] = ops.mul_add(weight, columns[v], sums[r][v]);
+            }
+        }
     }
     sums
 }

@@ -233,11 +233,9 @@ pub enum Error {
         why: String,
     },
     /// An instruction set was forced that does not exist or that the processor lacks.
-    #[error("{variable} is {found:?}; this processor has {available}")]
+    #[error("ELECTROSCOPE_CPU is {found:?}; this processor has {available}")]
     InstructionSet {
-        /// The environment variable that forces it.
-        variable: &'static str,
-        /// Its value.
+        /// The value of the environment variable.
         found: String,
         /// The names of those that are available.
         available: String,

@@ -102,7 +102,6 @@ impl InstructionSet {
         InstructionSet::available()
             .find(|set| set.name() == name)
             .ok_or_else(|| Error::InstructionSet {
-                variable: VARIABLE,
                 found: name.to_owned(),
                 available: InstructionSet::available()
                     .map(InstructionSet::name)

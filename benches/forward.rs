@@ -23,8 +23,8 @@ use candle_core::{Device, Tensor};
 use candle_nn::Module;
 use cpu_time::ThreadTime;
 use electroscope_model::kernels::{Arithmetic, FusedDiscriminator};
-use electroscope_model::parameters::{Head, parameters};
-use electroscope_model::plain::PlainDiscriminator;
+use electroscope_model::names::{Head, parameters};
+use electroscope_model::nn::plain::PlainDiscriminator;
 use electroscope_model::{Checkpoint, ElectraConfig, Error, Forward, Weights};
 
 const SHAPES: [(usize, usize); 5] = [(1, 32), (1, 128), (1, 512), (8, 128), (32, 128)];

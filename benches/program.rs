@@ -18,7 +18,7 @@ use std::sync::{Arc, OnceLock};
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
 use electroscope::ui::message::{Effect, Message};
-use electroscope::ui::state::{Memory, Opening, State};
+use electroscope::ui::state::{Opening, State};
 use electroscope::ui::theme::{Depth, Theme};
 use electroscope::ui::{update, view};
 use electroscope::worker::files::FileEvent;
@@ -453,17 +453,11 @@ mod a_frame {
         let document = Document::new("huge.md", text, Language::Markdown);
         let (mut state, _) = State::new(Opening {
             files: vec![document.path.clone()],
-            folders: Vec::new(),
-            pipe: false,
-            language: None,
-            threshold: None,
-            theme: Theme::Dark(Depth::True),
             size: ratatui::layout::Size {
                 width: 160,
                 height: 50,
             },
-            memory: Memory::default(),
-            has_errors: false,
+            ..Opening::plain(Theme::Dark(Depth::True))
         });
         let loaded = ModelSummary {
             id: "builtin".into(),

@@ -18,10 +18,10 @@ use std::time::Instant;
 use candle_core::{DType, Device, Tensor, Var};
 use candle_nn::VarBuilder;
 use electroscope_model::ElectraConfig;
-use electroscope_model::electra::{Batch, Electra};
-use electroscope_model::heads::Discriminator;
-use electroscope_model::layers::{ADAPTER, Drops, Pass};
-use electroscope_model::parameters::{Head, parameters};
+use electroscope_model::names::{ADAPTER, Head, parameters};
+use electroscope_model::nn::electra::{Batch, Electra};
+use electroscope_model::nn::head_layers::Discriminator;
+use electroscope_model::nn::layers::{Drops, Pass};
 
 /// What is measured: a name, the configuration, windows, tokens, and the rank of the adapters on the
 /// encoder's linear layers if its weights are frozen.

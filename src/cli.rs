@@ -6,29 +6,36 @@
 
 mod arrivals;
 mod ask;
+mod changes;
 mod classify;
 mod common;
 mod evaluate;
 mod finetune;
+mod global_flags;
 mod heads;
+mod manual;
 mod model;
 mod pretrain;
 mod score;
 mod shell;
 mod tag;
+mod threads;
 mod training_progress;
 mod view;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::builder::FalseyValueParser;
+use clap::builder::{FalseyValueParser, PossibleValuesParser};
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use crate::report::theme::Theme;
 use crate::report::{Format, HeadFormat};
+use crate::settings::Lens;
 use electroscope_model::Task;
 
 /// What an exit code says.
@@ -55,15 +62,15 @@ pub(crate) enum Exit {
         of another. Save the file in an editor and the picture follows. The model is carried \
         inside: nothing is downloaded unless another one is named.",
     override_usage = "electroscope [OPTIONS] [FILE|DIR]...\n       electroscope [OPTIONS] <COMMAND>",
-    disable_help_subcommand = true,
     max_term_width = 100,
     after_help = "Examples:\n  \
-        electroscope notes.md                  open a document and watch it\n  \
-        electroscope docs/                     open the documents of a folder\n  \
-        git show HEAD:notes.md | electroscope  read standard input\n  \
-        electroscope score docs/               print the doubtful words, for scripts\n  \
-        electroscope tag --head ner notes.md   what a fine-tuned head makes of a text\n  \
-        electroscope score --help              what a command takes\n\n\
+        electroscope notes.md                      open a document and watch it\n  \
+        electroscope docs/                         open the documents of a folder\n  \
+        git show HEAD:notes.md | electroscope --language markdown\n  \
+        electroscope score --lens errors docs/     print words that may be errors, for scripts\n  \
+        electroscope score docs/                   print words that look replaced\n  \
+        electroscope tag notes.md                  names of persons, places and the like\n  \
+        electroscope help score                    what a command takes\n\n\
         Exit codes: 0 nothing to report, 1 flagged words (score), 2 something failed, 130 Ctrl-C."
 )]
 pub struct Cli {
@@ -89,8 +96,9 @@ struct Global {
         hide_env_values = true
     )]
     model: Option<String>,
-    /// Fine-tuned head for `classify`, `ask`, `tag` and `evaluate`: a folder in Hugging Face layout, a hub id, or
-    /// a name, such as sst2 [default: as in the settings]
+    /// Fine-tuned head for `classify`, `ask`, `tag`, `evaluate`, and `score --lens errors`: builtin:NAME,
+    /// a folder in Hugging Face layout, a hub id, or a name from the settings [default: as in the
+    /// settings, else a built-in one]
     #[arg(
         long,
         global = true,
@@ -197,14 +205,15 @@ enum Command {
     #[command(after_help = "Examples:\n  \
         electroscope view notes.md draft.txt\n  \
         electroscope view --threshold 0.8 docs/   flag only what is very doubtful\n  \
+        electroscope view --lens errors notes.md  show errors, not words that look replaced\n  \
         electroscope view --language plain a.md   take the markup for prose, too\n\n\
         Press ? on the screen for its keys.")]
     View(ViewArgs),
-    /// Print the words of documents that the model doubts, without a screen
+    /// Print the words of documents that the model doubts or marks as errors, without a screen
     ///
     /// Each word has a number p from 0 to 1: how likely the model thinks it was put in the place of
-    /// another. Words at or above the threshold are flagged, and if any is, the exit code is 1. In
-    /// Markdown only the prose is scored; of a folder, the files that hold prose (.md, .txt, .rst,
+    /// another, or with --lens errors, how likely a tagger of errors thinks it is one. Words at or above
+    /// the threshold are flagged, and if any is, the exit code is 1. In Markdown only the prose is scored; of a folder, the files that hold prose (.md, .txt, .rst,
     /// .adoc, .org and the like), as .gitignore allows.
     Score(ScoreArgs),
     /// Label documents, paragraphs or sentences with a fine-tuned head
@@ -269,9 +278,9 @@ enum Command {
         disable_help_subcommand = true,
         after_help = "Examples:\n  \
             electroscope evaluate rtd held-out.txt\n  \
-            electroscope evaluate classification --head my-cola/ --task cola glue/CoLA\n  \
-            electroscope evaluate qa --head squad2 dev-v2.0.json\n  \
-            electroscope evaluate tagging --head ner dev.conll\n\n\
+            electroscope evaluate classification --task sst2 glue/SST-2\n  \
+            electroscope evaluate qa dev-v2.0.json\n  \
+            electroscope evaluate tagging dev.conll\n\n\
             Exit codes: 0 measured, 2 something failed, 130 Ctrl-C."
     )]
     Evaluate(evaluate::EvaluateCommand),
@@ -315,14 +324,9 @@ enum Command {
     },
 }
 
+/// How the text of documents is taken.
 #[derive(Clone, Debug, Default, Args)]
-struct ViewArgs {
-    /// Documents, folders of documents, or `-` for standard input
-    #[arg(value_name = "FILE|DIR")]
-    paths: Vec<PathBuf>,
-    /// Flag words whose p is P or more, from 0 to 1 [default: the model's own, else 0.5]
-    #[arg(long, value_name = "P", env = "ELECTROSCOPE_THRESHOLD", hide_env_values = true, value_parser = probability)]
-    threshold: Option<f32>,
+struct InputArgs {
     /// Which parts of a document are prose
     #[arg(
         long,
@@ -332,24 +336,55 @@ struct ViewArgs {
         hide_env_values = true
     )]
     language: LanguageChoice,
-    /// Colours of the screen: dark, light, ansi-16, mono
+    /// The name of the file that comes on standard input: it says which parts are prose, and stands in
+    /// the output
+    #[arg(long, value_name = "NAME")]
+    stdin_filename: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, Default, Args)]
+struct ViewArgs {
+    /// Documents, folders of documents, or `-` for standard input
+    #[arg(value_name = "FILE|DIR")]
+    paths: Vec<PathBuf>,
+    /// Flag words whose p is P or more, from 0 to 1 [default: the model's own, else 0.5]
+    #[arg(long, value_name = "P", env = "ELECTROSCOPE_THRESHOLD", hide_env_values = true, value_parser = probability)]
+    threshold: Option<f32>,
+    #[command(flatten)]
+    input: InputArgs,
+    /// Colours of the screen
     #[arg(
         long,
         value_name = "THEME",
         env = "ELECTROSCOPE_THEME",
-        hide_env_values = true
+        hide_env_values = true,
+        value_parser = PossibleValuesParser::new(Theme::NAMES)
     )]
     theme: Option<String>,
+    /// What the heat map shows [default: as in the settings, else what it showed last time]
+    #[arg(
+        long,
+        value_name = "LENS",
+        env = "ELECTROSCOPE_LENS",
+        hide_env_values = true
+    )]
+    lens: Option<Lens>,
 }
 
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "Examples:\n  \
-        electroscope score notes.md\n  \
-        echo 'The committee approved the banana.' | electroscope score\n  \
+        electroscope score --lens errors notes.md         words that may be errors of writing\n  \
+        electroscope score notes.md                       words that look replaced\n  \
+        echo 'She have two cat.' | electroscope score --lens errors\n  \
         electroscope score --format json docs/ | jq '.documents[].summary'\n  \
-        electroscope score --format github docs/       annotate a pull request\n  \
-        electroscope score --calibrate accepted/*.md   find the threshold on text that is fine\n\n\
-        Exit codes: 0 no word is flagged (or --exit-zero), 1 some are, 2 something failed, 130 Ctrl-C.")]
+        git show HEAD:notes.md | electroscope score --stdin-filename notes.md\n  \
+        electroscope score --language markdown draft      read a file without an extension as Markdown\n  \
+        electroscope score --format github docs/          annotate a pull request\n  \
+        electroscope score --since HEAD docs/             only words on lines that have changed\n  \
+        electroscope score --max-flagged 3 draft.txt      fail from the fourth flagged word on\n  \
+        electroscope score --calibrate accepted/*.md      find the threshold on text that is fine\n\n\
+        Exit codes: 0 no word is flagged (or --exit-zero, or no more than --max-flagged), 1 some are, \
+        2 something failed, 130 Ctrl-C.")]
 struct ScoreArgs {
     /// Documents, folders of documents, or `-` for standard input [default: `-` if it is a pipe]
     #[arg(value_name = "FILE|DIR")]
@@ -360,21 +395,26 @@ struct ScoreArgs {
     /// Flag words whose p is P or more, from 0 to 1 [default: the model's own, else 0.5]
     #[arg(long, value_name = "P", env = "ELECTROSCOPE_THRESHOLD", hide_env_values = true, value_parser = probability)]
     threshold: Option<f32>,
+    /// What is asked of each word, and so which model answers [default: replaced]
+    #[arg(long, value_name = "LENS")]
+    lens: Option<Lens>,
+    /// Flag punctuation, too
+    #[arg(long)]
+    punctuation: bool,
     /// Exit with 0 even if words are flagged
     #[arg(long)]
     exit_zero: bool,
-    /// Which parts of a document are prose
-    #[arg(
-        long,
-        value_name = "LANGUAGE",
-        default_value = "auto",
-        env = "ELECTROSCOPE_LANGUAGE",
-        hide_env_values = true
-    )]
-    language: LanguageChoice,
+    /// Exit with 0 as long as at most N words are flagged, in all documents together
+    #[arg(long, value_name = "N", conflicts_with = "exit_zero")]
+    max_flagged: Option<usize>,
+    /// Flag only words on lines that have changed since REV, a revision that git knows
+    #[arg(long, value_name = "REV")]
+    since: Option<String>,
+    #[command(flatten)]
+    input: InputArgs,
     /// Score nothing, but find the threshold on these texts, which you are content with, and write it
     /// to the settings
-    #[arg(long, conflicts_with_all = ["format", "exit_zero"])]
+    #[arg(long, conflicts_with_all = ["format", "exit_zero", "max_flagged", "since"])]
     calibrate: bool,
     /// The share of the words of those texts that may be flagged
     #[arg(long, value_name = "SHARE", default_value = "0.01", requires = "calibrate", value_parser = probability)]
@@ -390,23 +430,16 @@ struct HeadArgs {
     /// How to write what was found [default: pretty on a terminal, compact into a pipe]
     #[arg(long, value_name = "FORMAT")]
     format: Option<HeadFormat>,
-    /// Which parts of a document are prose
-    #[arg(
-        long,
-        value_name = "LANGUAGE",
-        default_value = "auto",
-        env = "ELECTROSCOPE_LANGUAGE",
-        hide_env_values = true
-    )]
-    language: LanguageChoice,
+    #[command(flatten)]
+    input: InputArgs,
 }
 
 #[derive(Clone, Debug, Args)]
 #[command(after_help = heads::after_help(Task::Classification, "  \
-        electroscope classify --head sst2 reviews/\n  \
-        electroscope classify --head sst2 --unit sentence review.txt\n  \
-        electroscope classify --head my-model/ --format jsonl docs/ | jq '.units[].labels[0]'\n  \
-        git log -1 --format=%B | electroscope classify --head my-model/ --unit document"))]
+        electroscope classify --head builtin:sentiment reviews/\n  \
+        electroscope classify --head builtin:acceptability --unit sentence review.txt\n  \
+        electroscope classify --format jsonl reviews/ | jq '.units[].labels[0]'\n  \
+        git log -1 --format=%B | electroscope classify --unit document"))]
 struct ClassifyArgs {
     #[command(flatten)]
     common: HeadArgs,
@@ -428,9 +461,9 @@ enum UnitChoice {
 
 #[derive(Clone, Debug, Args)]
 #[command(after_help = heads::after_help(Task::QuestionAnswering, "  \
-        electroscope ask --head squad2 'When does the bridge open?' notes.md\n  \
-        electroscope ask --head squad2 --answers 1 'Who wrote it?' docs/\n  \
-        man tar | electroscope ask --head squad2 'Which option keeps permissions?'"))]
+        electroscope ask 'When does the bridge open?' notes.md\n  \
+        electroscope ask --answers 1 'Who built the bridge?' docs/\n  \
+        electroscope ask --format json 'Who built the bridge?' docs/ | jq '.documents[].answers[0]'"))]
 struct AskArgs {
     /// The question, in words, as the head's language has it
     #[arg(value_name = "QUESTION")]
@@ -444,9 +477,10 @@ struct AskArgs {
 
 #[derive(Clone, Debug, Args)]
 #[command(after_help = heads::after_help(Task::Tagging, "  \
-        electroscope tag --head ner notes.md\n  \
-        electroscope tag --head ner docs/ | grep ' PER '\n  \
-        electroscope tag --head ner --format json notes.md | jq '.documents[].entities'"))]
+        electroscope tag notes.md\n  \
+        electroscope tag --head builtin:pos draft.txt\n  \
+        electroscope tag docs/ | grep ' person '\n  \
+        electroscope tag --format json notes.md | jq '.documents[].entities'"))]
 struct TagArgs {
     #[command(flatten)]
     common: HeadArgs,
@@ -455,13 +489,15 @@ struct TagArgs {
 /// Which parts of a document are prose.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 enum LanguageChoice {
-    /// As its extension says: Markdown for .md and the like, else plain
+    /// As its extension says: Markdown for .md and the like, MDX for .mdx, else plain
     #[default]
     Auto,
     /// All of the text
     Plain,
     /// What a reader sees as sentences: no front matter, code, URLs, HTML or math
     Markdown,
+    /// As Markdown, and no imports, elements and expressions of MDX
+    Mdx,
 }
 
 #[derive(Debug, Subcommand)]
@@ -535,25 +571,72 @@ pub fn main() -> ExitCode {
     run(std::env::args_os())
 }
 
+/// The command line.
+fn command() -> clap::Command {
+    global_flags::tailored(Cli::command())
+}
+
 /// Reads the arguments.
 fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
-    let mut command = Cli::command();
+    let mut command = command();
     let matches = command.try_get_matches_from_mut(args)?;
     // What the screen takes may stand without a command, but before another one it would be taken in
     // silence and do nothing.
     if let Some((name, _)) = matches.subcommand() {
-        let stray = ["paths", "threshold", "language", "theme"]
-            .into_iter()
-            .find(|id| matches.value_source(id) == Some(ValueSource::CommandLine));
+        let stray = [
+            "paths",
+            "threshold",
+            "language",
+            "stdin_filename",
+            "theme",
+            "lens",
+        ]
+        .into_iter()
+        .find(|id| matches.value_source(id) == Some(ValueSource::CommandLine));
         if let Some(id) = stray {
             let message = match id {
                 "paths" => format!("documents stand after the command: electroscope {name} FILE"),
-                _ => format!("--{id} stands after the command: electroscope {name} --{id} …"),
+                _ => {
+                    let flag = id.replace('_', "-");
+                    format!("--{flag} stands after the command: electroscope {name} --{flag} …")
+                }
             };
             return Err(command.error(ErrorKind::ArgumentConflict, message));
         }
+    } else if let Some(mut paths) = matches.get_many::<PathBuf>("paths")
+        && let Some(first) = paths.next()
+        && let Some(meant) = misspelt_command(&command, first)
+    {
+        let message = format!(
+            "there is no command and no file {:?}; did you mean `{meant}`?",
+            first.display().to_string()
+        );
+        return Err(command.error(ErrorKind::InvalidSubcommand, message));
     }
+    global_flags::check(&mut command, &matches)?;
     Cli::from_arg_matches(&matches).map_err(|err| err.format(&mut command))
+}
+
+/// The command that `typed` is close to, if there is no such file.
+fn misspelt_command(command: &clap::Command, typed: &Path) -> Option<String> {
+    /// Letters that may be wrong, left out or too many.
+    const MOST_WRONG: usize = 2;
+    let word = typed.to_str()?.to_lowercase();
+    let is_word = word.chars().all(|c| c.is_alphabetic() || c == '-');
+    if word.is_empty() || !is_word || typed.symlink_metadata().is_ok() {
+        return None;
+    }
+    let names = command.get_subcommands().map(|command| command.get_name());
+    let names = names.chain(["help"]).map(|name| {
+        let is_start = word.len() >= 3 && name.starts_with(&word);
+        let wrong = strsim::damerau_levenshtein(&word, name);
+        (if is_start { 0 } else { wrong }, name)
+    });
+    let close = names.filter(|(wrong, name)| {
+        // Of a short word two wrong letters are most of it.
+        *wrong <= MOST_WRONG.min(name.len().saturating_sub(1) / 2)
+    });
+    close.min().map(|(_, name)| name.to_owned())
 }
 
 /// Runs the program on `args`, the program's name first.
@@ -573,7 +656,18 @@ fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             };
         }
     };
-    match dispatch(cli) {
+    finish(|| dispatch(cli))
+}
+
+/// Runs `command` and gives the exit code. A panic, which its hook has printed, is a failure like any
+/// other: whoever calls the program must not take it for another of its exit codes.
+fn finish(command: impl FnOnce() -> anyhow::Result<Exit>) -> ExitCode {
+    let outcome = catch_unwind(AssertUnwindSafe(command)).unwrap_or_else(|panic| {
+        Err(anyhow::Error::msg(crate::worker::thread::panic_message(
+            &*panic,
+        )))
+    });
+    match outcome {
         Ok(code) => exit(code),
         Err(err) if is_broken_pipe(&err) => exit(Exit::Clean),
         Err(err) => {
@@ -596,7 +690,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Some(Command::Model(command)) => model::run(&global, command),
         Some(Command::Pretrain(args)) => pretrain::run(&global, &args),
         Some(Command::Evaluate(command)) => evaluate::run(&global, &command),
-        Some(Command::Completions { shell }) => shell::completions(shell),
+        Some(Command::Completions { shell }) => shell::completions(&global, shell),
         Some(Command::Man { out }) => shell::man(out.as_deref()),
         Some(Command::Paths { example }) => shell::paths(&global, example),
     }
@@ -625,6 +719,44 @@ mod tests {
     #[test]
     fn the_arguments_are_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_panic_is_a_failure() {
+        let code = |command: fn() -> anyhow::Result<Exit>| format!("{:?}", finish(command));
+        let failed = code(|| anyhow::bail!("as asked"));
+        assert_eq!(code(|| panic!("as asked")), failed);
+        assert_eq!(failed, format!("{:?}", ExitCode::from(2)));
+        // On the threads that compute too.
+        let on_another = || {
+            rayon::scope(|threads| threads.spawn(|_| panic!("as asked")));
+            Ok(Exit::Clean)
+        };
+        assert_eq!(code(on_another), failed);
+    }
+
+    #[test]
+    fn a_word_close_to_a_command_is_taken_for_it_unless_there_is_such_a_file() {
+        let root = command();
+        let meant = |typed: &str| misspelt_command(&root, Path::new(typed));
+        for (typed, name) in [
+            ("scor", "score"),
+            ("scroe", "score"),
+            ("Score", "score"),
+            ("clasify", "classify"),
+            ("eval", "evaluate"),
+            ("tga", "tag"),
+            ("aks", "ask"),
+            ("hlep", "help"),
+            ("finetun", "finetune"),
+        ] {
+            assert_eq!(meant(typed).as_deref(), Some(name), "{typed}");
+        }
+        // `src` is a folder here, and the others are no slips of a command.
+        for typed in ["src", "notes", "a", "to", "score.md", "docs/score"] {
+            assert_eq!(meant(typed), None, "{typed}");
+        }
+        assert_eq!(meant("benches"), None);
     }
 
     #[test]

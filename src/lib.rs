@@ -22,11 +22,11 @@
 //!
 //! Each may use those above it in this list, and none below.
 //!
+//! - [`settings`]: what a user may set; flag beats variable beats file.
 //! - [`report`]: findings as coloured text, compact lines, JSON; the scale from p to a colour.
 //! - [`worker`]: the threads: those that own the model and the heads, those that watch, find and read
 //!   files.
 //! - [`ui`]: the screen: state, update, view.
-//! - [`settings`]: what a user may set; flag beats variable beats file.
 //! - [`cli`]: one file per command, and the exit code.
 //!
 //! # What is not here

@@ -10,7 +10,30 @@ use directories::ProjectDirs;
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 
+use electroscope_model::bounded_read::{limits, read_text_bounded};
 use electroscope_model::{Family, Task};
+
+/// What is asked of each word, and so which model answers.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Hash,
+    clap::ValueEnum,
+    serde::Deserialize,
+    serde::Serialize,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Lens {
+    /// Whether it looks as if it had been put in the place of another: the discriminator
+    #[default]
+    Replaced,
+    /// Whether it is an error of writing: the head that marks errors
+    Errors,
+}
 
 /// The settings file with every setting at its default, each explained. Shown by
 /// `electroscope paths --example` and kept true by a test.
@@ -39,10 +62,14 @@ pub struct FileSettings {
     pub color: Option<String>,
     /// The screen's theme: `dark`, `light`, `ansi-16`, `mono`.
     pub theme: Option<String>,
+    /// What the screen's heat map shows: `replaced` or `errors`.
+    pub lens: Option<Lens>,
     /// Words at or above it are flagged, whatever the model.
     pub threshold: Option<f32>,
     /// The same, model by model; written by `score --calibrate`.
     pub thresholds: BTreeMap<String, f32>,
+    /// Whether punctuation is flagged too.
+    pub punctuation: Option<bool>,
     /// What classifies, answers and tags, and names for heads.
     pub heads: Heads,
 }
@@ -178,6 +205,12 @@ pub enum Error {
         /// Why.
         source: std::io::Error,
     },
+    /// There is no folder for settings.
+    #[error(
+        "there is no home folder that settings could be kept in; set HOME to a whole path, or name a \
+         file with --config"
+    )]
+    NoHome,
     /// The file cannot be edited without losing what is in it.
     #[error("the settings file {path} is not TOML, so it was left as it is")]
     Edit {
@@ -191,25 +224,26 @@ pub enum Error {
 /// The folders the program uses; none is made before something is written there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Paths {
-    /// The settings file.
-    pub config: PathBuf,
-    /// What the program remembers between runs.
-    pub state: PathBuf,
+    /// The settings file, where there is a home.
+    pub config: Option<PathBuf>,
+    /// What the program remembers between runs, where there is a home.
+    pub state: Option<PathBuf>,
 }
 
 impl Paths {
-    /// The folders of this system's conventions (XDG on Linux), or the working folder's
-    /// `.electroscope` where there is no home.
+    /// The folders of this system's conventions (XDG on Linux). There are none without a home, or with
+    /// one that is a relative path: what lies in the working folder may be somebody else's, and must
+    /// not choose a model or a head.
     pub fn new() -> Paths {
-        match ProjectDirs::from("", "", "electroscope") {
-            Some(dirs) => Paths {
-                config: dirs.config_dir().join("config.toml"),
-                state: dirs.state_dir().unwrap_or(dirs.data_local_dir()).to_owned(),
-            },
-            None => Paths {
-                config: ".electroscope/config.toml".into(),
-                state: ".electroscope/state".into(),
-            },
+        let dirs = ProjectDirs::from("", "", "electroscope");
+        let absolute = |path: &Path| path.is_absolute().then(|| path.to_owned());
+        Paths {
+            config: dirs
+                .as_ref()
+                .and_then(|dirs| absolute(&dirs.config_dir().join("config.toml"))),
+            state: dirs
+                .as_ref()
+                .and_then(|dirs| absolute(dirs.state_dir().unwrap_or(dirs.data_local_dir()))),
         }
     }
 }
@@ -227,7 +261,7 @@ impl FileSettings {
     ///
     /// [`Error`], naming the file and the line.
     pub fn read(path: &Path, named: bool) -> Result<FileSettings, Error> {
-        let text = match std::fs::read_to_string(path) {
+        let text = match read_text_bounded(path, limits::SETTINGS) {
             Ok(text) => text,
             Err(err) if err.kind() == std::io::ErrorKind::NotFound && !named => {
                 return Ok(FileSettings::default());
@@ -271,7 +305,7 @@ pub fn save_threshold(path: &Path, model: &str, threshold: f32) -> Result<(), Er
         path: path.to_owned(),
         source,
     };
-    let text = match std::fs::read_to_string(path) {
+    let text = match read_text_bounded(path, limits::SETTINGS) {
         Ok(text) => text,
         Err(err) if err.kind() == std::io::ErrorKind::NotFound => String::new(),
         Err(source) => {
@@ -309,7 +343,7 @@ pub fn save_threshold(path: &Path, model: &str, threshold: f32) -> Result<(), Er
 #[cfg(test)]
 mod tests {
     use super::*;
-    use electroscope_model::hub::ModelChoice;
+    use electroscope_model::ModelChoice;
 
     fn read(text: &str) -> Result<FileSettings, Error> {
         let folder = tempfile::tempdir().unwrap();
@@ -330,6 +364,7 @@ mod tests {
         let settings = read(&all).unwrap();
         assert_eq!(settings.model.as_deref(), Some("builtin"));
         assert_eq!(settings.theme.as_deref(), Some("dark"));
+        assert_eq!(settings.lens, Some(Lens::Replaced));
         assert_eq!(settings.heads.chosen[&Task::Tagging], "ner");
         assert_eq!(settings.heads.named["mine"].task, Task::Classification);
     }

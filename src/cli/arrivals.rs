@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use super::LanguageChoice;
+use super::InputArgs;
 use super::common::{self, Source};
 use crate::report::FileError;
 use electroscope_text::Document;
@@ -107,16 +107,17 @@ impl Arrivals {
     /// # Errors
     ///
     /// Where no thread can be started.
-    pub(super) fn of(sources: Vec<Source>, language: LanguageChoice) -> io::Result<Arrivals> {
+    pub(super) fn of(sources: Vec<Source>, input: &InputArgs) -> io::Result<Arrivals> {
         let shelf = Arc::new(Shelf::default());
         let ending = Ending(Arc::clone(&shelf));
+        let input = input.clone();
         // Not waited for at the end: it may be reading a pipe that never ends.
         std::thread::Builder::new()
             .name("arrivals".to_owned())
             .spawn(move || {
                 let mut sources = sources.iter();
                 while let Some(source) = sources.next()
-                    && ending.0.put(common::read(source, language))
+                    && ending.0.put(common::read(source, &input))
                 {}
             })?;
         Ok(Arrivals { shelf })
@@ -168,7 +169,7 @@ mod tests {
             Source::Stdin => PathBuf::new(),
         };
         let wanted: Vec<PathBuf> = sources.iter().map(paths).collect();
-        let arrivals = Arrivals::of(sources, LanguageChoice::Auto).unwrap();
+        let arrivals = Arrivals::of(sources, &InputArgs::default()).unwrap();
         let came: Vec<Arrival> = arrivals.collect();
         for (number, arrival) in came.iter().enumerate() {
             assert_eq!(arrival.is_ok(), number % 3 > 0, "{number}");

@@ -1,19 +1,24 @@
 //! What the commands share: settings in force, documents from the disk, a model from its name.
 
+use std::collections::BTreeSet;
+use std::fmt;
 use std::io::{self, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
-use super::{ColorChoice, Global, LanguageChoice};
+use super::{ColorChoice, Global, InputArgs, LanguageChoice, threads};
 use crate::report;
 use crate::report::theme::{ColorFacts, Theme};
 use crate::settings::{FileSettings, Paths};
 use crate::worker::finder::prose_files;
-use electroscope_analysis::Engine;
-use electroscope_model::hub::{self, ModelChoice};
+use crate::worker::pipe;
+use electroscope_analysis::{Engine, Flagging};
+use electroscope_model::hub;
+use electroscope_model::model_choice::{ModelChoice, NameError};
 use electroscope_model::{self as model, Checkpoint};
 use electroscope_text::{Document, Language};
 
@@ -32,15 +37,36 @@ fn say(message: &str) {
     let _ = writeln!(io::stderr(), "{}", lines.join("\n"));
 }
 
-/// An error with its causes, each said once: some errors quote their cause, some leave it to us.
+/// An error with its causes, each part said once: some errors quote their cause, some leave it to
+/// us, and several may name the same file.
 pub(super) fn in_full(err: &anyhow::Error) -> String {
-    let mut text = err.to_string();
-    for cause in err.chain().skip(1).map(ToString::to_string) {
-        if !text.contains(&cause) {
-            text = format!("{text}: {cause}");
-        }
+    let mut text = String::new();
+    for cause in err.chain().map(ToString::to_string) {
+        text = joined(&text, &cause);
     }
     text
+}
+
+/// `cause` behind `text`, without what `text` has said already.
+fn joined(text: &str, cause: &str) -> String {
+    let mut cause = cause;
+    if text.contains(cause) {
+        return text.to_owned();
+    }
+    let ends_with = |part: &str| {
+        let before = text.strip_suffix(part);
+        !part.is_empty() && before.is_some_and(|before| !before.ends_with(char::is_alphanumeric))
+    };
+    while let Some((first, rest)) = cause.split_once(": ")
+        && ends_with(first)
+    {
+        cause = rest;
+    }
+    match (text.is_empty(), text.contains(cause)) {
+        (true, _) => cause.to_owned(),
+        (false, true) => text.to_owned(),
+        (false, false) => format!("{text}: {cause}"),
+    }
 }
 
 /// Prints a remark that is neither a result nor an error.
@@ -56,10 +82,14 @@ const MOST_THREADS: usize = 1024;
 /// The settings in force: flags and variables laid over the file.
 #[derive(Clone, Debug)]
 pub(super) struct InForce {
-    /// The settings file, whether or not it exists.
-    pub(super) config: PathBuf,
+    /// The settings file, whether or not it exists; none where there is no home.
+    pub(super) config: Option<PathBuf>,
     pub(super) file: FileSettings,
     pub(super) model: String,
+    /// Whether the model's name is from the settings file.
+    pub(super) model_is_kept: bool,
+    /// Names of heads that are from the settings file, or kept from the last run.
+    pub(super) kept_heads: BTreeSet<String>,
     pub(super) revision: Option<String>,
     pub(super) device: String,
     pub(super) precision: String,
@@ -70,15 +100,18 @@ pub(super) struct InForce {
 impl InForce {
     /// Reads the settings file and lays `global` over it; starts the log and the threads.
     pub(super) fn new(global: &Global) -> anyhow::Result<InForce> {
-        let config = global.config.clone().unwrap_or_else(|| Paths::new().config);
-        let file = FileSettings::read(&config, global.config.is_some())?;
+        let config = global.config.clone().or_else(|| Paths::new().config);
+        let file = match &config {
+            Some(config) => FileSettings::read(config, global.config.is_some())?,
+            None => FileSettings::default(),
+        };
         let color = match (global.color, file.color.as_deref()) {
             (Some(color), _) => color,
             (None, None) => ColorChoice::Auto,
             (None, Some(word)) => clap::ValueEnum::from_str(word, true).map_err(|_| {
                 anyhow::anyhow!(
                     "the settings file {} sets color to {word:?}; it must be auto, always or never",
-                    config.display()
+                    config.as_deref().unwrap_or(Path::new("")).display()
                 )
             })?,
         };
@@ -87,13 +120,20 @@ impl InForce {
                 (1..=MOST_THREADS).contains(&threads),
                 "cannot compute with {threads} threads; it must be a number from 1 to {MOST_THREADS}"
             );
-            // A pool that is there already has the right size: it was made by an earlier call.
-            let _ = rayon::ThreadPoolBuilder::new()
-                .num_threads(threads)
-                .build_global();
         }
         start_log(global)?;
+        if let Some(note) = threads::start(global.threads.or(file.threads))? {
+            remark(global, &note);
+        }
+        let typed = global.head.as_ref();
+        let kept_heads = file.heads.chosen.values();
+        // The lens of errors takes the head that the settings call so.
+        let errors = file.heads.named.keys().filter(|name| *name == "errors");
+        let kept_heads = kept_heads.chain(errors);
+        let kept_heads = kept_heads.filter(|name| Some(*name) != typed).cloned();
         let in_force = InForce {
+            model_is_kept: global.model.is_none(),
+            kept_heads: kept_heads.collect(),
             model: global
                 .model
                 .clone()
@@ -119,27 +159,66 @@ impl InForce {
         Ok(in_force)
     }
 
-    /// The threshold for this model: what was typed, else what was calibrated for the model, else
-    /// what was set for all, else the model's own, else one half.
-    pub(super) fn threshold(&self, typed: Option<f32>, own: Option<f32>) -> f32 {
-        typed
-            .or_else(|| self.file.thresholds.get(&self.model).copied())
-            .or_else(|| self.file.thresholds.get(&self.threshold_key()).copied())
-            .or(self.file.threshold)
-            .or(own)
-            .unwrap_or(0.5)
+    /// Which words of the answers of `model` are flagged: by the threshold as
+    /// [`InForce::threshold_for`] has it, and punctuation only if that was `asked` for or set.
+    pub(super) fn flagging(
+        &self,
+        model: &str,
+        typed: Option<f32>,
+        own: Option<f32>,
+        asked: bool,
+    ) -> Flagging {
+        Flagging {
+            threshold: self.threshold_for(model, typed, own),
+            punctuation: asked || self.file.punctuation.unwrap_or(false),
+        }
     }
 
-    /// The name that a calibrated threshold is kept under: that of the model, or where it is a folder
-    /// the whole path, since the same words may name another folder from elsewhere.
-    pub(super) fn threshold_key(&self) -> String {
-        match ModelChoice::parse(&self.model) {
+    /// The key that a calibrated threshold is kept under: the name of the model or head, or where it is
+    /// a folder its whole path, since the same words may name another folder from elsewhere.
+    pub(super) fn threshold_key(&self, name: &str) -> String {
+        let choice = match name == self.model {
+            true => self.model_choice(),
+            false if self.is_kept(name) => ModelChoice::parse_kept(name),
+            false => ModelChoice::parse(name),
+        };
+        match choice {
             Ok(ModelChoice::Folder(folder)) => std::fs::canonicalize(folder)
                 .ok()
                 .and_then(|folder| folder.to_str().map(str::to_owned))
-                .unwrap_or_else(|| self.model.clone()),
-            _ => self.model.clone(),
+                .unwrap_or_else(|| name.to_owned()),
+            _ => name.to_owned(),
         }
+    }
+
+    /// What the model's name means.
+    pub(super) fn model_choice(&self) -> Result<ModelChoice, NameError> {
+        match self.model_is_kept {
+            true => ModelChoice::parse_kept(&self.model),
+            false => ModelChoice::parse(&self.model),
+        }
+    }
+
+    /// Whether this name of a head was kept in a file, so that it cannot be that of a relative folder.
+    pub(super) fn is_kept(&self, head: &str) -> bool {
+        self.kept_heads.contains(head)
+    }
+
+    /// The threshold for this model: what was typed, else what was calibrated for the model, else
+    /// what was set for all, else the model's own, else one half.
+    pub(super) fn threshold(&self, typed: Option<f32>, own: Option<f32>) -> f32 {
+        self.threshold_for(&self.model, typed, own)
+    }
+
+    /// The same, for a discriminator or a head that marks errors by the name it was asked for by.
+    pub(super) fn threshold_for(&self, model: &str, typed: Option<f32>, own: Option<f32>) -> f32 {
+        let calibrated = &self.file.thresholds;
+        typed
+            .or_else(|| calibrated.get(model).copied())
+            .or_else(|| calibrated.get(&self.threshold_key(model)).copied())
+            .or(self.file.threshold)
+            .or(own)
+            .unwrap_or(0.5)
     }
 
     /// The colours to use on standard output; `typed` beats what the settings say.
@@ -242,9 +321,9 @@ pub(super) fn sources(paths: &[PathBuf]) -> (Vec<Source>, Vec<report::FileError>
             for found in prose_files(path) {
                 match found {
                     Ok(file) => sources.push(Source::File(file)),
-                    Err(message) => errors.push(report::FileError {
-                        path: path.clone(),
-                        message,
+                    Err((place, why)) => errors.push(report::FileError {
+                        path: place.unwrap_or_else(|| path.clone()),
+                        message: why_unread(&why),
                     }),
                 }
             }
@@ -288,7 +367,7 @@ pub(super) fn gather(
 
 /// Says what is wrong with a file.
 pub(super) fn report_error(error: &report::FileError) {
-    complain(&format!("{}: {}", error.path.display(), error.message));
+    complain(&joined(&error.path.display().to_string(), &error.message));
 }
 
 /// The language of a file, by choice or by its extension.
@@ -297,14 +376,16 @@ pub(super) fn language(choice: LanguageChoice, path: &Path) -> Language {
         LanguageChoice::Auto => Language::of(path),
         LanguageChoice::Plain => Language::Plain,
         LanguageChoice::Markdown => Language::Markdown,
+        LanguageChoice::Mdx => Language::Mdx,
     }
 }
 
 /// Reads a document. The error is a sentence without the path.
-pub(super) fn read(source: &Source, choice: LanguageChoice) -> Result<Document, report::FileError> {
+pub(super) fn read(source: &Source, input: &InputArgs) -> Result<Document, report::FileError> {
     let (path, bytes) = match source {
         Source::Stdin => {
-            let path = PathBuf::from("<stdin>");
+            let named = input.stdin_filename.clone();
+            let path = named.unwrap_or_else(|| PathBuf::from(pipe::NAME));
             (path, read_all(io::stdin().lock()))
         }
         Source::File(path) => (path.clone(), read_file(path)),
@@ -313,15 +394,18 @@ pub(super) fn read(source: &Source, choice: LanguageChoice) -> Result<Document, 
         path: path.clone(),
         message,
     };
-    let bytes = bytes.map_err(|err| {
-        fail(match err.kind() {
-            io::ErrorKind::NotFound => "there is no such file or folder".to_owned(),
-            io::ErrorKind::PermissionDenied => "it may not be read: permission denied".to_owned(),
-            _ => format!("it cannot be read: {err}"),
-        })
-    })?;
-    let language = language(choice, &path);
+    let bytes = bytes.map_err(|err| fail(why_unread(&err)))?;
+    let language = language(input.language, &path);
     Document::decode(path.clone(), bytes, language).map_err(|err| fail(err.to_string()))
+}
+
+/// Why a file or a folder could not be read, without its name.
+fn why_unread(err: &io::Error) -> String {
+    match err.kind() {
+        io::ErrorKind::NotFound => "there is no such file or folder".to_owned(),
+        io::ErrorKind::PermissionDenied => "it may not be read: permission denied".to_owned(),
+        _ => format!("it cannot be read: {err}"),
+    }
 }
 
 /// The bytes of a file; a pipe named on the command line (`<(…)`) is read like one.
@@ -350,6 +434,16 @@ fn too_long() -> io::Error {
         "texts of up to {} MiB can be read",
         Document::MAX_LEN >> 20
     ))
+}
+
+/// The columns of the terminal that standard output is, else 80. The system is asked; crossterm would
+/// run the program `tput` where it does not know.
+pub(super) fn terminal_width() -> u16 {
+    const USUAL: u16 = 80;
+    terminal_size::terminal_size_of(io::stdout())
+        .map(|(terminal_size::Width(width), _)| width)
+        .filter(|width| *width > 0)
+        .unwrap_or(USUAL)
 }
 
 /// Lets Ctrl-C end the process at once with exit code 130.
@@ -384,11 +478,15 @@ impl Progress {
             ProgressDrawTarget::stderr()
         };
         let bar = ProgressBar::with_draw_target(Some(documents as u64 * 1000), target);
-        let style = ProgressStyle::with_template(
-            "{spinner} {bar:24} {percent:>3} %  {elapsed} of about {duration}  {wide_msg}",
-        );
+        let style =
+            ProgressStyle::with_template("{spinner} {bar:24} {percent:>3} %  {time}  {wide_msg}");
         if let Ok(style) = style {
-            bar.set_style(style);
+            let time = |state: &ProgressState, out: &mut dyn fmt::Write| {
+                let time = time_so_far(state.elapsed(), state.duration());
+                // The bar is drawn again soon.
+                let _ = out.write_str(&time);
+            };
+            bar.set_style(style.with_key("time", time));
         }
         bar.set_message("");
         Progress { bar }
@@ -424,6 +522,17 @@ impl Progress {
     }
 }
 
+/// How long work has taken, and how long it will have taken as far as that can be told: an estimate
+/// of less than a second more, or of no time at all, says nothing.
+fn time_so_far(elapsed: Duration, estimate: Duration) -> String {
+    const SECOND: Duration = Duration::from_secs(1);
+    let so_far = HumanDuration(elapsed.max(SECOND));
+    match estimate >= elapsed + SECOND {
+        true => format!("{so_far:#} of about {:#}", HumanDuration(estimate)),
+        false => format!("{so_far:#}"),
+    }
+}
+
 /// Opens the checkpoint that is set, from the binary, a folder or the hub; the second value is the
 /// commit of a hub model. A download shows its progress on standard error.
 pub(super) fn checkpoint(
@@ -438,7 +547,7 @@ fn open(
     in_force: &InForce,
     fetch: &mut dyn FnMut(&str) -> Result<hub::Fetched, hub::Error>,
 ) -> anyhow::Result<(Checkpoint, Option<String>)> {
-    match ModelChoice::parse(&in_force.model)? {
+    match in_force.model_choice()? {
         ModelChoice::Builtin => Ok((Checkpoint::builtin()?, None)),
         ModelChoice::Folder(folder) => Ok((Checkpoint::open(&folder)?, None)),
         ModelChoice::Hub(id) => {
@@ -568,10 +677,16 @@ impl<'a> DownloadProgress<'a> {
         };
         let bar = ProgressBar::with_draw_target(None, target);
         let style = ProgressStyle::with_template(
-            "{msg} {bar:24} {decimal_bytes} of {decimal_total_bytes}  {decimal_bytes_per_sec}  {eta} left",
+            "{msg} {bar:24} {decimal_bytes} of {decimal_total_bytes}  {decimal_bytes_per_sec}{left}",
         );
         if let Ok(style) = style {
-            bar.set_style(style);
+            let left = |state: &ProgressState, out: &mut dyn fmt::Write| {
+                let left = state.eta();
+                if left >= Duration::from_secs(1) {
+                    let _ = write!(out, "  {:#} left", HumanDuration(left));
+                }
+            };
+            bar.set_style(style.with_key("left", left));
         }
         DownloadProgress {
             global,
@@ -603,5 +718,32 @@ impl<'a> DownloadProgress<'a> {
 
     fn finish(&self) {
         self.bar.finish_and_clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_says_each_of_its_parts_once() {
+        let err = anyhow::anyhow!("permission denied")
+            .context("locked: permission denied")
+            .context("cannot read locked");
+        assert_eq!(in_full(&err), "cannot read locked: permission denied");
+        // A name that only ends like another is another.
+        let err = anyhow::anyhow!("a.md: it is empty").context("cannot read extra.md");
+        assert_eq!(in_full(&err), "cannot read extra.md: a.md: it is empty");
+        let err = anyhow::anyhow!("x: y").context("a");
+        assert_eq!(in_full(&err), "a: x: y");
+    }
+
+    #[test]
+    fn an_estimate_is_shown_only_once_it_says_something() {
+        let seconds = Duration::from_secs_f64;
+        assert_eq!(time_so_far(seconds(0.2), seconds(0.0)), "1s");
+        assert_eq!(time_so_far(seconds(0.2), seconds(0.9)), "1s");
+        assert_eq!(time_so_far(seconds(5.0), seconds(5.5)), "5s");
+        assert_eq!(time_so_far(seconds(5.0), seconds(65.0)), "5s of about 65s");
     }
 }

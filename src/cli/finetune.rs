@@ -5,20 +5,23 @@ use std::time::Duration;
 
 use anyhow::{anyhow, bail};
 use clap::{Args, Subcommand};
+use indicatif::HumanDuration;
 
 use super::common::{self, InForce};
 use super::training_progress::TrainingProgress;
 use super::{Exit, Global};
 use electroscope_model::{self as model, Problem, Task, device};
 use electroscope_training::data::{
-    Classified, ClassifiedText, Questions, Tagged, columns, glue, spans, squad, table,
+    LabelTable, LabelledSentences, LabelledText, LabelledTexts, Questions, columns, glue, spans,
+    squad, table,
 };
 use electroscope_training::example::Target;
 use electroscope_training::finetune::{
-    Finished, Folder, Material, Outcome, Provenance, Run, Settings,
+    FinetuneOutcome, FinetuneResult, FinetuneRun, FinetuneSettings, OutputFolder, Provenance,
+    TaskData,
 };
-use electroscope_training::slips::{self, Misspellings, SlipSettings};
-use electroscope_training::watch::Watch;
+use electroscope_training::observer::TrainingObserver;
+use electroscope_training::synthetic_errors::{self, Misspellings, SyntheticErrorSettings};
 use electroscope_training::{Error, features, text_files};
 
 /// Which kind of head.
@@ -38,7 +41,8 @@ pub(super) enum FinetuneCommand {
     Classification(Box<ClassificationArgs>),
     /// Train a head that finds the answer to a question in a text
     ///
-    /// Learns from files in the format of SQuAD 1.1 or 2.0. Where some questions have no answer, the
+    /// Learns from files in the format of SQuAD 1.1 or 2.0, or from rows as the data sets of Hugging Face
+    /// have them (JSON or JSONL). Where some questions have no answer, the
     /// head learns to say so, and the threshold for it is found on the dev set.
     #[command(after_help = "Examples:\n  \
         electroscope finetune qa --train train-v2.0.json --dev dev-v2.0.json --out qa\n  \
@@ -51,7 +55,7 @@ pub(super) enum FinetuneCommand {
     /// (`--slips`): then it learns to mark words that are wrong where they stand.
     #[command(after_help = "Examples:\n  \
         electroscope finetune tagging --train train.conll --dev dev.conll --out ner\n  \
-        electroscope finetune tagging --train en-ud-train.conllu --dev en-ud-dev.conllu --column xpos --out pos\n  \
+        electroscope finetune tagging --train train.conllu --dev dev.conllu --column xpos --out pos\n  \
         electroscope finetune tagging --slips books/ --slips news.txt.zst --out errors\n\n\
         Then: electroscope tag --head ner notes.md")]
     Tagging(Box<TaggingArgs>),
@@ -65,7 +69,7 @@ pub(super) struct ClassificationArgs {
     /// Task of GLUE, which gives the labels, the measure and the format of the folder and of --dev: cola,
     /// sst2, mrpc, stsb, rte, qnli, qqp, mnli, wnli
     #[arg(long, value_name = "TASK")]
-    task: Option<glue::Task>,
+    task: Option<glue::GlueTask>,
     /// Table to learn from: .tsv, .csv or .jsonl; may be given several times
     #[arg(long, value_name = "FILE")]
     train: Vec<PathBuf>,
@@ -102,6 +106,19 @@ pub(super) struct TableArgs {
     /// The label is a number, to be predicted as such
     #[arg(long)]
     pub(super) regression: bool,
+    /// What parts the values of a CSV file: one character, or tab [default: a comma, or what the header
+    /// shows]
+    #[arg(long, value_name = "CHAR", value_parser = delimiter)]
+    pub(super) delimiter: Option<u8>,
+}
+
+/// Reads a delimiter.
+fn delimiter(typed: &str) -> Result<u8, String> {
+    match typed.as_bytes() {
+        b"tab" | b"\\t" => Ok(b'\t'),
+        &[sign] if sign.is_ascii() && !matches!(sign, b'"' | b'\n' | b'\r') => Ok(sign),
+        _ => Err("it must be one ASCII character that is no quotation mark, or tab".to_owned()),
+    }
 }
 
 #[derive(Clone, Debug, Args)]
@@ -268,11 +285,11 @@ struct Files {
 fn texts(
     args: &ClassificationArgs,
     progress: &mut TrainingProgress<'_>,
-) -> anyhow::Result<(Material, Option<f64>)> {
+) -> anyhow::Result<(TaskData, Option<f64>)> {
     let main = args.task.and_then(|task| task.metrics().first().copied());
     let mut material = texts_of(args, main, progress)?;
     // A task has dev sets of its own format, whatever is learnt from.
-    if let (Some(task), Material::Texts { dev, .. }) = (args.task, &mut material)
+    if let (Some(task), TaskData::Texts { dev, .. }) = (args.task, &mut material)
         && let Some(named) = joined(&args.dev, |path| glue::read_dev(task, path), add_texts)?
     {
         *dev = Some(named);
@@ -284,24 +301,24 @@ fn texts_of(
     args: &ClassificationArgs,
     main: Option<&'static str>,
     progress: &mut TrainingProgress<'_>,
-) -> anyhow::Result<Material> {
+) -> anyhow::Result<TaskData> {
     if let (Some(task), Some(folder)) = (args.task, &args.folder) {
         let read = glue::read(task, folder)?;
         if read.skipped > 0 {
-            progress.remark(&format!("{} damaged rows were passed over", read.skipped));
+            progress.message(&format!("{} damaged rows were passed over", read.skipped));
         }
-        return Ok(Material::Texts {
+        return Ok(TaskData::Texts {
             train: read.train,
             dev: read.dev,
-            main,
+            main_metric: main,
         });
     }
     if !args.slips.is_empty() {
         let (train, dev) = slipped(&args.slips, &args.slip_args, progress)?;
-        return Ok(Material::Texts {
+        return Ok(TaskData::Texts {
             train: judged(&train),
             dev: dev.as_ref().map(judged),
-            main: main.or(Some("matthews")),
+            main_metric: main.or(Some("matthews")),
         });
     }
     let Some((first, more)) = args.train.split_first() else {
@@ -316,7 +333,14 @@ fn texts_of(
             let labels: Vec<String> = task.labels().iter().map(|&label| label.into()).collect();
             table::read_known(first, &columns, &labels)?
         }
-        None => table::read(first, &columns)?,
+        None => {
+            let mut notes = Vec::new();
+            let read = table::read_noting(first, &columns, &mut notes)?;
+            for note in &notes {
+                progress.message(&electroscope_text::visible(note));
+            }
+            read
+        }
     };
     let labels = train.labels.clone();
     let read = |path: &Path| table::read_known(path, &columns, &labels);
@@ -327,7 +351,11 @@ fn texts_of(
         Some(_) => None,
         None => joined(&args.dev, read, add_texts)?,
     };
-    Ok(Material::Texts { train, dev, main })
+    Ok(TaskData::Texts {
+        train,
+        dev,
+        main_metric: main,
+    })
 }
 
 impl TableArgs {
@@ -338,32 +366,33 @@ impl TableArgs {
             label: self.label.clone(),
             separator: self.separator.clone(),
             regression: self.regression,
+            delimiter: self.delimiter,
         }
     }
 }
 
-fn questions(args: &QaArgs) -> anyhow::Result<Material> {
+fn questions(args: &QaArgs) -> anyhow::Result<TaskData> {
     let version = match args.answerable {
         true => squad::Version::V1,
         false => squad::Version::V2,
     };
     let add = |all: &mut Questions, more: Questions| all.paragraphs.extend(more.paragraphs);
     let read = |paths: &[PathBuf]| joined(paths, |path| squad::read(path, version), add);
-    Ok(Material::Questions {
+    Ok(TaskData::Questions {
         train: read(&args.train)?.unwrap_or_default(),
         dev: read(&args.dev)?,
     })
 }
 
-fn tags(args: &TaggingArgs, progress: &mut TrainingProgress<'_>) -> anyhow::Result<Material> {
+fn tags(args: &TaggingArgs, progress: &mut TrainingProgress<'_>) -> anyhow::Result<TaskData> {
     let is_spans = |path: &PathBuf| path.extension().is_some_and(|kind| kind == "jsonl");
     if !args.slips.is_empty() {
         let (train, dev) = slipped(&args.slips, &args.slip_args, progress)?;
         if args.dev.is_empty() {
-            return Ok(Material::Tags {
+            return Ok(TaskData::Tags {
                 train,
                 dev,
-                main: Some("macro_f1"),
+                main_metric: Some("macro_f1"),
             });
         }
         let mut marked = Vec::new();
@@ -377,7 +406,7 @@ fn tags(args: &TaggingArgs, progress: &mut TrainingProgress<'_>) -> anyhow::Resu
             }
             marked.extend(spans::read(path)?);
         }
-        return Ok(Material::Errors { train, dev: marked });
+        return Ok(TaskData::ErrorMarks { train, dev: marked });
     }
     let column = args.column.unwrap_or_default();
     let Some((first, more)) = args.train.split_first() else {
@@ -389,11 +418,17 @@ fn tags(args: &TaggingArgs, progress: &mut TrainingProgress<'_>) -> anyhow::Resu
     if let Some(more) = joined(more, read, add_sentences)? {
         add_sentences(&mut train, more);
     }
+    if let [only] = train.labels.as_slice() {
+        bail!(
+            "{}: every word has the label {only:?}; there is nothing to be learnt from one",
+            first.display()
+        );
+    }
     let dev = joined(&args.dev, read, add_sentences)?;
-    Ok(Material::Tags {
+    Ok(TaskData::Tags {
         train,
         dev,
-        main: None,
+        main_metric: None,
     })
 }
 
@@ -414,11 +449,11 @@ fn joined<T>(
     Ok(all)
 }
 
-fn add_texts(all: &mut Classified, more: Classified) {
+fn add_texts(all: &mut LabelledTexts, more: LabelledTexts) {
     all.texts.extend(more.texts);
 }
 
-fn add_sentences(all: &mut Tagged, more: Tagged) {
+fn add_sentences(all: &mut LabelledSentences, more: LabelledSentences) {
     all.sentences.extend(more.sentences);
 }
 
@@ -427,20 +462,23 @@ fn slipped(
     paths: &[PathBuf],
     args: &SlipArgs,
     progress: &mut TrainingProgress<'_>,
-) -> anyhow::Result<(Tagged, Option<Tagged>)> {
+) -> anyhow::Result<(LabelledSentences, Option<LabelledSentences>)> {
     let misspellings = match &args.misspellings {
-        Some(path) => Some(Misspellings::read(path, &slips::FREE_SOURCES)?),
+        Some(path) => Some(Misspellings::read(
+            path,
+            &synthetic_errors::REDISTRIBUTABLE_SOURCES,
+        )?),
         None => None,
     };
-    let settings = SlipSettings {
+    let settings = SyntheticErrorSettings {
         misspellings,
-        ..SlipSettings::default()
+        ..SyntheticErrorSettings::default()
     };
-    let mut made = |paths: &[PathBuf], sentences: usize| -> anyhow::Result<Tagged> {
-        progress.doing("putting errors into clean text");
+    let mut made = |paths: &[PathBuf], sentences: usize| -> anyhow::Result<LabelledSentences> {
+        progress.started("putting errors into clean text");
         let files = text_files::files(paths)?;
         let each = sentences.div_ceil(files.len().max(1));
-        let mut all: Option<Tagged> = None;
+        let mut all: Option<LabelledSentences> = None;
         // From each file a share, so that no kind of text crowds out the others.
         for (number, file) in files.into_iter().enumerate() {
             let mut failed = None;
@@ -450,11 +488,11 @@ fn slipped(
                     .map_err(|err| failed = Some(err))
                     .ok()
             });
-            let settings = SlipSettings {
+            let settings = SyntheticErrorSettings {
                 seed: number as u64,
                 ..settings.clone()
             };
-            let tagged = slips::tagged(documents, &settings, each)?;
+            let tagged = synthetic_errors::generate(documents, &settings, each)?.data;
             if let Some(err) = failed {
                 return Err(err.into());
             }
@@ -478,14 +516,14 @@ fn slipped(
 const DEV_SENTENCES: usize = 5_000;
 
 /// Which of the texts are acceptable: those without a mark.
-fn judged(tagged: &Tagged) -> Classified {
-    let texts = tagged.sentences.iter().map(|sentence| ClassifiedText {
+fn judged(tagged: &LabelledSentences) -> LabelledTexts {
+    let texts = tagged.sentences.iter().map(|sentence| LabelledText {
         text: sentence.words.join(" "),
         pair: None,
         target: Target::Label(usize::from(sentence.tags.iter().all(|&tag| tag == 0))),
     });
-    Classified {
-        labels: glue::Task::Cola
+    LabelledTexts {
+        labels: glue::GlueTask::Cola
             .labels()
             .iter()
             .map(|&label| label.to_owned())
@@ -507,7 +545,7 @@ fn named(paths: &[PathBuf]) -> String {
 fn train(
     global: &Global,
     in_force: &InForce,
-    material: &Material,
+    material: &TaskData,
     args: &TrainingArgs,
     files: &Files,
     epochs: Option<f64>,
@@ -523,34 +561,42 @@ fn train(
     }
     let from = InForce {
         model: args.from.clone(),
+        model_is_kept: false,
         ..in_force.clone()
     };
     let (base, revision) = common::checkpoint(global, &from)?;
+    if let Some(note) = base.weights.remark() {
+        common::remark(global, note);
+    }
     let (device, note) = device::choose(&in_force.device)?;
     note.iter().for_each(|note| common::remark(global, note));
-    let usual = Settings::of(material.task(), args.lora.map(usize::from));
+    let usual = FinetuneSettings::for_task(material.task(), args.lora.map(usize::from));
     let layer_decay = match args.layer_decay {
         Some(factor) => (factor < 1.0).then_some(factor),
         None => usual.layer_decay,
     };
     let wanted = args.max_length.map(|length| length as usize);
-    let settings = Settings {
+    let settings = FinetuneSettings {
         epochs: args.epochs.or(epochs).unwrap_or(usual.epochs),
         batch_size: args.batch_size as usize,
         learning_rate: args.learning_rate.unwrap_or(usual.learning_rate),
         layer_decay,
         warmup: args.warmup,
         weight_decay: args.weight_decay,
-        max_length: features::length(material.task(), wanted, base.config.max_position_embeddings)?,
+        max_length: features::window_length(
+            material.task(),
+            wanted,
+            base.config.max_position_embeddings,
+        )?,
         seed: args.seed,
         evaluate_every: args.evaluate_every,
         ..usual
     };
     let (folder, state) = if args.resume {
-        let (folder, state) = Folder::resumed(out)?;
+        let (folder, state) = OutputFolder::resume(out)?;
         (folder, Some(state))
     } else {
-        (Folder::fresh(out)?, None)
+        (OutputFolder::create(out)?, None)
     };
     let provenance = Provenance {
         base: match revision {
@@ -564,23 +610,28 @@ fn train(
         command: command(),
         notice: (args.from == "builtin").then(|| model::BUILTIN_NOTICE.to_owned()),
     };
-    let run = Run {
+    let run = FinetuneRun {
         base: &base,
-        material,
+        data: material,
         settings: &settings,
         folder: &folder,
         provenance: &provenance,
         device: &device,
     };
     let every = Duration::from_secs_f64(args.save_every * 60.0);
-    let outcome = run.go(state, every, &mut progress);
+    let table = label_table(material);
+    progress.message(&electroscope_text::visible(&table.line()));
+    for warning in table.warnings() {
+        progress.message(&electroscope_text::visible(&warning));
+    }
+    let outcome = run.run(state, every, &mut progress);
     progress.finish();
     match outcome? {
-        Outcome::Finished(finished) => {
-            common::remark(global, &told(&finished, out, material.task()));
+        FinetuneOutcome::Finished(finished) => {
+            common::remark(global, &told(&finished, out, material, progress.loss()));
             Ok(Exit::Clean)
         }
-        Outcome::Stopped { step, steps } => {
+        FinetuneOutcome::Stopped { step, steps } => {
             common::remark(
                 global,
                 &format!(
@@ -592,29 +643,62 @@ fn train(
     }
 }
 
-/// What came of a training, in a few lines.
-fn told(finished: &Finished, out: &Path, task: Task) -> String {
-    let mut text = format!("wrote {} after {} steps", out.display(), finished.steps);
-    if let Some(worth) = &finished.worth {
-        let values = worth
+/// The labels of the training data.
+fn label_table(material: &TaskData) -> LabelTable {
+    match material {
+        TaskData::Texts { train, .. } => LabelTable::of_texts(train),
+        TaskData::Questions { train, .. } => LabelTable::of_questions(train),
+        TaskData::Tags { train, .. } | TaskData::ErrorMarks { train, .. } => {
+            LabelTable::of_words(train)
+        }
+    }
+}
+
+/// What came of a training: its scores, if there were any, and a line with the loss, the time, the
+/// labels and how to use it.
+fn told(finished: &FinetuneResult, out: &Path, material: &TaskData, loss: Option<f64>) -> String {
+    /// Labels that are named before the rest is only counted.
+    const MOST: usize = 8;
+    let mut text = String::new();
+    if let Some(scores) = &finished.best_scores {
+        let values = scores
             .values
             .iter()
             .map(|(name, value)| format!("{name} {value:.4}"));
         let values: Vec<String> = values.collect();
         text.push_str(&format!(
-            "\nbest on dev after step {}: {}",
+            "best on dev after step {} of {}: {}\n",
             finished.step,
+            finished.steps,
             values.join(", ")
         ));
     }
-    let example = match task {
+    let mut parts = vec![format!("{} steps", finished.steps)];
+    parts.extend(loss.map(|loss| format!("loss {loss:.3}")));
+    let time = Duration::try_from_secs_f64(finished.seconds).unwrap_or_default();
+    parts.push(HumanDuration(time).to_string());
+    let labels = material.labels();
+    if !labels.is_empty() {
+        let named = labels.iter().take(MOST).map(String::as_str);
+        let mut named: Vec<&str> = named.collect();
+        let more = format!("{} more", labels.len().saturating_sub(MOST));
+        if labels.len() > MOST {
+            named.push(&more);
+        }
+        let named = electroscope_text::visible(&named.join(", "));
+        parts.push(format!("labels {named}"));
+    }
+    let example = match material.task() {
         Task::Classification => "classify --head {} FILE",
         Task::QuestionAnswering => "ask --head {} QUESTION FILE",
         Task::Tagging => "tag --head {} FILE",
     };
     let path = out.display().to_string();
     let example = example.replace("{}", &shell_words::quote(&path));
-    text.push_str(&format!("\nelectroscope {example} reads with it"));
+    text.push_str(&format!(
+        "wrote {path} ({}); use it: electroscope {example}",
+        parts.join("; ")
+    ));
     text
 }
 

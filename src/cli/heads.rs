@@ -19,7 +19,9 @@ use crate::worker::inference::ModelSummary;
 use electroscope_analysis::{
     Engine, HeadChoice, HeadReader, HeadSource, HeadSummary, Mistakes, ReadError,
 };
-use electroscope_model::hub::{self, CachedHead, HubSettings, ModelChoice};
+use electroscope_model::bounded_read::{limits, read_bounded};
+use electroscope_model::hub::{self, CachedHead, HubSettings};
+use electroscope_model::model_choice::{ModelChoice, NameError};
 use electroscope_model::{
     self as model, BUILTIN_PREFIX, BuiltinHead, Encoders, HeadCheckpoint, HeadConfig, HeadForward,
     Task,
@@ -47,13 +49,18 @@ enum Place {
 /// settings, a known name, any other folder, a hub id.
 pub(super) fn resolve(in_force: &InForce, asked: &str) -> anyhow::Result<Resolved> {
     // A folder that holds no checkpoint does not take a name away, as one of data might.
-    let named = match holds_checkpoint(Path::new(asked)) {
+    let is_kept = in_force.is_kept(asked);
+    let named = match !is_kept && holds_checkpoint(Path::new(asked)) {
         true => None,
         false => named_heads(in_force)?.find(|(name, _)| name == asked),
     };
     let named = named.map(|(_, head)| head);
     let model = named.as_ref().map_or(asked, |head| head.model.as_str());
-    let place = match ModelChoice::parse(model) {
+    let choice = match is_kept || named.is_some() {
+        true => ModelChoice::parse_kept(model),
+        false => ModelChoice::parse(model),
+    };
+    let place = match choice {
         _ if model.starts_with(BUILTIN_PREFIX) => match BuiltinHead::find(model) {
             Some(head) => Place::Builtin(head),
             None => bail!(no_builtin(model)),
@@ -61,11 +68,10 @@ pub(super) fn resolve(in_force: &InForce, asked: &str) -> anyhow::Result<Resolve
         Ok(ModelChoice::Folder(folder)) => Place::Folder(folder),
         Ok(ModelChoice::Hub(id)) => Place::Hub(id),
         Ok(ModelChoice::Builtin) => bail!(no_builtin(model)),
-        Err(hub::Error::Name { name, hint }) => bail!(
+        Err(NameError { name, hint }) => bail!(
             "{name:?} is neither the name of a head, nor a folder, nor a hub id of the form NAME or \
              ORGANISATION/NAME{hint}"
         ),
-        Err(err) => return Err(err.into()),
     };
     let named = match named {
         // By another name it is still the same checkpoint; which version of it is asked for is not.
@@ -342,7 +348,7 @@ pub(super) fn load_head_for_screen(
     step(format!("loading {choice}"));
     let HeadConfig { task, labels, .. } = &checkpoint.config;
     let (task, labels) = (*task, labels.clone());
-    let (reader, model, _) = start(
+    let (reader, model, no_answer_margin) = start(
         in_force, &resolved, checkpoint, revision, encoders, &mut notes,
     )?;
     let summary = HeadSummary {
@@ -352,9 +358,20 @@ pub(super) fn load_head_for_screen(
         precision: model.precision,
         task,
         labels,
+        no_answer_margin,
         note: (!notes.is_empty()).then(|| notes.join("; ")),
     };
     Ok((reader, summary))
+}
+
+/// The heads that the settings give a name, for completions; none if the settings cannot be read.
+pub(super) fn names_in_settings(global: &Global) -> Vec<(String, Task)> {
+    let path = global.config.clone();
+    let path = path.or_else(|| settings::Paths::new().config);
+    let read = |path: PathBuf| settings::FileSettings::read(&path, global.config.is_some()).ok();
+    let file = path.and_then(read).unwrap_or_default();
+    let named = file.heads.named.into_iter();
+    named.map(|(name, head)| (name, head.task)).collect()
 }
 
 /// The head that the map can show errors with, by the name that `--head` takes: the settings' own
@@ -379,31 +396,88 @@ pub(super) fn load_errors_for_screen(
     encoders: &Encoders,
     step: &mut dyn FnMut(String),
 ) -> anyhow::Result<(Engine, ModelSummary)> {
-    /// The threshold of a head that brings none: more likely an error than not.
-    const EVEN: f32 = 0.5;
     let mut notes = Vec::new();
-    let (_, checkpoint, _) = open_for_screen(global, in_force, choice, &mut notes, step)?;
+    let (_, checkpoint, revision) = open_for_screen(global, in_force, choice, &mut notes, step)?;
     step(format!("loading {choice}"));
-    let (device, precision) = (&in_force.device, &in_force.precision);
     // Heads compute in f32, whatever the discriminator is to compute in.
-    let precision = if precision == "int8" {
-        "f32"
-    } else {
-        precision
+    let precision = match in_force.precision.as_str() {
+        "int8" => "f32",
+        other => other,
     };
-    let (forward, note) = model::load_head_with(&checkpoint, device, precision, encoders)?;
-    notes.extend(note);
-    let HeadCheckpoint {
-        config, tokenizer, ..
-    } = &checkpoint;
+    let loaded = start_errors(
+        in_force,
+        choice,
+        &checkpoint,
+        revision,
+        precision,
+        encoders,
+        &mut notes,
+    )?;
     let summary = ModelSummary {
         id: choice.to_owned(),
-        device: forward.device(),
-        precision: forward.precision(),
-        threshold: config.encoder.threshold.unwrap_or(EVEN),
-        false_alarms: config.encoder.false_alarms,
+        device: loaded.model.device,
+        precision: loaded.model.precision,
+        threshold: in_force.threshold_for(choice, None, loaded.threshold),
+        false_alarms: loaded.false_alarms,
         note: (!notes.is_empty()).then(|| notes.join("; ")),
     };
+    Ok((loaded.engine, summary))
+}
+
+/// Loads the head that marks errors, the one that `--head` names or else that of [`errors`], as a
+/// model that scores; a download shows its progress on standard error. The second value is the name
+/// that it was chosen by.
+pub(super) fn load_errors(
+    global: &Global,
+    in_force: &InForce,
+) -> anyhow::Result<(common::Loaded, String)> {
+    let choice = match &global.head {
+        Some(typed) => typed.clone(),
+        None => errors(in_force)?.ok_or_else(|| {
+            anyhow!(
+                "no head that marks errors is built in this version; give one with --head, or as \
+                 [heads.errors] in the settings"
+            )
+        })?,
+    };
+    let resolved = resolve(in_force, &choice)?;
+    let revision = global.revision.as_deref();
+    let (checkpoint, revision) = open(global, in_force, &resolved, revision)?;
+    // What the settings say of precision is meant for the discriminator, which can do eight bits.
+    let precision = match (&global.precision, in_force.precision.as_str()) {
+        (None, "int8") => "f32",
+        (_, other) => other,
+    };
+    let (encoders, mut notes) = (Encoders::default(), Vec::new());
+    let loaded = start_errors(
+        in_force,
+        &choice,
+        &checkpoint,
+        revision,
+        precision,
+        &encoders,
+        &mut notes,
+    )?;
+    notes.iter().for_each(|note| common::remark(global, note));
+    Ok((loaded, choice))
+}
+
+/// Loads a head that marks errors onto its device, as a model that scores.
+fn start_errors(
+    in_force: &InForce,
+    choice: &str,
+    checkpoint: &HeadCheckpoint,
+    revision: Option<String>,
+    precision: &str,
+    encoders: &Encoders,
+    notes: &mut Vec<String>,
+) -> anyhow::Result<common::Loaded> {
+    let HeadCheckpoint {
+        config, tokenizer, ..
+    } = checkpoint;
+    let (forward, note) = model::load_head_with(checkpoint, &in_force.device, precision, encoders)?;
+    notes.extend(note);
+    let (device, precision) = (forward.device(), forward.precision());
     let Some(mistakes) = Mistakes::new(tokenizer, forward, config) else {
         bail!(
             "{choice} {} as {}; to show errors, a head that tags words is needed, with `O` among its \
@@ -412,9 +486,22 @@ pub(super) fn load_errors_for_screen(
             config.labels.join(", ")
         );
     };
-    let positions = config.max_positions;
-    let engine = Engine::new(Arc::clone(tokenizer), Arc::new(mistakes), positions);
-    Ok((engine, summary))
+    let engine = Engine::new(
+        Arc::clone(tokenizer),
+        Arc::new(mistakes),
+        config.max_positions,
+    );
+    Ok(common::Loaded {
+        engine,
+        model: report::Model {
+            id: choice.to_owned(),
+            revision,
+            device,
+            precision,
+        },
+        threshold: config.encoder.threshold,
+        false_alarms: config.encoder.false_alarms,
+    })
 }
 
 /// Opens the head that `choice` means, for the screen; the last value is the commit of a hub model.
@@ -428,7 +515,7 @@ fn open_for_screen(
     step(format!("opening {choice}"));
     let resolved = resolve(in_force, choice)?;
     // On the screen a revision belongs to the discriminator, unless that can have none.
-    let is_free = !matches!(ModelChoice::parse(&in_force.model), Ok(ModelChoice::Hub(_)));
+    let is_free = !matches!(in_force.model_choice(), Ok(ModelChoice::Hub(_)));
     let typed = global.head.as_deref() == Some(choice) && is_free;
     let revision = global.revision.as_deref().filter(|_| typed);
     let settings = common::hub_settings(global, in_force.offline);
@@ -795,7 +882,12 @@ impl Listed {
                 is_for_pairs: false,
             });
         }
-        let (folder, bytes, revision, class) = match ModelChoice::parse(id) {
+        // Only a name that was typed may be that of a relative folder.
+        let choice = match head.is_none() && is_set {
+            true => ModelChoice::parse(id),
+            false => ModelChoice::parse_kept(id),
+        };
+        let (folder, bytes, revision, class) = match choice {
             Ok(ModelChoice::Folder(folder)) => {
                 let bytes = hub::bytes_in(&folder);
                 let class = class_in(&folder);
@@ -869,8 +961,9 @@ pub(super) fn is_head(folder: &Path) -> bool {
 
 /// The class that the configuration in `folder` names.
 fn class_in(folder: &Path) -> Option<String> {
-    let config = std::fs::read(folder.join("config.json")).ok()?;
-    let config: serde_json::Value = serde_json::from_slice(&config).ok()?;
+    let config = read_bounded(&folder.join("config.json"), limits::CONFIG).ok()?;
+    let config = config.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&config);
+    let config: serde_json::Value = serde_json::from_slice(config).ok()?;
     let class = config.pointer("/architectures/0")?.as_str()?;
     Some(class.to_owned())
 }
@@ -912,7 +1005,7 @@ pub(super) fn output(in_force: &InForce, args: &HeadArgs) -> anyhow::Result<(Hea
         HeadFormat::Compact
     });
     // Where there is no terminal to ask, as many columns as people like to read.
-    let width = crossterm::terminal::size().map_or(100, |(width, _)| width);
+    let width = common::terminal_width();
     let looks = Looks {
         theme: in_force.theme(None)?,
         width,
@@ -959,7 +1052,7 @@ pub(super) fn read_all<Found>(
     let mut out = BufWriter::new(io::stdout().lock());
     printer.begin(&mut out, model)?;
     let progress = Progress::new(global, sources.len());
-    for arrival in Arrivals::of(sources, args.language)? {
+    for arrival in Arrivals::of(sources, &args.input)? {
         let found = arrival.and_then(|document| {
             let path = document.path.clone();
             progress.show(&path, 0, 1);
@@ -1039,6 +1132,7 @@ mod tests {
                 labels: ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"]
                     .map(str::to_owned)
                     .to_vec(),
+                no_answer_margin: 0.0,
                 note: None,
             }
         );

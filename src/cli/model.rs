@@ -11,11 +11,14 @@ use super::common::{self, InForce};
 use super::heads::{self, Listed, Resolved};
 use super::{Exit, Global, ModelCommand};
 use electroscope_analysis::HeadChoice;
-use electroscope_model::hub::{self, ModelChoice};
-use electroscope_model::parameters::{Head, parameters};
+use electroscope_model::ModelChoice;
+use electroscope_model::bounded_read::{limits, read_bounded, read_text_bounded};
+use electroscope_model::hub;
+use electroscope_model::kernels::FusedDiscriminator;
+use electroscope_model::names::{Head, parameters};
 use electroscope_model::{
     self as model, Adapter, Checkpoint, ElectraConfig, HeadCheckpoint, Problem, Task, Weights,
-    packed,
+    checkpoint::packed,
 };
 
 pub(super) fn run(global: &Global, command: ModelCommand) -> anyhow::Result<Exit> {
@@ -90,6 +93,9 @@ fn export(
     generator: Option<&Path>,
 ) -> anyhow::Result<Exit> {
     let (checkpoint, _) = common::checkpoint(global, in_force)?;
+    if let Some(remark) = checkpoint.weights.remark() {
+        common::remark(global, remark);
+    }
     // Before anything is written: a generator that is none must not leave half an export behind.
     let named = generator
         .map(|folder| open_generator(folder, &checkpoint.config))
@@ -157,7 +163,8 @@ pub(super) fn open_generator(
     discriminator: &ElectraConfig,
 ) -> anyhow::Result<(ElectraConfig, Weights)> {
     let path = folder.join("config.json");
-    let json = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let json = read_bounded(&path, limits::CONFIG)
+        .with_context(|| format!("cannot read {}", path.display()))?;
     let config = ElectraConfig::parse(&json, &path)?;
     let (found, wanted) = (config.vocab_size, discriminator.vocab_size);
     anyhow::ensure!(
@@ -247,7 +254,7 @@ fn list(global: &Global, in_force: &InForce, as_json: bool) -> anyhow::Result<Ex
         architecture: Some(model.architecture),
     }));
     let configured = &in_force.model;
-    match ModelChoice::parse(configured) {
+    match in_force.model_choice() {
         // A folder goes before a cached model of the same name.
         Ok(ModelChoice::Folder(folder)) => {
             rows.retain(|row| row.id != *configured);
@@ -405,8 +412,9 @@ fn info(
     let mut in_force = in_force.clone();
     if let Some(id) = id {
         in_force.model = id.to_owned();
+        in_force.model_is_kept = false;
     }
-    let (folder, revision) = match ModelChoice::parse(&in_force.model)? {
+    let (folder, revision) = match in_force.model_choice()? {
         ModelChoice::Builtin => (None, None),
         ModelChoice::Folder(folder) => (Some(folder), None),
         ModelChoice::Hub(id) => {
@@ -430,7 +438,9 @@ fn info(
     }
     let config = &checkpoint.config;
     let card = match &checkpoint.folder {
-        Some(folder) => std::fs::read_to_string(folder.join("README.md")).unwrap_or_default(),
+        Some(folder) => {
+            read_text_bounded(&folder.join("README.md"), limits::CARD).unwrap_or_default()
+        }
         None => model::BUILTIN_CARD.to_owned(),
     };
     let licence = licence(&card);
@@ -439,6 +449,14 @@ fn info(
         None => carried_files(&model::builtin_files())?,
     };
     let threshold = in_force.threshold(None, config.threshold);
+    let reason = match (in_force.precision.as_str(), forward.device().as_str()) {
+        ("auto", "cpu") => format!(
+            "by auto: {}",
+            FusedDiscriminator::choose(&checkpoint)?.reason
+        ),
+        ("auto", _) => "by auto: on a GPU it means f32".to_owned(),
+        _ => "as set".to_owned(),
+    };
     let mut out = io::stdout().lock();
     if as_json {
         let files: Vec<_> = files
@@ -453,6 +471,7 @@ fn info(
             "architecture": architecture(&config.raw),
             "device": forward.device(),
             "precision": forward.precision(),
+            "precision_reason": reason,
             "path": forward.path(),
             "parameters": checkpoint.weights.parameters(),
             "threshold": threshold,
@@ -491,6 +510,7 @@ fn info(
         forward.precision(),
         forward.path()
     )?;
+    writeln!(out, "precision   {}, {reason}", forward.precision())?;
     write_shape(&mut out, checkpoint.weights.parameters(), config)?;
     let why = match (config.threshold, config.false_alarms) {
         (Some(own), Some(share)) if own == threshold => {
@@ -578,7 +598,7 @@ fn head_info(
         Some(head) => (head.card.to_owned(), carried_files(&head.files())?),
         None => {
             let folder = folder.unwrap_or(Path::new(""));
-            let card = std::fs::read_to_string(folder.join("README.md"));
+            let card = read_text_bounded(&folder.join("README.md"), limits::CARD);
             (
                 card.unwrap_or_default(),
                 files(folder, &checkpoint.weights)?,
@@ -675,6 +695,7 @@ fn files(folder: &Path, weights: &Weights) -> anyhow::Result<Vec<(String, u64, S
         "config.json",
         "tokenizer.json",
         "tokenizer_config.json",
+        "added_tokens.json",
         "vocab.txt",
     ];
     let described = names.iter().map(|name| folder.join(name));

@@ -10,10 +10,11 @@ use super::training_progress::TrainingProgress;
 use super::{Exit, Global};
 use electroscope_model::device;
 use electroscope_training::pretrain::{
-    Arithmetic, Machine, Outcome, Preset, Settings, Shape, Start, Vocabulary, pretrain, resume,
+    PairSize, PretrainDevice, PretrainOutcome, PretrainSettings, PretrainStart, SizePreset,
+    TrainingPrecision, VocabularySource, pretrain, resume,
 };
 
-/// Sizes that are known by a name.
+/// Sizes with a name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 enum PresetChoice {
     /// 6 layers of 256: learns something on a CPU in hours
@@ -25,12 +26,12 @@ enum PresetChoice {
     Base,
 }
 
-impl From<PresetChoice> for Preset {
-    fn from(choice: PresetChoice) -> Preset {
+impl From<PresetChoice> for SizePreset {
+    fn from(choice: PresetChoice) -> SizePreset {
         match choice {
-            PresetChoice::Mini => Preset::Mini,
-            PresetChoice::Small => Preset::Small,
-            PresetChoice::Base => Preset::Base,
+            PresetChoice::Mini => SizePreset::Mini,
+            PresetChoice::Small => SizePreset::Small,
+            PresetChoice::Base => SizePreset::Base,
         }
     }
 }
@@ -150,6 +151,7 @@ pub(super) struct PretrainArgs {
     #[arg(
         long,
         value_name = "N",
+        value_parser = vocabulary_size,
         conflicts_with = "tokenizer",
         help_heading = "What to train"
     )]
@@ -204,23 +206,23 @@ pub(super) struct PretrainArgs {
 }
 
 impl PretrainArgs {
-    fn settings(&self) -> Settings {
-        let preset = Preset::from(self.preset);
+    fn settings(&self) -> PretrainSettings {
+        let preset = SizePreset::from(self.preset);
         let start = match self.from.as_deref() {
-            Some("builtin") => Start::Builtin,
-            Some(folder) => Start::Folder(folder.into()),
-            None => Start::Scratch {
-                shape: self.shape(preset),
+            Some("builtin") => PretrainStart::Builtin,
+            Some(folder) => PretrainStart::Folder(folder.into()),
+            None => PretrainStart::Scratch {
+                size: self.size(preset),
                 vocabulary: self.vocabulary(),
             },
         };
         let is_further = self.from.is_some();
-        Settings {
+        PretrainSettings {
             text: self.text.clone(),
             eval: self.eval.clone(),
             out: self.out.clone().unwrap_or_default(),
             start,
-            longest: self.max_seq_length,
+            max_length: self.max_seq_length,
             batch_size: self.batch_size.unwrap_or(match is_further {
                 true => FURTHER_BATCH,
                 false => preset.batch_size(),
@@ -241,9 +243,9 @@ impl PretrainArgs {
         }
     }
 
-    fn shape(&self, preset: Preset) -> Shape {
-        let usual = preset.shape();
-        Shape {
+    fn size(&self, preset: SizePreset) -> PairSize {
+        let usual = preset.size();
+        PairSize {
             layers: self.layers.unwrap_or(usual.layers),
             hidden: self.hidden.unwrap_or(usual.hidden),
             embedding: self.embedding.unwrap_or(usual.embedding),
@@ -255,37 +257,48 @@ impl PretrainArgs {
         }
     }
 
-    fn vocabulary(&self) -> Vocabulary {
+    fn vocabulary(&self) -> VocabularySource {
         match (self.vocab_size, self.tokenizer.as_deref()) {
-            (Some(size), _) => Vocabulary::Learn {
+            (Some(size), _) => VocabularySource::Learn {
                 size,
                 is_cased: self.cased,
             },
-            (None, None | Some("builtin")) => Vocabulary::Builtin,
-            (None, Some(path)) => Vocabulary::Path(path.into()),
+            (None, None | Some("builtin")) => VocabularySource::Builtin,
+            (None, Some(path)) => VocabularySource::Path(path.into()),
         }
     }
 }
 
-/// What a pair that is trained further is trained with where nothing is said.
+/// The defaults for a pair that is trained further.
 const FURTHER_BATCH: usize = 32;
 const FURTHER_RATE: f64 = 2e-4;
 
-/// On what to compute. What the settings file says of precision is meant for reading.
-fn machine(global: &Global, in_force: &InForce) -> anyhow::Result<Machine> {
+/// The device and the precision. The precision in the settings file is not for training.
+fn machine(global: &Global, in_force: &InForce) -> anyhow::Result<PretrainDevice> {
     let (device, remark) = device::choose(&in_force.device)?;
     if let Some(remark) = remark {
         common::remark(global, &remark);
     }
-    let arithmetic = match global.precision.as_deref() {
-        None | Some("auto" | "f32") => Arithmetic::F32,
+    let precision = match global.precision.as_deref() {
+        None | Some("auto" | "f32") => TrainingPrecision::F32,
         Some("bf16") if device.is_cpu() => {
             anyhow::bail!("cannot train in bf16 on the CPU; use f32, or a GPU with --device cuda")
         }
-        Some("bf16") => Arithmetic::Bf16,
+        Some("bf16") => TrainingPrecision::Bf16,
         Some(other) => anyhow::bail!("cannot train in {other:?}; it must be auto, f32 or bf16"),
     };
-    Ok(Machine { device, arithmetic })
+    Ok(PretrainDevice { device, precision })
+}
+
+/// The most tokens that a vocabulary is learnt for: eight times those of the largest that are used.
+const MOST_TOKENS: usize = 1 << 20;
+
+/// Reads the size of a vocabulary.
+fn vocabulary_size(typed: &str) -> Result<usize, String> {
+    match typed.parse() {
+        Ok(size) if (1..=MOST_TOKENS).contains(&size) => Ok(size),
+        _ => Err(format!("it must be a number from 1 to {MOST_TOKENS}")),
+    }
 }
 
 pub(super) fn run(global: &Global, args: &PretrainArgs) -> anyhow::Result<Exit> {
@@ -303,7 +316,7 @@ pub(super) fn run(global: &Global, args: &PretrainArgs) -> anyhow::Result<Exit> 
     progress.finish();
     let out = out.display();
     match outcome? {
-        Outcome::Finished { steps, values } => {
+        PretrainOutcome::Finished { steps, values } => {
             let mut output = io::stdout().lock();
             writeln!(output, "steps\t{steps}")?;
             for (name, value) in values {
@@ -318,7 +331,7 @@ pub(super) fn run(global: &Global, args: &PretrainArgs) -> anyhow::Result<Exit> 
             );
             Ok(Exit::Clean)
         }
-        Outcome::Stopped { steps } => {
+        PretrainOutcome::Stopped { steps } => {
             common::remark(
                 global,
                 &format!(

@@ -1,15 +1,17 @@
 //! `electroscope score`: documents in, findings out, no screen.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::io::{self, BufWriter, IsTerminal, Write};
+use std::path::PathBuf;
 
 use super::arrivals::Arrivals;
+use super::changes::Changes;
 use super::common::{self, InForce, Source};
-use super::{Exit, Global, LanguageChoice, ScoreArgs};
-use crate::report::{self, FileError, Format, Looks, Scored};
-use crate::settings;
+use super::{Exit, Global, InputArgs, ScoreArgs, heads};
+use crate::report::{self, FileError, Format, Lines, Looks, Scored};
+use crate::settings::{self, Lens};
 use electroscope_analysis::{Engine, Queue, Readings};
-use electroscope_text::Document;
+use electroscope_text::{AsRead, Document};
 
 /// What may be remembered, in bytes. Nothing is edited here, so it is of use only where the same
 /// stands in several places.
@@ -17,35 +19,43 @@ const ROOM: usize = 2 << 20;
 
 pub(super) fn run(global: &Global, args: &ScoreArgs) -> anyhow::Result<Exit> {
     let in_force = InForce::new(global)?;
-    let (sources, mut errors) = common::gather(global, &args.paths, "score")?;
+    let (mut sources, mut errors) = common::gather(global, &args.paths, "score")?;
+    let changed = match &args.since {
+        Some(revision) => Some(keep_changed(&mut sources, revision)?),
+        None => None,
+    };
     // Ctrl-C ends the process at once with the code that shells expect of it.
     common::exit_on_interrupt()?;
-    let mut loaded = common::load(global, &in_force)?;
+    let lens = args.lens.unwrap_or_default();
+    let (mut loaded, name) = match lens {
+        Lens::Replaced => (common::load(global, &in_force)?, in_force.model.clone()),
+        Lens::Errors => heads::load_errors(global, &in_force)?,
+    };
     loaded.engine = loaded.engine.with_room(ROOM);
     if args.calibrate {
-        return calibrate(global, &in_force, args, sources, errors, &mut loaded);
+        return calibrate(global, &in_force, args, sources, errors, &mut loaded, &name);
     }
 
-    let threshold = in_force.threshold(args.threshold, loaded.threshold);
+    let flagging = in_force.flagging(&name, args.threshold, loaded.threshold, args.punctuation);
     let format = args.format.unwrap_or(if io::stdout().is_terminal() {
         Format::Pretty
     } else {
         Format::Compact
     });
     // Where there is no terminal to ask, as many columns as people like to read.
-    let width = crossterm::terminal::size().map_or(100, |(width, _)| width);
+    let width = common::terminal_width();
     let looks = Looks {
         theme: in_force.theme(None)?,
         width,
     };
-    let mut printer = report::printer(format, looks);
+    let mut printer = report::printer(format, looks, lens);
     let mut out = BufWriter::new(io::stdout().lock());
     printer.begin(&mut out, &loaded.model)?;
-    let mut flagged = false;
+    let mut flagged = 0;
     let progress = common::Progress::new(global, sources.len());
     score_all(
         sources,
-        args.language,
+        &args.input,
         &mut loaded.engine,
         &progress,
         &mut |outcome| match outcome {
@@ -53,9 +63,11 @@ pub(super) fn run(global: &Global, args: &ScoreArgs) -> anyhow::Result<Exit> {
                 let scored = Scored {
                     document: &document,
                     readings: &readings,
-                    threshold,
+                    read: &AsRead::new(&document),
+                    flagging,
+                    lines: changed.as_ref().and_then(|lines| lines.get(&document.path)),
                 };
-                flagged |= scored.words().any(|word| word.p >= threshold);
+                flagged += scored.flagged().count();
                 progress.aside(|| {
                     printer.document(&mut out, &scored)?;
                     // Whoever reads along sees each document when it is ready.
@@ -72,11 +84,43 @@ pub(super) fn run(global: &Global, args: &ScoreArgs) -> anyhow::Result<Exit> {
     )?;
     progress.finish();
     printer.end(&mut out, &errors)?;
+    let is_allowed = args.exit_zero || flagged <= args.max_flagged.unwrap_or(0);
     Ok(match () {
         () if !errors.is_empty() => Exit::Failed,
-        () if flagged && !args.exit_zero => Exit::Findings,
-        () => Exit::Clean,
+        () if is_allowed => Exit::Clean,
+        () => Exit::Findings,
     })
+}
+
+/// Drops the files that are as they were at `revision`, which need not be read, and gives the lines
+/// that have changed in the others; a file that is new is not among these.
+fn keep_changed(
+    sources: &mut Vec<Source>,
+    revision: &str,
+) -> anyhow::Result<HashMap<PathBuf, Lines>> {
+    let mut changes = Changes::since(revision);
+    let mut changed = HashMap::new();
+    let mut kept = Vec::new();
+    for source in sources.drain(..) {
+        let Source::File(file) = &source else {
+            anyhow::bail!(
+                "--since needs files: git does not know what has changed in standard input"
+            );
+        };
+        // One that is not there is told of when it is read.
+        let lines = match file.exists() {
+            true => changes.lines(file)?,
+            false => None,
+        };
+        match lines {
+            Some(lines) if lines.is_empty() => continue,
+            Some(lines) => drop(changed.insert(file.clone(), lines)),
+            None => {}
+        }
+        kept.push(source);
+    }
+    *sources = kept;
+    Ok(changed)
 }
 
 /// A document and what was found in it, or why that is not known.
@@ -87,12 +131,12 @@ type Outcome = Result<(Document, Readings), FileError>;
 /// them are scored together as keep it busy.
 fn score_all(
     sources: Vec<Source>,
-    language: LanguageChoice,
+    input: &InputArgs,
     engine: &mut Engine,
     progress: &common::Progress,
     take: &mut dyn FnMut(Outcome) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    let mut arrivals = Arrivals::of(sources, language)?;
+    let mut arrivals = Arrivals::of(sources, input)?;
     let mut queue = Queue::new(engine);
     // What stands between the documents that are being scored: after how many of them, and what.
     let mut failed: VecDeque<(usize, FileError)> = VecDeque::new();
@@ -147,6 +191,7 @@ fn calibrate(
     sources: Vec<Source>,
     errors: Vec<FileError>,
     loaded: &mut common::Loaded,
+    name: &str,
 ) -> anyhow::Result<Exit> {
     /// Fewer words than this say nothing about one in a hundred.
     const FEWEST_WORDS: usize = 500;
@@ -155,17 +200,22 @@ fn calibrate(
         errors.is_empty(),
         "not calibrated, because some of the text could not be read"
     );
+    let punctuation = in_force
+        .flagging(name, None, None, args.punctuation)
+        .punctuation;
     let progress = common::Progress::new(global, sources.len());
     let mut all: Vec<f32> = Vec::new();
     score_all(
         sources,
-        args.language,
+        &args.input,
         &mut loaded.engine,
         &progress,
         &mut |outcome| {
             let (_, readings) = outcome
                 .map_err(|error| anyhow::anyhow!("{}: {}", error.path.display(), error.message))?;
-            all.extend(readings.words().map(|word| word.p));
+            let words = readings.words();
+            let judged = words.filter(|word| punctuation || !word.is_punctuation);
+            all.extend(judged.map(|word| word.p));
             Ok(())
         },
     )?;
@@ -176,15 +226,15 @@ fn calibrate(
         all.len()
     );
     let threshold = threshold_for(&mut all, args.false_alarms);
-    settings::save_threshold(&in_force.config, &in_force.threshold_key(), threshold)?;
+    let config = in_force.config.as_deref().ok_or(settings::Error::NoHome)?;
+    settings::save_threshold(config, &in_force.threshold_key(name), threshold)?;
     common::remark(
         global,
         &format!(
-            "the threshold for {} is now {threshold}: {} of {} words lie at or above it; written to {}",
-            in_force.model,
+            "the threshold for {name} is now {threshold}: {} of {} words lie at or above it; written to {}",
             all.iter().filter(|&&p| p >= threshold).count(),
             all.len(),
-            in_force.config.display()
+            config.display()
         ),
     );
     Ok(Exit::Clean)
@@ -211,7 +261,7 @@ mod tests {
     use crate::cli::Cli;
     use clap::Parser;
     use electroscope_model::{self as model, Checkpoint};
-    use std::path::{Path, PathBuf};
+    use std::path::Path;
 
     #[test]
     fn documents_and_errors_come_in_the_order_in_which_they_were_named() {
@@ -232,8 +282,8 @@ mod tests {
         let progress = common::Progress::new(&global, paths.len());
         let mut came = Vec::new();
         let sources = paths.iter().cloned().map(Source::File).collect();
-        let auto = LanguageChoice::Auto;
-        let scored = score_all(sources, auto, &mut engine, &progress, &mut |outcome| {
+        let input = InputArgs::default();
+        let scored = score_all(sources, &input, &mut engine, &progress, &mut |outcome| {
             came.push(match outcome {
                 Ok((document, _)) => (document.path, true),
                 Err(error) => (error.path, false),

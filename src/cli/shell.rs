@@ -6,31 +6,75 @@ use std::path::Path;
 use anyhow::Context;
 use clap::CommandFactory;
 
-use super::{Cli, Exit, Global, common};
+use super::{Cli, Exit, Global, common, global_flags, heads, manual};
 use crate::settings::{EXAMPLE, Paths};
 
 /// Prints a completion script.
-pub(super) fn completions(shell: clap_complete::Shell) -> anyhow::Result<Exit> {
+pub(super) fn completions(global: &Global, shell: clap_complete::Shell) -> anyhow::Result<Exit> {
+    // The script offers the names that the settings have now.
+    let names = heads::names_in_settings(global);
+    let mut command = global_flags::for_completions(Cli::command(), &names);
     // Into memory first: clap_complete panics if the pipe it writes to is closed.
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "electroscope", &mut script);
+    clap_complete::generate(shell, &mut command, "electroscope", &mut script);
+    if shell == clap_complete::Shell::Bash {
+        script = with_colons(&String::from_utf8_lossy(&script)).into_bytes();
+    }
     io::stdout().write_all(&script)?;
     Ok(Exit::Clean)
 }
 
+/// The function that completes, called with words as they are typed: bash parts words at colons,
+/// and the names of built-in heads have one.
+const BASH_COLONS: &str = r#"
+_electroscope_colons() {
+    local joined=() count=0 i word
+    for ((i = 0; i <= COMP_CWORD; i++)); do
+        word="${COMP_WORDS[i]}"
+        if [[ count -gt 0 && ( "$word" == :* || "${joined[count-1]}" == *: ) ]]; then
+            joined[count-1]+="$word"
+        else
+            joined[count]="$word"
+            count=$((count + 1))
+        fi
+    done
+    local COMP_WORDS=("${joined[@]}") COMP_CWORD=$((count - 1))
+    local cur="${joined[count-1]}" prev="" prefix=""
+    [[ count -gt 1 ]] && prev="${joined[count-2]}"
+    _electroscope "$1" "$cur" "$prev"
+    if [[ "$cur" == *:* ]]; then
+        prefix="${cur%"${cur##*:}"}"
+        COMPREPLY=("${COMPREPLY[@]#"$prefix"}")
+    fi
+}
+"#;
+
+/// The script for bash, so that it completes words with colons.
+fn with_colons(script: &str) -> String {
+    const CALL: &str = "complete -F _electroscope ";
+    // It is called at the end of the script, for either version of bash.
+    let at = script.find("\nif [[ \"${BASH_VERSINFO[0]}\"");
+    let (functions, calls) = script.split_at(at.unwrap_or(script.len()));
+    let calls = calls.replace(CALL, "complete -F _electroscope_colons ");
+    format!("{functions}\n{BASH_COLONS}{calls}")
+}
+
 /// Prints the manual page, or writes one per command into `folder`.
 pub(super) fn man(folder: Option<&Path>) -> anyhow::Result<Exit> {
+    let pages = manual::pages(super::command());
     match folder {
         None => {
-            let mut page = Vec::new();
-            clap_mangen::Man::new(Cli::command()).render(&mut page)?;
-            io::stdout().write_all(&page)?;
+            let first = pages.first().map_or("", |page| page.text.as_str());
+            io::stdout().write_all(first.as_bytes())?;
         }
         Some(folder) => {
             std::fs::create_dir_all(folder)
                 .with_context(|| format!("cannot make the folder {}", folder.display()))?;
-            clap_mangen::generate_to(Cli::command(), folder)
-                .with_context(|| format!("cannot write manual pages into {}", folder.display()))?;
+            for page in pages {
+                let path = folder.join(format!("{}.1", page.name));
+                std::fs::write(&path, page.text)
+                    .with_context(|| format!("cannot write the manual page {}", path.display()))?;
+            }
         }
     }
     Ok(Exit::Clean)
@@ -44,7 +88,12 @@ pub(super) fn paths(global: &Global, example: bool) -> anyhow::Result<Exit> {
         return Ok(Exit::Clean);
     }
     let paths = Paths::new();
-    let config = global.config.as_deref().unwrap_or(&paths.config);
+    let config = global.config.as_deref().or(paths.config.as_deref());
+    let shown = |path: Option<&Path>| {
+        path.map_or("none (there is no home folder)".to_owned(), |path| {
+            path.display().to_string()
+        })
+    };
     let hub = common::hub_settings(global, false);
     let log = global
         .log
@@ -52,8 +101,8 @@ pub(super) fn paths(global: &Global, example: bool) -> anyhow::Result<Exit> {
         .map_or("none (see --log)".to_owned(), |path| {
             path.display().to_string()
         });
-    writeln!(out, "settings  {}", config.display())?;
-    writeln!(out, "state     {}", paths.state.display())?;
+    writeln!(out, "settings  {}", shown(config))?;
+    writeln!(out, "state     {}", shown(paths.state.as_deref()))?;
     writeln!(out, "models    {}", hub.cache.display())?;
     writeln!(out, "log       {log}")?;
     Ok(Exit::Clean)

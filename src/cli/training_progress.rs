@@ -11,7 +11,8 @@ use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::Global;
 use super::common::remark;
-use electroscope_training::watch::{EvaluationReport, StepReport, Watch};
+use electroscope_training::loss_curve::LossCurve;
+use electroscope_training::observer::{EvaluationReport, StepReport, TrainingObserver};
 
 /// How long there is silence between two plain lines.
 const BETWEEN_LINES: Duration = Duration::from_secs(15);
@@ -27,7 +28,7 @@ pub(super) struct TrainingProgress<'a> {
     last_line: Option<Instant>,
     /// What was done when we began to look: a training that goes on has done some before.
     done_before: Option<f64>,
-    losses: Curve,
+    losses: SmoothedLoss,
     pace: Pace,
     interrupted: Arc<AtomicBool>,
 }
@@ -62,10 +63,15 @@ impl<'a> TrainingProgress<'a> {
             began: Instant::now(),
             last_line: None,
             done_before: None,
-            losses: Curve::default(),
+            losses: SmoothedLoss::default(),
             pace: Pace::default(),
             interrupted,
         })
+    }
+
+    /// The loss of late, a mean over about twenty steps; none before the first.
+    pub(super) fn loss(&self) -> Option<f64> {
+        self.losses.smooth
     }
 
     /// Whether the live line can be seen.
@@ -93,8 +99,8 @@ impl<'a> TrainingProgress<'a> {
     }
 }
 
-impl Watch for TrainingProgress<'_> {
-    fn doing(&mut self, what: &str) {
+impl TrainingObserver for TrainingProgress<'_> {
+    fn started(&mut self, what: &str) {
         if self.is_live() {
             self.bar.set_message(what.to_owned());
         } else {
@@ -102,14 +108,14 @@ impl Watch for TrainingProgress<'_> {
         }
     }
 
-    fn remark(&mut self, what: &str) {
+    fn message(&mut self, what: &str) {
         self.line(what);
     }
 
     fn step(&mut self, report: &StepReport<'_>) {
         if self.done_before.is_none() {
             // The time of the first step is not known, so it is not counted.
-            self.done_before = Some(report.done);
+            self.done_before = Some(report.progress);
             self.began = Instant::now();
         }
         self.losses.push(report.loss);
@@ -118,14 +124,14 @@ impl Watch for TrainingProgress<'_> {
         let is_live = self.is_live();
         if is_live {
             self.bar
-                .set_position((report.done.clamp(0.0, 1.0) * 1000.0) as u64);
+                .set_position((report.progress.clamp(0.0, 1.0) * 1000.0) as u64);
         }
-        if is_live || is_due || report.done >= 1.0 {
+        if is_live || is_due || report.progress >= 1.0 {
             let told = Told {
                 report,
                 losses: &self.losses,
                 tokens_per_second: self.pace.tokens_per_second(),
-                left: self.left(report.done),
+                left: self.left(report.progress),
             };
             if is_live {
                 self.bar.set_message(told.live());
@@ -152,7 +158,7 @@ impl Watch for TrainingProgress<'_> {
         ));
     }
 
-    fn stopped(&self) -> bool {
+    fn should_stop(&self) -> bool {
         self.interrupted.load(Ordering::Relaxed)
     }
 }
@@ -160,7 +166,7 @@ impl Watch for TrainingProgress<'_> {
 /// What there is to be said of a step.
 struct Told<'a> {
     report: &'a StepReport<'a>,
-    losses: &'a Curve,
+    losses: &'a SmoothedLoss,
     tokens_per_second: Option<f64>,
     left: Option<Duration>,
 }
@@ -180,7 +186,7 @@ impl Told<'_> {
 
     /// What the loss is made up of, with two blanks before it, or nothing.
     fn parts(&self) -> String {
-        let parts: Vec<String> = (self.report.parts.iter())
+        let parts: Vec<String> = (self.report.loss_parts.iter())
             .map(|(name, value)| format!("{name} {value:.3}"))
             .collect();
         match parts.is_empty() {
@@ -202,7 +208,7 @@ impl Told<'_> {
     /// For the live line, which a narrow terminal cuts off: what is looked at most comes first.
     fn live(&self) -> String {
         let curve = self.losses.sparkline(CURVE);
-        let rate = self.report.rate;
+        let rate = self.report.learning_rate;
         format!(
             "{} {curve}{}  {}  rate {rate:.1e}{}",
             self.loss(),
@@ -214,7 +220,7 @@ impl Told<'_> {
 
     /// For a line of a log.
     fn plain(&self) -> String {
-        let (percent, rate) = (self.report.done * 100.0, self.report.rate);
+        let (percent, rate) = (self.report.progress * 100.0, self.report.learning_rate);
         format!(
             "{percent:>5.1} %  {}  {}{}  rate {rate:.1e}{}",
             self.step(),
@@ -238,54 +244,38 @@ fn grouped(number: u64) -> String {
     text
 }
 
-/// The losses of a whole training in as many numbers as can be drawn.
+/// The loss of a training, to be drawn.
 #[derive(Clone, Debug, Default, PartialEq)]
-struct Curve {
-    /// Each the mean of `each` losses; the last of fewer.
-    means: Vec<f64>,
-    in_last: usize,
-    each: usize,
+struct SmoothedLoss {
+    curve: LossCurve,
     /// A running mean over about twenty steps.
     smooth: Option<f64>,
 }
 
-/// Means that are kept at most.
-const MOST_MEANS: usize = 128;
-
-impl Curve {
+impl SmoothedLoss {
     fn push(&mut self, loss: f64) {
-        if !loss.is_finite() {
-            return;
+        self.curve.push(loss);
+        if loss.is_finite() {
+            self.smooth = Some(match self.smooth {
+                Some(smooth) => smooth * 0.95 + loss * 0.05,
+                None => loss,
+            });
         }
-        self.smooth = Some(match self.smooth {
-            Some(smooth) => smooth * 0.95 + loss * 0.05,
-            None => loss,
-        });
-        self.each = self.each.max(1);
-        match self.means.last_mut() {
-            Some(last) if self.in_last < self.each => {
-                *last += (loss - *last) / (self.in_last + 1) as f64;
-                self.in_last += 1;
-            }
-            _ => {
-                if self.means.len() == MOST_MEANS {
-                    let halved = self.means.chunks(2);
-                    self.means = halved
-                        .map(|pair| pair.iter().sum::<f64>() / pair.len() as f64)
-                        .collect();
-                    self.each *= 2;
-                }
-                self.means.push(loss);
-                self.in_last = 1;
-            }
-        }
+    }
+
+    /// The mean losses to draw, the last one perhaps of fewer steps.
+    fn means(&self) -> Vec<f64> {
+        let points = self.curve.points().iter().copied();
+        let means = points.chain(self.curve.pending_mean());
+        means.map(f64::from).collect()
     }
 
     /// The curve in at most `width` marks, from the lowest to the highest of them.
     fn sparkline(&self, width: usize) -> String {
         const MARKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-        let each = self.means.len().div_ceil(width.max(1)).max(1);
-        let points: Vec<f64> = (self.means.chunks(each))
+        let means = self.means();
+        let each = means.len().div_ceil(width.max(1)).max(1);
+        let points: Vec<f64> = (means.chunks(each))
             .map(|chunk| chunk.iter().sum::<f64>() / chunk.len() as f64)
             .collect();
         let least = points.iter().copied().fold(f64::INFINITY, f64::min);
@@ -329,27 +319,26 @@ mod tests {
 
     #[test]
     fn a_falling_loss_is_a_falling_curve() {
-        let mut curve = Curve::default();
+        let mut curve = SmoothedLoss::default();
         for step in 0..8 {
             curve.push(8.0 - f64::from(step));
         }
         assert_eq!(curve.sparkline(CURVE), "█▇▆▅▄▃▂▁");
         assert_eq!(curve.sparkline(2), "█▁");
-        assert_eq!(Curve::default().sparkline(CURVE), "");
+        assert_eq!(SmoothedLoss::default().sparkline(CURVE), "");
     }
 
     proptest! {
         #[test]
         fn a_curve_keeps_the_mean_of_a_long_training(losses in prop::collection::vec(0.0f64..10.0, 1..1000)) {
-            let mut curve = Curve::default();
+            let mut curve = SmoothedLoss::default();
             losses.iter().for_each(|&loss| curve.push(loss));
-            prop_assert!(curve.means.len() <= MOST_MEANS);
             prop_assert!(curve.sparkline(CURVE).chars().count() <= CURVE);
             let (least, most) = (
                 losses.iter().copied().fold(f64::INFINITY, f64::min),
                 losses.iter().copied().fold(f64::NEG_INFINITY, f64::max),
             );
-            prop_assert!(curve.means.iter().all(|&mean| mean > least - 1e-9 && mean < most + 1e-9));
+            prop_assert!(curve.means().iter().all(|&mean| mean > least - 1e-5 && mean < most + 1e-5));
         }
     }
 
@@ -358,13 +347,13 @@ mod tests {
         let report = StepReport {
             step: 120,
             steps: Some(1000),
-            done: 0.12,
+            progress: 0.12,
             loss: 31.25,
-            parts: &[("generator", 9.5), ("discriminator", 0.435)],
-            rate: 2.5e-4,
+            loss_parts: &[("generator", 9.5), ("discriminator", 0.435)],
+            learning_rate: 2.5e-4,
             tokens: 2048,
         };
-        let mut losses = Curve::default();
+        let mut losses = SmoothedLoss::default();
         losses.push(40.0);
         losses.push(31.25);
         let told = Told {

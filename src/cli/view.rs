@@ -9,15 +9,16 @@ use ratatui::layout::Size;
 
 use super::common::{self, InForce};
 use super::{Exit, Global, LanguageChoice, ViewArgs, heads};
-use crate::settings::Paths;
+use crate::report::theme::Theme;
+use crate::settings::{Lens, Paths};
 use crate::ui;
 use crate::ui::Suppliers;
-use crate::ui::state::{Memory, Opening};
+use crate::ui::state::{Memory, Opening, PerTask};
 use crate::worker::heads::{Loader, Reader};
-use crate::worker::inference::{Lens, ModelSummary};
+use crate::worker::inference::ModelSummary;
 use electroscope_analysis::{HeadChoice, HeadSummary, Task};
+use electroscope_model::bounded_read::{limits, read_text_bounded};
 use electroscope_model::{BuiltinHead, Encoders};
-use electroscope_text::Language;
 
 pub(super) fn run(global: &Global, args: &ViewArgs) -> anyhow::Result<Exit> {
     anyhow::ensure!(
@@ -29,12 +30,14 @@ pub(super) fn run(global: &Global, args: &ViewArgs) -> anyhow::Result<Exit> {
     if global.verbose > 0 && global.log.is_none() {
         // Standard error is the screen.
         let folder = Paths::new().state;
+        let folder =
+            folder.context("there is no home folder to keep a log in; name a file with --log")?;
         std::fs::create_dir_all(&folder)
             .with_context(|| format!("cannot make the folder {}", folder.display()))?;
         global.log = Some(folder.join("electroscope.log"));
     }
-    let in_force = InForce::new(&global)?;
-    let opening = opening(&in_force, args)?;
+    let mut in_force = InForce::new(&global)?;
+    let opening = opening(&global, &mut in_force, args)?;
 
     let threshold = in_force.threshold(args.threshold, None);
     tracing::debug!(threshold, ?opening, "opening the screen");
@@ -78,22 +81,45 @@ pub(super) fn run(global: &Global, args: &ViewArgs) -> anyhow::Result<Exit> {
 }
 
 /// What the screen begins with.
-fn opening(in_force: &InForce, args: &ViewArgs) -> anyhow::Result<Opening> {
-    let theme = in_force.theme(args.theme.as_deref())?;
+fn opening(global: &Global, in_force: &mut InForce, args: &ViewArgs) -> anyhow::Result<Opening> {
+    let memory = recall(in_force);
+    let theme = args.theme.clone().or_else(|| in_force.file.theme.clone());
+    // A name from an older or newer version is no reason to fail.
+    let theme = theme.or_else(|| {
+        let kept = memory.theme.clone();
+        kept.filter(|kept| Theme::NAMES.contains(&kept.as_str()))
+    });
+    let theme = in_force.theme(theme.as_deref())?;
+    let has_errors = heads::errors(in_force)?.is_some();
+    let set = args.lens.or(in_force.file.lens);
+    anyhow::ensure!(
+        has_errors || set != Some(Lens::Errors),
+        "no head that marks errors is built in, so the lens `errors` cannot be used; \
+         name one as [heads.errors] in the settings, or take the lens `replaced`"
+    );
+    let kept = memory.lens.filter(|_| has_errors);
+    let lens = set.or(kept).unwrap_or_default();
     let mut opening = Opening {
         files: Vec::new(),
         folders: Vec::new(),
         pipe: args.paths.is_empty() && !io::stdin().is_terminal(),
-        language: match args.language {
+        language: match args.input.language {
             LanguageChoice::Auto => None,
-            LanguageChoice::Plain => Some(Language::Plain),
-            LanguageChoice::Markdown => Some(Language::Markdown),
+            choice => Some(common::language(choice, Path::new(""))),
+        },
+        pipe_language: match &args.input.stdin_filename {
+            Some(name) => common::language(args.input.language, name),
+            None => common::language(args.input.language, Path::new("")),
         },
         threshold: args.threshold,
+        punctuation: in_force.file.punctuation.unwrap_or(false),
         theme,
         size: Size::default(),
-        memory: recall(in_force),
-        has_errors: heads::errors(in_force)?.is_some(),
+        memory,
+        given_heads: given_heads(global, in_force)?,
+        usual_heads: usual_heads(in_force),
+        lens,
+        has_errors,
     };
     for path in &args.paths {
         if path == Path::new("-") {
@@ -105,6 +131,34 @@ fn opening(in_force: &InForce, args: &ViewArgs) -> anyhow::Result<Opening> {
         }
     }
     Ok(opening)
+}
+
+/// The head that `--head` or its variable names, for the panels that it may serve: one, if it is known
+/// what the head does, else all of them, and those that it cannot serve say so.
+fn given_heads(global: &Global, in_force: &InForce) -> anyhow::Result<PerTask<Option<String>>> {
+    let mut given = PerTask::default();
+    let Some(name) = &global.head else {
+        return Ok(given);
+    };
+    heads::resolve(in_force, name)?;
+    let choices = heads::head_choices(global, in_force);
+    let known = choices.iter().find(|choice| choice.name == *name);
+    for task in Task::ALL {
+        if known.is_none_or(|choice| choice.task == task) {
+            given[task] = Some(name.clone());
+        }
+    }
+    Ok(given)
+}
+
+/// The heads of the settings, and the built-in ones where these say nothing.
+fn usual_heads(in_force: &InForce) -> PerTask<Option<String>> {
+    let mut usual = PerTask::default();
+    for task in Task::ALL {
+        let set = in_force.file.heads.chosen.get(&task).cloned();
+        usual[task] = set.or_else(|| Some(BuiltinHead::usual(task)?.id()));
+    }
+    usual
 }
 
 /// Finds and loads heads for the screen.
@@ -137,33 +191,41 @@ impl Loader for Shelf {
     }
 }
 
-/// Where the screen keeps what it remembers.
-fn memory_file() -> PathBuf {
-    Paths::new().state.join("screen.toml")
+/// Where the screen keeps what it remembers, if there is a home.
+fn memory_file() -> Option<PathBuf> {
+    Some(Paths::new().state?.join("screen.toml"))
 }
 
-/// What was kept from the last run, nothing if that cannot be read, for it is no loss; heads that
-/// were never chosen on the screen are those of the settings, or the built-in ones.
-fn recall(in_force: &InForce) -> Memory {
-    let text = std::fs::read_to_string(memory_file()).unwrap_or_default();
+/// What was kept from the last run; nothing if that cannot be read, for it is no loss.
+fn recall(in_force: &mut InForce) -> Memory {
+    let text = memory_file()
+        .and_then(|path| read_text_bounded(&path, limits::SETTINGS).ok())
+        .unwrap_or_default();
     let mut memory: Memory = toml::from_str(&text).unwrap_or_else(|err| {
         tracing::warn!(%err, "what was kept from the last run is not understood");
         Memory::default()
     });
     for task in Task::ALL {
-        let kept = memory.head_mut(task);
-        if kept.is_none() {
-            let set = in_force.file.heads.chosen.get(&task).cloned();
-            *kept = set.or_else(|| Some(BuiltinHead::usual(task)?.id()));
-        }
+        in_force.kept_heads.extend(memory.head_mut(task).clone());
     }
     memory
 }
 
-/// Keeps `memory` for the next run.
+/// Keeps `memory` for the next run, where there is a home. A folder is kept by its whole path: the next
+/// run may be elsewhere.
 fn remember(memory: &Memory) {
-    let path = memory_file();
-    let kept = toml::to_string(memory)
+    let Some(path) = memory_file() else { return };
+    let mut memory = memory.clone();
+    for task in Task::ALL {
+        if let Some(head) = memory.head_mut(task)
+            && Path::new(head.as_str()).is_dir()
+            && let Ok(folder) = std::path::absolute(head.as_str())
+            && let Some(folder) = folder.to_str()
+        {
+            *head = folder.to_owned();
+        }
+    }
+    let kept = toml::to_string(&memory)
         .map_err(io::Error::other)
         .and_then(|text| {
             if let Some(folder) = path.parent() {

@@ -5,6 +5,7 @@
 //! another document's list says nothing beside it. Where the head can say that there is no answer,
 //! that stands in the list too, and what comes after it is less likely than that there is none.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 use anstyle::AnsiColor;
@@ -13,9 +14,9 @@ use serde::ser::{SerializeStruct, Serializer};
 
 use super::json::{self, Envelope, Sequence};
 use super::line::{QUOTE, bar, cut, cut_front, on_one_line};
-use super::{FileError, HeadFormat, HeadPrinter, Looks, Model, visible_path};
+use super::{FileError, HeadFormat, HeadPrinter, Looks, Model, visible_path, with_source};
 use electroscope_analysis::{Answer, Answers, NoAnswer, decode};
-use electroscope_text::{Document, LineIndex, Position};
+use electroscope_text::{AsRead, Document, LineIndex, Position, Span};
 
 /// A document that was asked.
 #[derive(Clone, Debug)]
@@ -83,28 +84,24 @@ impl List {
     fn add(&mut self, answered: &Answered) {
         let text = &*answered.document.text;
         let lines = LineIndex::new(text);
+        let read = AsRead::new(&answered.document);
         let found = |answer: &Answer| {
             let span = answer.span;
-            let before = text.get(..span.start()).unwrap_or_default();
-            let after = text.get(span.end()..).unwrap_or_default();
-            // A blank line ends what an answer stands in.
-            let starts = ["\n\n", "\n\r\n"].map(|blank| before.rfind(blank));
-            let before = before.get(starts.into_iter().flatten().max().unwrap_or(0)..);
-            let ends = ["\n\n", "\n\r\n"].map(|blank| after.find(blank));
-            let after = after.get(..ends.into_iter().flatten().min().unwrap_or(after.len()));
-            let (before, after) = (before.unwrap_or_default(), after.unwrap_or_default());
+            let block = read.block(span);
+            let before = read.text(Span::new(block.start(), span.start()));
+            let after = read.text(Span::new(span.end(), block.end()));
             let blank = |is_there| if is_there { " " } else { "" };
             Found {
                 path: visible_path(&answered.document.path),
                 place: lines.position(text, span.start()),
-                text: on_one_line(span.of(text).unwrap_or_default()),
+                text: on_one_line(&answer.text),
                 before: (
-                    cut_front(before, QUOTE),
+                    cut_front(&before, QUOTE),
                     blank(before.ends_with(char::is_whitespace) && !before.trim().is_empty()),
                 ),
                 after: (
                     blank(after.starts_with(char::is_whitespace) && !after.trim().is_empty()),
-                    cut(after, QUOTE),
+                    cut(&after, QUOTE),
                 ),
                 score: answer.score,
                 p: answer.p,
@@ -307,7 +304,9 @@ struct DocumentObject<'a> {
 
 #[derive(Serialize)]
 struct AnswerObject<'a> {
-    text: &'a str,
+    text: Cow<'a, str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source_text: Option<&'a str>,
     start: usize,
     end: usize,
     score: f32,
@@ -328,17 +327,18 @@ impl Serialize for DocumentObject<'_> {
         object.serialize_field(
             "answers",
             &Sequence(|| {
-                answers
-                    .best
-                    .iter()
-                    .take(self.most)
-                    .map(|answer| AnswerObject {
-                        text: answer.span.of(&document.text).unwrap_or_default(),
+                answers.best.iter().take(self.most).map(|answer| {
+                    let source = answer.span.of(&document.text).unwrap_or_default();
+                    let (text, source_text) = with_source(answer.text.as_str().into(), source);
+                    AnswerObject {
+                        text,
+                        source_text,
                         start: answer.span.start(),
                         end: answer.span.end(),
                         score: answer.score,
                         p: answer.p,
-                    })
+                    }
+                })
             }),
         )?;
         let none = answers
@@ -353,7 +353,7 @@ impl Serialize for DocumentObject<'_> {
 mod tests {
     use super::*;
     use crate::report::theme::Theme;
-    use electroscope_text::{Language, Span};
+    use electroscope_text::Language;
 
     /// A document in which each of these words has this score.
     fn answered(path: &str, text: &str, scores: &[(&str, f32)], none: Option<f32>) -> Answered {
@@ -361,6 +361,7 @@ mod tests {
             let start = text.find(word).unwrap();
             Answer {
                 span: Span::new(start, start + word.len()),
+                text: word.to_owned(),
                 score,
                 p: 0.125,
             }

@@ -15,7 +15,7 @@ impl ScorePrinter for Compact {
     fn document(&mut self, out: &mut dyn Write, scored: &Scored<'_>) -> io::Result<()> {
         let path = visible_path(&scored.document.path);
         for (place, word) in scored.flagged() {
-            let text = visible(scored.text(word.span));
+            let text = visible(&scored.text(word.span));
             writeln!(
                 out,
                 "{path}:{}:{}: {:.2} {text}",

@@ -1,5 +1,6 @@
 //! JSON for programs: one object, or one object per line and document.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -148,7 +149,9 @@ struct DocumentObject<'a>(&'a Scored<'a>);
 
 #[derive(serde::Serialize)]
 struct TokenObject<'a> {
-    text: &'a str,
+    text: Cow<'a, str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source_text: Option<&'a str>,
     start: usize,
     end: usize,
     p: f32,
@@ -156,7 +159,9 @@ struct TokenObject<'a> {
 
 #[derive(serde::Serialize)]
 struct WordObject<'a> {
-    text: &'a str,
+    text: Cow<'a, str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source_text: Option<&'a str>,
     start: usize,
     end: usize,
     line: usize,
@@ -183,11 +188,15 @@ impl Serialize for DocumentObject<'_> {
         object.serialize_field(
             "tokens",
             &Sequence(|| {
-                scored.readings.tokens().map(|token| TokenObject {
-                    text: scored.text(token.span),
-                    start: token.span.start(),
-                    end: token.span.end(),
-                    p: token.p,
+                scored.readings.tokens().map(|token| {
+                    let (text, source_text) = scored.wording(token.span);
+                    TokenObject {
+                        text,
+                        source_text,
+                        start: token.span.start(),
+                        end: token.span.end(),
+                        p: token.p,
+                    }
                 })
             }),
         )?;
@@ -197,14 +206,16 @@ impl Serialize for DocumentObject<'_> {
                 let mut places = Places::new(&scored.document.text);
                 scored.words().map(move |word| {
                     let place = places.of(word.span);
+                    let (text, source_text) = scored.wording(word.span);
                     WordObject {
-                        text: scored.text(word.span),
+                        text,
+                        source_text,
                         start: word.span.start(),
                         end: word.span.end(),
                         line: place.line,
                         column: place.column,
                         p: word.p,
-                        flagged: word.p >= scored.threshold,
+                        flagged: scored.is_flagged(place, &word),
                     }
                 })
             }),
@@ -216,23 +227,22 @@ impl Serialize for DocumentObject<'_> {
 
 /// The counts of a document. The mean is over words.
 fn summary(scored: &Scored<'_>) -> Summary {
-    let (mut tokens, mut words, mut flagged, mut total) = (0, 0, 0, 0.0);
+    let (mut tokens, mut words, mut total) = (0, 0, 0.0);
     for word in scored.words() {
         tokens += word.tokens.len();
         words += 1;
-        flagged += usize::from(word.p >= scored.threshold);
         total += f64::from(word.p);
     }
     Summary {
         tokens,
         words,
-        flagged,
+        flagged: scored.flagged().count(),
         mean_p: if words == 0 {
             0.0
         } else {
             total / words as f64
         },
-        threshold: scored.threshold,
+        threshold: scored.flagging.threshold,
     }
 }
 

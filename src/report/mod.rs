@@ -8,23 +8,28 @@
 pub mod answers;
 pub mod classes;
 mod compact;
+mod fingerprint;
 mod github;
 pub mod heat;
 mod json;
 mod line;
 mod page;
 mod pretty;
+mod rule;
 mod sarif;
 pub mod tags;
 pub mod theme;
 
+use std::borrow::Cow;
 use std::io::{self, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use anstyle::Style;
 
-use electroscope_analysis::{Readings, Word};
-use electroscope_text::{Document, Position, Span};
+use crate::settings::Lens;
+use electroscope_analysis::{Flagging, Readings, Word};
+use electroscope_text::{AsRead, Document, Position, Span};
 
 pub use json::write_json;
 
@@ -93,8 +98,39 @@ pub struct Scored<'a> {
     pub document: &'a Document,
     /// What was found in it.
     pub readings: &'a Readings,
-    /// Words at or above it are flagged.
-    pub threshold: f32,
+    /// How its reader sees it.
+    pub read: &'a AsRead,
+    /// Which words are flagged.
+    pub flagging: Flagging,
+    /// The only lines on which words are flagged; all of them if it is absent.
+    pub lines: Option<&'a Lines>,
+}
+
+/// Some lines of a text, counted from 1.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lines {
+    /// In order, and apart.
+    ranges: Vec<Range<usize>>,
+}
+
+impl Lines {
+    /// The lines of `ranges`, which come in order and do not overlap.
+    pub fn new(ranges: Vec<Range<usize>>) -> Lines {
+        Lines { ranges }
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.ranges.is_empty()
+    }
+
+    /// Whether `line` is one of them.
+    pub fn contain(&self, line: usize) -> bool {
+        let at = self.ranges.partition_point(|range| range.end <= line);
+        self.ranges
+            .get(at)
+            .is_some_and(|range| range.contains(&line))
+    }
 }
 
 impl<'a> Scored<'a> {
@@ -105,17 +141,44 @@ impl<'a> Scored<'a> {
 
     /// The flagged words in order, each with the place it begins at.
     pub fn flagged(&self) -> impl Iterator<Item = (Position, Word)> + use<'a> {
-        let threshold = self.threshold;
+        let (flagging, lines) = (self.flagging, self.lines);
         let mut places = Places::new(&self.document.text);
         self.words()
-            .filter(move |word| word.p >= threshold)
+            .filter(move |word| flagging.flags(word))
             .map(move |word| (places.of(word.span), word))
+            .filter(move |(place, _)| lines.is_none_or(|lines| lines.contain(place.line)))
     }
 
-    /// What `span` says.
-    pub fn text(&self, span: Span) -> &'a str {
+    /// Whether `word`, which stands at `place`, is flagged.
+    fn is_flagged(&self, place: Position, word: &Word) -> bool {
+        self.flagging.flags(word) && self.lines.is_none_or(|lines| lines.contain(place.line))
+    }
+
+    /// What a reader sees at `span`.
+    pub fn text(&self, span: Span) -> Cow<'a, str> {
+        self.read.text(span)
+    }
+
+    /// What the document has at `span`.
+    fn source(&self, span: Span) -> &'a str {
         span.of(&self.document.text).unwrap_or_default()
     }
+
+    /// What JSON has for the text of a word or a token, and its source where that differs: the source,
+    /// unless it has an entity in it, which stands for its character.
+    fn wording(&self, span: Span) -> (Cow<'a, str>, Option<&'a str>) {
+        let source = self.source(span);
+        match source.contains('&') {
+            true => with_source(self.text(span), source),
+            false => (source.into(), None),
+        }
+    }
+}
+
+/// A text as it is read, and its source where that differs.
+fn with_source<'a>(text: Cow<'a, str>, source: &'a str) -> (Cow<'a, str>, Option<&'a str>) {
+    let differs = text != source;
+    (text, differs.then_some(source))
 }
 
 /// What is known of the terminal that findings are written for.
@@ -242,13 +305,14 @@ pub trait HeadPrinter<Found> {
     }
 }
 
-/// The printer for `format`. Only [`Format::Pretty`] wants to know the terminal.
-pub fn printer(format: Format, terminal: Looks) -> Box<dyn ScorePrinter> {
+/// The printer for `format` of what `lens` finds. Only [`Format::Pretty`] wants to know the terminal.
+pub fn printer(format: Format, terminal: Looks, lens: Lens) -> Box<dyn ScorePrinter> {
+    let rule = rule::Rule::of(lens);
     match format {
         Format::Json => Box::new(json::Json::default()),
         Format::Jsonl => Box::new(json::JsonLines),
-        Format::Github => Box::new(github::Github),
-        Format::Sarif => Box::new(sarif::Sarif::default()),
+        Format::Github => Box::new(github::Github::new(rule)),
+        Format::Sarif => Box::new(sarif::Sarif::new(rule)),
         Format::Compact => Box::new(compact::Compact),
         Format::Pretty => Box::new(pretty::Pretty::new(terminal)),
     }

@@ -135,6 +135,11 @@ impl Page<'_> {
         // The columns at which labelled marks stand, with the mark and its label.
         let mut below: Vec<(usize, usize, usize, &str)> = Vec::new();
         for (column, glyph) in self.wrapped.glyphs(row) {
+            // A blank at which the line is broken hangs over the edge, where a terminal would break
+            // the row once more.
+            if column + glyph.width > self.width && glyph.symbol.trim().is_empty() {
+                break;
+            }
             let at = marks.partition_point(|mark| mark.span.end() <= glyph.span.start());
             let mark = marks
                 .get(at)
@@ -165,21 +170,24 @@ impl Page<'_> {
         let mut left: Vec<(usize, &str)> = Vec::new();
         for (index, &(start, end, _, label)) in below.iter().enumerate() {
             let (start, end) = (start.max(at), end.max(at));
-            write!(
-                out,
-                "{:skip$}{}",
-                "",
-                "▔".repeat(end - start),
-                skip = start - at
-            )?;
-            at = end;
             let next = below.get(index + 1).map_or(usize::MAX, |next| next.0);
             let width = 1 + label.width();
-            let fits = self.crowded == Crowded::LeaveOut || at + width <= self.width;
-            if at + width < next && fits {
+            let fits_after = end + width < next && end + width <= self.width;
+            // Behind the last columns there is no room; before the mark there may be.
+            let is_last = self.crowded == Crowded::LeaveOut && end + width > self.width;
+            let fits_before = is_last && at + usize::from(at > 0) + width <= start;
+            let line = "▔".repeat(end - start);
+            if fits_after {
+                write!(out, "{:skip$}{line}", "", skip = start - at)?;
                 write!(out, "{faint} {label}{faint:#}")?;
-                at += width;
+                at = end + width;
+            } else if fits_before {
+                write!(out, "{:skip$}", "", skip = start - width - at)?;
+                write!(out, "{faint}{label}{faint:#} {line}")?;
+                at = end;
             } else {
+                write!(out, "{:skip$}{line}", "", skip = start - at)?;
+                at = end;
                 left.push((start, label));
             }
         }
@@ -218,4 +226,53 @@ impl Page<'_> {
 /// Whether a symbol fills two cells by itself.
 fn is_wide(symbol: &str) -> bool {
     symbol.width() > 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::theme::Theme;
+
+    /// `text` with every word of it marked.
+    fn printed(text: &str, width: u16, crowded: Crowded) -> String {
+        let word = |word: &str| {
+            let start = word.as_ptr() as usize - text.as_ptr() as usize;
+            Mark {
+                span: Span::new(start, start + word.len()),
+                style: Style::new(),
+                label: (word.len() > 3).then(|| "0.58".to_owned()),
+            }
+        };
+        let marks: Vec<Mark> = text.split_whitespace().map(word).collect();
+        let theme = Theme::Mono;
+        let mut out = Vec::new();
+        write(&mut out, Looks { theme, width }, text, &marks, crowded).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn no_row_is_wider_than_the_terminal() {
+        let text = include_str!("../../assets/sample.md");
+        for crowded in [Crowded::LeaveOut, Crowded::Stack] {
+            for width in (30..130).chain([200]) {
+                for line in printed(text, width, crowded).lines() {
+                    assert!(line.width() <= usize::from(width), "{width}: {line:?}");
+                    assert!(line.contains(['│', '⋮']) || line.is_empty(), "{line:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_label_without_room_behind_its_word_stands_before_it() {
+        let printed = |text: &str| printed(text, 26, Crowded::LeaveOut);
+        assert_eq!(
+            printed("it is harbours"),
+            "  1 │ it is harbours\n    │       ▔▔▔▔▔▔▔▔ 0.58\n\n"
+        );
+        assert_eq!(
+            printed("it is of an harbours"),
+            "  1 │ it is of an harbours\n    │        0.58 ▔▔▔▔▔▔▔▔\n\n"
+        );
+    }
 }

@@ -8,6 +8,7 @@ use super::heat::{self, Rgb};
 use super::page::{self, Crowded, Mark};
 use super::theme::{Depth, Theme};
 use super::{FileError, Looks, Model, ScorePrinter, Scored, visible_path};
+use electroscope_analysis::{Flagging, Word};
 
 pub(super) struct Pretty {
     looks: Looks,
@@ -19,8 +20,11 @@ impl Pretty {
     }
 
     /// Colours and underlines of a word.
-    fn heat(&self, p: f32, threshold: f32) -> Style {
-        let level = heat::level(p, threshold);
+    fn heat(&self, word: &Word, flagging: Flagging, is_flagged: bool) -> Style {
+        if word.is_punctuation && !flagging.punctuation {
+            return Style::new();
+        }
+        let level = heat::level(word.p, flagging.threshold);
         let style = match self.looks.theme.ground() {
             Some((ground, depth)) => match heat::tint(level, ground) {
                 Some((tint, letters)) => Style::new()
@@ -36,7 +40,7 @@ impl Pretty {
                 _ => AnsiColor::White.on(AnsiColor::Red),
             },
         };
-        if p >= threshold && self.looks.theme != Theme::Mono {
+        if is_flagged && self.looks.theme != Theme::Mono {
             style.underline()
         } else {
             style
@@ -50,17 +54,22 @@ impl ScorePrinter for Pretty {
     }
 
     fn document(&mut self, out: &mut dyn Write, scored: &Scored<'_>) -> io::Result<()> {
-        let threshold = scored.threshold;
+        let flagging = scored.flagging;
+        let threshold = flagging.threshold;
+        let flagged: Vec<usize> = (scored.flagged())
+            .map(|(_, word)| word.span.start())
+            .collect();
+        let is_flagged = |word: &Word| flagged.binary_search(&word.span.start()).is_ok();
         let mut words = 0;
         let marks = scored.words().inspect(|_| words += 1).map(|word| Mark {
             span: word.span,
-            style: self.heat(word.p, threshold),
-            label: (word.p >= threshold).then(|| format!("{:.2}", word.p)),
+            style: self.heat(&word, flagging, is_flagged(&word)),
+            label: is_flagged(&word).then(|| format!("{:.2}", word.p)),
         });
         // Most words of a long text are calm, and a mark takes more room than the word.
         let stands_out = |mark: &Mark| mark.label.is_some() || mark.style != Style::new();
         let marks: Vec<Mark> = marks.filter(stands_out).collect();
-        let flagged = marks.iter().filter(|mark| mark.label.is_some()).count();
+        let flagged = flagged.len();
         let (strong, faint) = (self.looks.strong(), self.looks.faint());
         writeln!(
             out,
@@ -94,8 +103,8 @@ fn color(rgb: Rgb, depth: Depth) -> Color {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use electroscope_analysis::{Reading, Token, Word};
-    use electroscope_text::{Document, Language, Span};
+    use electroscope_analysis::{Reading, Token};
+    use electroscope_text::{AsRead, Document, Language, Span};
 
     fn printed(text: &str, words: &[(&str, f32)], theme: Theme, width: u16) -> String {
         let document = Document::new("a\x1b.md", text, Language::Markdown);
@@ -109,12 +118,15 @@ mod tests {
                 span,
                 p: *p,
                 tokens: tokens..tokens + 1,
+                is_punctuation: false,
             });
         }
         let scored = Scored {
             document: &document,
             readings: &[reading].iter().collect(),
-            threshold: 0.5,
+            read: &AsRead::new(&document),
+            flagging: Flagging::words(0.5),
+            lines: None,
         };
         let mut out = Vec::new();
         let mut printer = Pretty::new(Looks { theme, width });

@@ -1,16 +1,30 @@
 //! SARIF 2.1.0, which code scanning services read.
 
 use std::io::{self, Write};
+use std::path::Path;
 
 use serde_json::json;
 
+use super::fingerprint::Fingerprints;
 use super::json::write_json;
+use super::rule::Rule;
 use super::{FileError, Model, ScorePrinter, Scored};
+use electroscope_text::Encoding;
+
+/// The name under which a result's fingerprint stands; another way to compute it takes another
+/// version.
+const FINGERPRINT: &str = "wordInContext/v1";
 
 /// One run; its results are written one after the other.
-#[derive(Default)]
 pub(super) struct Sarif {
+    rule: &'static Rule,
     results: usize,
+}
+
+impl Sarif {
+    pub(super) fn new(rule: &'static Rule) -> Sarif {
+        Sarif { rule, results: 0 }
+    }
 }
 
 impl ScorePrinter for Sarif {
@@ -20,9 +34,11 @@ impl ScorePrinter for Sarif {
             "version": env!("CARGO_PKG_VERSION"),
             "properties": {"model": model},
             "rules": [{
-                "id": "doubtful-word",
-                "shortDescription": {"text": "A word that may not belong"},
-                "fullDescription": {"text": "The discriminator thinks it likely that this word was put in the place of another."},
+                "id": self.rule.id,
+                "name": self.rule.title,
+                "shortDescription": {"text": self.rule.short},
+                "fullDescription": {"text": self.rule.full},
+                "help": {"text": self.rule.help, "markdown": self.rule.help},
                 "defaultConfiguration": {"level": "warning"},
             }],
         });
@@ -36,21 +52,29 @@ impl ScorePrinter for Sarif {
     }
 
     fn document(&mut self, out: &mut dyn Write, scored: &Scored<'_>) -> io::Result<()> {
+        let uri = uri(&scored.document.path);
+        // A region in bytes is one of the file's bytes, and offsets are those of the text in UTF-8.
+        let is_utf8 = matches!(scored.document.encoding, Encoding::Utf8 | Encoding::Utf8Bom);
+        let mut fingerprints = Fingerprints::new(scored, self.rule.id);
         for (place, word) in scored.flagged() {
             let text = scored.text(word.span);
+            let mut region = json!({
+                "startLine": place.line,
+                "startColumn": place.column,
+                "endColumn": place.column + scored.source(word.span).chars().count(),
+            });
+            if is_utf8 {
+                region["byteOffset"] = word.span.start().into();
+                region["byteLength"] = word.span.len().into();
+            }
             let result = json!({
-                "ruleId": "doubtful-word",
-                "message": {"text": format!("“{text}” may not belong here (p {:.2})", word.p)},
+                "ruleId": self.rule.id,
+                "message": {"text": self.rule.message(&text, word.p)},
                 "rank": f64::from(word.p) * 100.0,
+                "partialFingerprints": {FINGERPRINT: fingerprints.of(&word)},
                 "locations": [{"physicalLocation": {
-                    "artifactLocation": {"uri": uri(&scored.document.path.to_string_lossy())},
-                    "region": {
-                        "startLine": place.line,
-                        "startColumn": place.column,
-                        "endColumn": place.column + text.chars().count(),
-                        "byteOffset": word.span.start(),
-                        "byteLength": word.span.len(),
-                    },
+                    "artifactLocation": {"uri": uri},
+                    "region": region,
                 }}],
             });
             if self.results > 0 {
@@ -70,7 +94,7 @@ impl ScorePrinter for Sarif {
                     "level": "error",
                     "message": {"text": error.message},
                     "locations": [{"physicalLocation": {
-                        "artifactLocation": {"uri": uri(&error.path.to_string_lossy())},
+                        "artifactLocation": {"uri": uri(&error.path)},
                     }}],
                 })
             })
@@ -86,14 +110,40 @@ impl ScorePrinter for Sarif {
     }
 }
 
-/// A path as a URI reference: what is not allowed in one is percent-encoded.
-fn uri(path: &str) -> String {
-    path.bytes()
+/// A path as a URI reference: an absolute one begins with `file://`, a relative one stays relative;
+/// what is not allowed in one is percent-encoded.
+fn uri(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    let text = match cfg!(windows) {
+        true => text.replace('\\', "/"),
+        false => text.into_owned(),
+    };
+    let encoded: String = text
+        .bytes()
         .map(|byte| match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
                 (byte as char).to_string()
             }
             _ => format!("%{byte:02X}"),
         })
-        .collect()
+        .collect();
+    match (path.is_absolute(), encoded.starts_with('/')) {
+        (true, true) => format!("file://{encoded}"),
+        (true, false) => format!("file:///{encoded}"),
+        (false, _) => encoded,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_relative_path_stays_relative_and_an_absolute_one_is_a_file_uri() {
+        assert_eq!(uri(Path::new("docs/a b.md")), "docs/a%20b.md");
+        assert_eq!(uri(Path::new("c:d.md")), "c%3Ad.md");
+        if cfg!(unix) {
+            assert_eq!(uri(Path::new("/tmp/é.md")), "file:///tmp/%C3%A9.md");
+        }
+    }
 }

@@ -3,6 +3,7 @@
 //! JSON has every word. The formats for people have the entities, for most words are outside of any;
 //! of a head that marks none, such as one for parts of speech, they have the words.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io::{self, Write};
 
@@ -13,9 +14,9 @@ use serde::ser::{SerializeStruct, Serializer};
 use super::json::{self, Envelope, Sequence};
 use super::line::{QUOTE, cut, on_one_line};
 use super::page::{self, Crowded, Mark};
-use super::{FileError, HeadFormat, HeadPrinter, Looks, Model, Places, visible_path};
+use super::{FileError, HeadFormat, HeadPrinter, Looks, Model, Places, visible_path, with_source};
 use electroscope_analysis::{EntityAt, TaggedWord};
-use electroscope_text::{Document, LineIndex, Span};
+use electroscope_text::{AsRead, Document, LineIndex, Span};
 
 /// A document that was tagged.
 #[derive(Clone, Debug)]
@@ -43,17 +44,38 @@ impl Tags {
         label.map(String::as_str).unwrap_or_default()
     }
 
-    /// What a line for a person is about: where it stands, what it is, and how sure that is.
-    fn telling<'a>(&'a self, found: &'a Tagged) -> Vec<(Span, &'a str, f32)> {
+    /// Whether all that it marks is errors, as the head that is built in for them does.
+    fn marks_errors(&self) -> bool {
+        /// The label of an error, and that of words which have nothing to them.
+        const LABELS: [&str; 2] = ["ERR", "O"];
+        let bare = |label: &String| {
+            let begun = ["B-", "I-", "E-", "S-"];
+            let bare = begun.iter().find_map(|start| label.strip_prefix(start));
+            bare.unwrap_or(label).to_owned()
+        };
+        let mut labels = self.labels.iter().map(bare);
+        self.labels.len() > 1 && labels.all(|label| LABELS.contains(&label.as_str()))
+    }
+
+    /// What a line for a person is about: where it stands, what is read there, what it is, and how sure
+    /// that is.
+    fn telling<'a>(
+        &'a self,
+        found: &'a Tagged,
+        read: &'a AsRead,
+    ) -> Vec<(Span, Cow<'a, str>, &'a str, f32)> {
         if self.marks_entities {
             let entities = found.entities.iter();
             entities
-                .map(|entity| (entity.span, entity.label.as_str(), entity.p))
+                .map(|entity| {
+                    let text = Cow::from(entity.text.as_str());
+                    (entity.span, text, entity.label.as_str(), entity.p)
+                })
                 .collect()
         } else {
             let words = found.words.iter();
             words
-                .map(|word| (word.span, self.label(word), word.p))
+                .map(|word| (word.span, read.text(word.span), self.label(word), word.p))
                 .collect()
         }
     }
@@ -84,16 +106,16 @@ impl HeadPrinter<Tagged> for Compact {
     fn document(&mut self, out: &mut dyn Write, found: &Tagged) -> io::Result<()> {
         let path = visible_path(&found.document.path);
         let mut places = Places::new(&found.document.text);
-        for (span, label, p) in self.tags.telling(found) {
+        let read = AsRead::new(&found.document);
+        for (span, text, label, p) in self.tags.telling(found, &read) {
             let place = places.of(span);
-            let text = span.of(&found.document.text).unwrap_or_default();
             writeln!(
                 out,
                 "{path}:{}:{}: {} {p:.2} {}",
                 place.line,
                 place.column,
                 on_one_line(label),
-                cut(text, QUOTE)
+                cut(&text, QUOTE)
             )?;
         }
         Ok(())
@@ -129,6 +151,7 @@ impl Pretty {
     fn words(&self, out: &mut dyn Write, found: &Tagged) -> io::Result<()> {
         let faint = self.looks.faint();
         let text = &*found.document.text;
+        let read = AsRead::new(&found.document);
         let lines = LineIndex::new(text);
         let digits = lines.count().to_string().len().max(3);
         let room = usize::from(self.looks.width).saturating_sub(digits + 3);
@@ -136,7 +159,7 @@ impl Pretty {
         let mut at = 0;
         for word in &found.words {
             let line = lines.line_of(word.span.start());
-            let shown = on_one_line(word.span.of(text).unwrap_or_default());
+            let shown = on_one_line(&read.text(word.span));
             let label = on_one_line(self.tags.label(word));
             let cells = |text: &str| unicode_width::UnicodeWidthStr::width(text);
             let wide = cells(&shown) + 1 + cells(&label);
@@ -171,7 +194,10 @@ impl HeadPrinter<Tagged> for Pretty {
         };
         let words = count(found.words.len(), "word", "words");
         let amount = if self.tags.marks_entities {
-            let entities = count(found.entities.len(), "entity", "entities");
+            let entities = match self.tags.marks_errors() {
+                true => count(found.entities.len(), "error", "errors"),
+                false => count(found.entities.len(), "entity", "entities"),
+            };
             format!("{entities} in {words}")
         } else {
             words
@@ -245,7 +271,9 @@ struct DocumentObject<'a> {
 
 #[derive(Serialize)]
 struct WordObject<'a> {
-    text: &'a str,
+    text: Cow<'a, str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source_text: Option<&'a str>,
     start: usize,
     end: usize,
     label: &'a str,
@@ -255,7 +283,9 @@ struct WordObject<'a> {
 #[derive(Serialize)]
 struct EntityObject<'a> {
     label: &'a str,
-    text: &'a str,
+    text: Cow<'a, str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source_text: Option<&'a str>,
     start: usize,
     end: usize,
     p: f32,
@@ -265,15 +295,21 @@ impl Serialize for DocumentObject<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let (found, tags) = (self.found, self.tags);
         let text = &*found.document.text;
-        let word = |word: &'_ TaggedWord| WordObject {
-            text: word.span.of(text).unwrap_or_default(),
-            start: word.span.start(),
-            end: word.span.end(),
-            label: tags
-                .labels
-                .get(usize::from(word.label))
-                .map_or("", String::as_str),
-            p: word.p,
+        let read = AsRead::new(&found.document);
+        let word = |word: &'_ TaggedWord| {
+            let source = word.span.of(text).unwrap_or_default();
+            let (text, source_text) = match source.contains('&') {
+                true => with_source(read.text(word.span), source),
+                false => (source.into(), None),
+            };
+            WordObject {
+                text,
+                source_text,
+                start: word.span.start(),
+                end: word.span.end(),
+                label: tags.label(word),
+                p: word.p,
+            }
         };
         let mut object = serializer.serialize_struct("document", 3)?;
         object.serialize_field("path", &found.document.path.to_string_lossy())?;
@@ -281,12 +317,17 @@ impl Serialize for DocumentObject<'_> {
         object.serialize_field(
             "entities",
             &Sequence(|| {
-                found.entities.iter().map(|entity| EntityObject {
-                    label: &entity.label,
-                    text: entity.span.of(text).unwrap_or_default(),
-                    start: entity.span.start(),
-                    end: entity.span.end(),
-                    p: entity.p,
+                found.entities.iter().map(|entity| {
+                    let source = entity.span.of(text).unwrap_or_default();
+                    let (text, source_text) = with_source(entity.text.as_str().into(), source);
+                    EntityObject {
+                        label: &entity.label,
+                        text,
+                        source_text,
+                        start: entity.span.start(),
+                        end: entity.span.end(),
+                        p: entity.p,
+                    }
                 })
             }),
         )?;
@@ -311,10 +352,12 @@ mod tests {
             span: span(from, word),
             label,
             p: 0.875,
+            is_punctuation: false,
         };
         let entity = |label: &str, from, text| EntityAt {
             label: label.to_owned(),
             span: span(from, text),
+            text: text.to_owned(),
             p: 0.75,
         };
         let words = vec![

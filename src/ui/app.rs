@@ -2,11 +2,12 @@
 
 use std::io::{self, stdin, stdout};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crossterm::event::{Event, KeyCode, KeyEventKind, KeyModifiers};
 use crossterm::terminal::{BeginSynchronizedUpdate, Clear, ClearType, EndSynchronizedUpdate};
 use crossterm::{clipboard::CopyToClipboard, event, execute};
 use ratatui::backend::{Backend, CrosstermBackend};
@@ -17,12 +18,14 @@ use crate::worker::finder::Finder;
 use crate::worker::heads::{Heads, Loader};
 use crate::worker::inference::{Inference, Lens, ModelSummary, Scorer};
 use crate::worker::pipe;
+use crate::worker::thread;
 
 use super::editor;
 use super::message::{Effect, Message, Purpose};
+use super::search::Seek;
 use super::state::{Memory, Opening, State};
 use super::terminal::{self, Guard, Terminal};
-use super::update::update;
+use super::update::{settle, update};
 use super::view;
 
 /// Between two pictures of something that moves.
@@ -30,6 +33,15 @@ const TICK: Duration = Duration::from_millis(100);
 
 /// Between two frames at least, however much happens.
 const FRAME: Duration = Duration::from_millis(16);
+
+/// Messages are taken in for this long at most before the next frame, however many wait: a reader must
+/// see that something happens, and keys among them be answered.
+const BURST: Duration = Duration::from_millis(250);
+
+/// How long the drawing thread may take to answer a request to end.
+const ANSWER: Duration = Duration::from_secs(2);
+/// After this a search is given up: some patterns would take days on a long line.
+const LONGEST_SEARCH: Duration = Duration::from_secs(20);
 
 /// How soon the input thread notices that it is to leave the keyboard alone.
 const INPUT_POLL: Duration = Duration::from_millis(100);
@@ -57,21 +69,24 @@ pub fn run<S: Scorer + 'static>(
 ) -> io::Result<u8> {
     let (sender, inbox) = mpsc::channel();
     // Before the terminal is ours: a signal must never find it taken and nobody listening.
-    let signals = Signals::spawn(sender.clone())?;
+    let ending = Ending::new(sender.clone());
+    let signals = Signals::spawn(sender.clone(), ending.clone())?;
     let _guard = Guard;
     terminal::take(true)?;
     let mut terminal = Terminal::new(CrosstermBackend::new(stdout()))?;
     opening.size = terminal.size()?;
+    let first_lens = opening.lens;
     let (mut state, effects) = State::new(opening);
     // The first frame before anything else: whatever takes time comes after it.
     draw(&mut terminal, &state)?;
 
-    let input = Input::spawn(sender.clone())?;
+    let input = Input::spawn(sender.clone(), ending.clone())?;
+    watch_for_hangup(ending)?;
     let files = Files::spawn({
         let sender = sender.clone();
         move |event| drop(sender.send(Message::File(event)))
     })?;
-    let inference = Inference::spawn(suppliers.model, {
+    let inference = Inference::spawn(first_lens, suppliers.model, {
         let sender = sender.clone();
         move |reply| drop(sender.send(Message::Model(reply)))
     })?;
@@ -88,6 +103,7 @@ pub fn run<S: Scorer + 'static>(
         heads,
         remember: suppliers.remember,
         finders: Vec::new(),
+        seek: Arc::default(),
         mouse: true,
     };
     for effect in effects {
@@ -100,7 +116,7 @@ pub fn run<S: Scorer + 'static>(
         draw,
         &mut |effect, terminal| world.perform(effect, terminal),
     )?;
-    // Before the threads are waited for: they may be in the middle of a window.
+    // Before a moment is waited for the threads: they may be in the middle of a window.
     terminal::give_back();
     Ok(code)
 }
@@ -129,19 +145,27 @@ fn run_until_quit<B: Backend>(
     mut draw: impl FnMut(&mut ratatui::Terminal<B>, &State) -> io::Result<()>,
     perform: &mut dyn FnMut(Effect, &mut ratatui::Terminal<B>) -> io::Result<()>,
 ) -> io::Result<u8> {
+    let mut next_tick = Instant::now() + TICK;
     loop {
         draw(terminal, state)?;
         let drawn = Instant::now();
         // Sleep until something happens. Nothing moves by itself on a screen that is at rest.
         let first = if state.is_busy() {
-            match inbox.recv_timeout(TICK) {
+            // By the clock, so that many messages do not put it off.
+            match inbox.recv_timeout(next_tick.saturating_duration_since(drawn)) {
                 Ok(message) => message,
-                Err(RecvTimeoutError::Timeout) => Message::Tick,
+                Err(RecvTimeoutError::Timeout) => {
+                    next_tick = Instant::now() + TICK;
+                    Message::Tick
+                }
                 Err(RecvTimeoutError::Disconnected) => return Ok(0),
             }
         } else {
             match inbox.recv() {
-                Ok(message) => message,
+                Ok(message) => {
+                    next_tick = Instant::now() + TICK;
+                    message
+                }
                 Err(_) => return Ok(0),
             }
         };
@@ -157,6 +181,13 @@ fn run_until_quit<B: Backend>(
                 if let Some(code) = state.quit {
                     return Ok(code);
                 }
+                if drawn.elapsed() > BURST {
+                    break;
+                }
+            }
+            // Keys that were typed into a search or a list are acted on once, however many there were.
+            for effect in settle(state) {
+                perform(effect, terminal)?;
             }
             let left = FRAME.saturating_sub(drawn.elapsed());
             if is_by_reader || left.is_zero() {
@@ -180,6 +211,8 @@ struct World {
     heads: Heads,
     remember: Box<dyn Fn(&Memory)>,
     finders: Vec<(Purpose, Finder)>,
+    /// The number of the search that is wanted; one with another number ends.
+    seek: Arc<AtomicU64>,
     /// Whether mouse events are taken, for when the terminal is taken again.
     mouse: bool,
 }
@@ -203,6 +236,8 @@ impl World {
                 })?;
             }
             Effect::Find { root, purpose } => self.find(root, purpose)?,
+            Effect::Seek(number, seek) => self.seek(number, seek)?,
+            Effect::StopSeek => self.seek.store(0, Ordering::Relaxed),
             Effect::Edit { path, line, column } => {
                 let trouble = self.edit(&path, line, column, terminal)?;
                 let _ = self.sender.send(Message::EditorClosed(trouble));
@@ -230,11 +265,30 @@ impl World {
             self.finders.retain(|(other, _)| *other != Purpose::Offer);
         }
         let sender = self.sender.clone();
-        let finder = Finder::spawn(root, move |found| {
-            drop(sender.send(Message::Found(purpose, found)));
-        })?;
+        let emit = move |found| drop(sender.send(Message::Found(purpose, found)));
+        let finder = match purpose {
+            Purpose::Open => Finder::spawn_following(root, emit)?,
+            Purpose::Offer => Finder::spawn(root, emit)?,
+        };
         self.finders.push((purpose, finder));
         Ok(())
+    }
+
+    /// Goes on with a search on a thread of its own, until it has ended or is not wanted any more. The
+    /// thread is not waited for.
+    fn seek(&mut self, number: u64, mut seek: Seek) -> io::Result<()> {
+        self.seek.store(number, Ordering::Relaxed);
+        let (wanted, sender) = (Arc::clone(&self.seek), self.sender.clone());
+        std::thread::Builder::new()
+            .name("search".into())
+            .spawn(move || {
+                let begun = Instant::now();
+                let sought = seek.run(|_| {
+                    wanted.load(Ordering::Relaxed) == number && begun.elapsed() < LONGEST_SEARCH
+                });
+                drop(sender.send(Message::Sought(number, sought)));
+            })
+            .map(drop)
     }
 
     /// Hands the terminal to the editor until it is closed; what went wrong, if anything did.
@@ -254,11 +308,11 @@ impl World {
             command.stdin(keyboard);
         }
         self.input.pause();
-        self.signals.ignore_interrupt(true);
+        self.signals.editor_runs(true);
         terminal::give_back();
         let status = command.status();
         terminal::take(self.mouse)?;
-        self.signals.ignore_interrupt(false);
+        self.signals.editor_runs(false);
         self.input.resume();
         paint_anew(terminal)?;
         Ok(match status {
@@ -289,36 +343,29 @@ struct GateState {
     paused: bool,
     /// The thread has understood that.
     waiting: bool,
+    /// The thread has ended, so nobody reads the keyboard any more.
+    ended: bool,
 }
 
 impl Input {
-    fn spawn(sender: Sender<Message>) -> io::Result<Input> {
+    fn spawn(sender: Sender<Message>, ending: Ending) -> io::Result<Input> {
         let gate = Arc::new(Gate::default());
-        let inner = Arc::clone(&gate);
-        std::thread::Builder::new()
-            .name("input".into())
-            .spawn(move || {
-                loop {
-                    inner.pass();
-                    let event = match event::poll(INPUT_POLL) {
-                        Ok(true) => event::read(),
-                        Ok(false) => continue,
-                        Err(err) => Err(err),
-                    };
-                    let message = match event {
-                        Ok(event) => Message::Terminal(event),
-                        Err(err) => {
-                            // The terminal is gone.
-                            tracing::error!(%err, "cannot read from the terminal");
-                            Message::End(1)
-                        }
-                    };
-                    let is_end = matches!(message, Message::End(_));
-                    if sender.send(message).is_err() || is_end {
-                        return;
-                    }
-                }
-            })?;
+        let body = {
+            let (gate, ending) = (Arc::clone(&gate), ending.clone());
+            move || {
+                read_terminal(&gate, &sender, &ending);
+                gate.end();
+            }
+        };
+        let failed = {
+            let gate = Arc::clone(&gate);
+            move |_| {
+                gate.end();
+                // A screen that hears no key is of no use. Why is in the log.
+                ending.ask_once(2);
+            }
+        };
+        thread::spawn("input", body, failed)?;
         Ok(Input { gate })
     }
 
@@ -326,7 +373,7 @@ impl Input {
     fn pause(&self) {
         let mut state = self.gate.lock();
         state.paused = true;
-        while !state.waiting {
+        while !state.waiting && !state.ended {
             state = self
                 .gate
                 .changed
@@ -341,7 +388,112 @@ impl Input {
     }
 }
 
+/// Passes on what comes from the terminal, until it is gone or nobody listens.
+fn read_terminal(gate: &Gate, sender: &Sender<Message>, ending: &Ending) {
+    loop {
+        gate.pass();
+        let event = match event::poll(INPUT_POLL) {
+            Ok(true) => event::read(),
+            Ok(false) => continue,
+            Err(err) => Err(err),
+        };
+        let event = match event {
+            Ok(event) => event,
+            Err(err) => {
+                // The terminal is gone.
+                tracing::error!(%err, "cannot read from the terminal");
+                return ending.ask_once(1);
+            }
+        };
+        // In raw mode Ctrl-C is a key, which a drawing thread that is stuck would never come to.
+        if is_interrupt(&event) {
+            ending.ask(128 + SIGINT as u8);
+        }
+        if sender.send(Message::Terminal(event)).is_err() {
+            return;
+        }
+    }
+}
+
+/// Whether this is Ctrl-C, which ends the program wherever it is typed.
+fn is_interrupt(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::Key(key) if key.kind == KeyEventKind::Press
+            && key.code == KeyCode::Char('c')
+            && key.modifiers == KeyModifiers::CONTROL
+    )
+}
+
+/// Ends the program when the terminal is gone. Not left to the input thread: crossterm takes the end of
+/// the keyboard's input for a reason to read again, at once and for ever.
+fn watch_for_hangup(ending: Ending) -> io::Result<()> {
+    let body = move || {
+        if terminal::wait_for_hangup() {
+            ending.ask_once(128 + SIGHUP as u8);
+        }
+    };
+    thread::spawn("hangup", body, |_| {}).map(drop)
+}
+
+/// Requests from outside to end the program, and what happens when they are not answered.
+#[derive(Clone)]
+struct Ending {
+    sender: Sender<Message>,
+    /// Whether one is under way.
+    asked: Arc<AtomicBool>,
+    /// Whether the terminal is the editor's, until which is closed the drawing thread cannot answer.
+    editor_runs: Arc<AtomicBool>,
+}
+
+impl Ending {
+    fn new(sender: Sender<Message>) -> Ending {
+        Ending {
+            sender,
+            asked: Arc::default(),
+            editor_runs: Arc::default(),
+        }
+    }
+
+    /// Asks the drawing thread to end the program with `code`. If that has been asked before, or is
+    /// not answered in time, the terminal is given back and the program ended from here.
+    fn ask(&self, code: u8) {
+        if self.asked.swap(true, Ordering::SeqCst) {
+            end_at_once(code);
+        }
+        let _ = self.sender.send(Message::End(code));
+        if self.editor_runs.load(Ordering::SeqCst) {
+            return;
+        }
+        let timer = move || {
+            std::thread::sleep(ANSWER);
+            tracing::error!("the drawing thread does not answer");
+            end_at_once(code);
+        };
+        // Without a thread it takes a second request.
+        let _ = thread::spawn("ending", timer, |_| {});
+    }
+
+    /// The same, unless the end is under way already.
+    fn ask_once(&self, code: u8) {
+        if !self.asked.load(Ordering::SeqCst) {
+            self.ask(code);
+        }
+    }
+}
+
+/// Ends the program without asking anybody; the terminal is given back as far as that can be done.
+fn end_at_once(code: u8) -> ! {
+    terminal::restore();
+    signal_hook::low_level::exit(i32::from(code))
+}
+
 impl Gate {
+    fn end(&self) {
+        self.lock().ended = true;
+        self.changed.notify_all();
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, GateState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -363,35 +515,30 @@ impl Gate {
 
 /// The thread that hears signals.
 struct Signals {
-    ignore_interrupt: Arc<AtomicBool>,
+    editor_runs: Arc<AtomicBool>,
 }
 
 impl Signals {
-    fn spawn(sender: Sender<Message>) -> io::Result<Signals> {
+    fn spawn(sender: Sender<Message>, ending: Ending) -> io::Result<Signals> {
         let mut signals = signal_hook::iterator::Signals::new([SIGTERM, SIGHUP, SIGINT, SIGTSTP])?;
-        let ignore_interrupt = Arc::new(AtomicBool::new(false));
-        let ignore = Arc::clone(&ignore_interrupt);
-        std::thread::Builder::new()
-            .name("signals".into())
-            .spawn(move || {
-                for signal in &mut signals {
-                    let message = match signal {
-                        SIGTSTP => Message::Stop,
-                        // Ctrl-C in an editor is the editor's.
-                        SIGINT if ignore.load(Ordering::Relaxed) => continue,
-                        // As shells count: 128 and the signal.
-                        _ => Message::End(128 + signal as u8),
-                    };
-                    if sender.send(message).is_err() {
-                        return;
-                    }
+        let editor_runs = Arc::clone(&ending.editor_runs);
+        let body = move || {
+            for signal in &mut signals {
+                match signal {
+                    SIGTSTP => drop(sender.send(Message::Stop)),
+                    // Ctrl-C in an editor is the editor's.
+                    SIGINT if ending.editor_runs.load(Ordering::SeqCst) => {}
+                    // As shells count: 128 and the signal.
+                    _ => ending.ask(128 + signal as u8),
                 }
-            })?;
-        Ok(Signals { ignore_interrupt })
+            }
+        };
+        thread::spawn("signals", body, |_| {})?;
+        Ok(Signals { editor_runs })
     }
 
-    fn ignore_interrupt(&self, ignore: bool) {
-        self.ignore_interrupt.store(ignore, Ordering::Relaxed);
+    fn editor_runs(&self, runs: bool) {
+        self.editor_runs.store(runs, Ordering::SeqCst);
     }
 }
 
@@ -399,7 +546,7 @@ impl Signals {
 mod tests {
     use super::*;
     use crate::ui::theme::Theme;
-    use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
+    use crossterm::event::KeyEvent;
     use ratatui::backend::TestBackend;
     use ratatui::layout::Size;
 
@@ -407,17 +554,11 @@ mod tests {
     fn run(messages: Vec<Message>) -> (u8, usize, usize) {
         let opening = Opening {
             files: vec!["notes.md".into()],
-            folders: Vec::new(),
-            pipe: false,
-            language: None,
-            threshold: None,
-            theme: Theme::Mono,
             size: Size {
                 width: 40,
                 height: 8,
             },
-            memory: Memory::default(),
-            has_errors: false,
+            ..Opening::plain(Theme::Mono)
         };
         let (mut state, _) = State::new(opening);
         let (sender, inbox) = mpsc::channel();

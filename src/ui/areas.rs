@@ -3,6 +3,7 @@
 use ratatui::layout::Rect;
 
 use super::state::State;
+use super::view;
 
 /// The parts of the screen. A part that has no room has an empty area.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -13,6 +14,8 @@ pub(super) struct Areas {
     pub(super) documents: Rect,
     /// The marks and numbers of the lines.
     pub(super) gutter: Rect,
+    /// Why the text or its tints are not what they seem, above the text; no rows if they are.
+    pub(super) banner: Rect,
     /// The text.
     pub(super) text: Rect,
     /// The whole file from top to bottom.
@@ -67,6 +70,10 @@ impl Areas {
             middle.x += wanted + 1;
             middle.width -= wanted + 1;
         }
+        let rows = view::banner_rows(state, middle.width).min(middle.height.saturating_sub(1));
+        areas.banner = Rect::new(middle.x, middle.y, middle.width, rows);
+        middle.y += rows;
+        middle.height -= rows;
         if middle.width > 12 {
             areas.strip = Rect::new(middle.right() - 1, middle.y, 1, middle.height);
             // And a gap, so that letters and strip do not touch.

@@ -16,9 +16,12 @@ pub(super) fn choose(variable: impl Fn(&str) -> Option<OsString>) -> String {
 /// The command that opens `path` at `line` and `column`, both from 1, in the editor whose command
 /// line is `editor`.
 ///
+/// The editor is given an absolute path: to many editors, vi and ed among them, a name that begins
+/// with `+`, `-` or `!` is a command to run, and few take `--` before it.
+///
 /// # Errors
 ///
-/// A command line that cannot be taken apart.
+/// A command line that cannot be taken apart, or a path that cannot be made absolute.
 pub(super) fn command(
     editor: &str,
     path: &Path,
@@ -32,6 +35,8 @@ pub(super) fn command(
         .ok_or_else(|| "$VISUAL and $EDITOR name no editor".to_owned())?;
     let mut command = Command::new(program);
     command.args(given);
+    let path = &std::path::absolute(path)
+        .map_err(|err| format!("cannot tell where {} is: {err}", path.display()))?;
     let name = Path::new(program)
         .file_stem()
         .map(|name| name.to_string_lossy().into_owned())
@@ -79,22 +84,89 @@ pub(super) fn command(
 mod tests {
     use super::*;
 
-    fn line(editor: &str) -> String {
-        let command = command(editor, Path::new("my notes.md"), 3, 14).unwrap();
-        let words = command.get_args().map(|word| word.to_string_lossy());
-        let words = [command.get_program().to_string_lossy()]
+    /// The words of the command that opens `path`, what stands for its folder being called HERE.
+    fn words(editor: &str, path: &str) -> Vec<String> {
+        let here = format!("{}/", std::env::current_dir().unwrap().display());
+        let command = command(editor, Path::new(path), 3, 14).unwrap();
+        [command.get_program()]
             .into_iter()
-            .chain(words);
-        words.collect::<Vec<_>>().join("|")
+            .chain(command.get_args())
+            .map(|word| word.to_string_lossy().replace(&here, "HERE/"))
+            .collect()
     }
 
     #[test]
     fn each_editor_is_told_the_place_in_its_own_way() {
-        assert_eq!(line("vim"), "vim|+call cursor(3,14)|--|my notes.md");
-        assert_eq!(line("/usr/bin/hx"), "/usr/bin/hx|my notes.md:3:14");
-        assert_eq!(line("code -n"), "code|-n|--wait|--goto|my notes.md:3:14");
-        assert_eq!(line("emacsclient -t"), "emacsclient|-t|+3:14|my notes.md");
-        assert_eq!(line("'my editor' -x"), "my editor|-x|+3|my notes.md");
+        let line = |editor| words(editor, "my notes.md").join("|");
+        assert_eq!(line("vim"), "vim|+call cursor(3,14)|--|HERE/my notes.md");
+        assert_eq!(line("/usr/bin/hx"), "/usr/bin/hx|HERE/my notes.md:3:14");
+        assert_eq!(
+            line("code -n"),
+            "code|-n|--wait|--goto|HERE/my notes.md:3:14"
+        );
+        assert_eq!(
+            line("emacsclient -t"),
+            "emacsclient|-t|+3:14|HERE/my notes.md"
+        );
+        assert_eq!(line("'my editor' -x"), "my editor|-x|+3|HERE/my notes.md");
+    }
+
+    /// Editors that [`command`] knows, and two that it does not.
+    const EDITORS: [&str; 26] = [
+        "vi",
+        "vim",
+        "nvim",
+        "gvim",
+        "mvim",
+        "hx",
+        "helix",
+        "zed",
+        "subl",
+        "lapce",
+        "flow",
+        "code",
+        "codium",
+        "cursor",
+        "code-insiders",
+        "kak",
+        "emacs",
+        "emacsclient",
+        "nano",
+        "pico",
+        "micro",
+        "ed",
+        "cat",
+        "ex",
+        "joe",
+        "sh script.sh",
+    ];
+
+    #[test]
+    fn no_editor_can_take_the_name_of_a_file_for_an_option_or_a_command() {
+        let names = [
+            "+!touch pwned; .md",
+            "-c!touch pwned; .md",
+            "!touch pwned; .md",
+            "--eval=(shell-command \"touch pwned\") ;.md",
+            "--cmd",
+            "-",
+            "scp:/host/x.md",
+        ];
+        for editor in EDITORS {
+            for name in names {
+                let words = words(editor, name);
+                // Besides the path there is only what the user and this module wrote.
+                let with_name: Vec<_> = (words.iter())
+                    .filter(|word| word.contains(name) && !editor.contains(word.as_str()))
+                    .filter(|word| name != "-" || word.starts_with("HERE/"))
+                    .collect();
+                let [path] = with_name.as_slice() else {
+                    panic!("{editor} {name}: {words:?}");
+                };
+                assert!(path.starts_with("HERE/"), "{editor} {name}: {words:?}");
+                assert!(!words.contains(&name.to_owned()), "{editor} {name}");
+            }
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::worker::heads::Finding;
 use crate::worker::inference::Generation;
 use electroscope_analysis::{
-    Answer, Answers, EntityAt, HeadSummary, NoAnswer, Tagging, Task, Unit, UnitKind,
+    Answer, Answers, EntityAt, HeadSummary, NoAnswer, Tagging, Task, Unit, UnitKind, decode,
 };
 use electroscope_text::Span;
 
@@ -44,14 +44,14 @@ pub struct ReadyHead {
 
 impl ReadyHead {
     pub(super) fn new(summary: HeadSummary) -> ReadyHead {
-        let scheme = electroscope_analysis::decode::Scheme::of(&summary.labels);
+        let scheme = decode::Scheme::of(&summary.labels);
         let has_entities = scheme.marks_entities();
         let mut kinds: Vec<String> = Vec::new();
         let kind_of = (summary.labels.iter())
             .map(|label| {
                 let kind = match label.split_once(['-', '_']) {
                     Some((prefix, kind)) if has_entities && prefix.len() == 1 => kind,
-                    _ if has_entities && label == "O" => return None,
+                    _ if has_entities && decode::is_outside(label) => return None,
                     _ => label,
                 };
                 let known = kinds.iter().position(|known| known == kind);
@@ -94,6 +94,8 @@ pub enum HeadWork {
 pub struct Item {
     /// Where it is.
     pub span: Span,
+    /// What a reader sees there, where that is not what the text has.
+    pub text: Option<Arc<str>>,
     /// Which label, answer or kind it shows.
     pub kind: usize,
     /// How sure the head is.
@@ -160,12 +162,30 @@ impl Findings {
             Finding::Answers(question, answers) => {
                 if self.asked.as_ref().map(|(_, asked)| asked) == Some(&question) {
                     let Answers { best, none } = &*answers;
-                    self.answers = best.clone();
+                    self.answers = distinct(best);
                     self.no_answer = *none;
                     self.chosen = self.chosen.min(self.answers.len().saturating_sub(1));
                 }
             }
         }
+    }
+
+    /// Whether the head says that the text has no answer: that outscores the best one that was found
+    /// by more than the head's margin.
+    pub(super) fn is_refused(&self, head: &ReadyHead) -> bool {
+        let best = self.answers.first();
+        best.zip(self.no_answer)
+            .is_some_and(|(best, none)| none.score - best.score > head.summary.no_answer_margin)
+    }
+
+    /// The kinds of tags that occur, the commonest first.
+    pub(super) fn kinds_by_count(&self) -> Vec<usize> {
+        let count = |kind: usize| self.counts.get(kind).copied().unwrap_or(0);
+        let mut kinds: Vec<usize> = (0..self.counts.len())
+            .filter(|&kind| count(kind) > 0)
+            .collect();
+        kinds.sort_by_key(|&kind| (std::cmp::Reverse(count(kind)), kind));
+        kinds
     }
 
     /// A head has read all of `generation`.
@@ -205,28 +225,47 @@ impl Findings {
     pub(super) fn list_tags(&mut self, head: &ReadyHead, filter: Option<usize>) {
         self.tags.clear();
         self.counts = vec![0; head.kinds.len()];
-        let mut add = |kind: Option<usize>, span: Span, p: f32| {
+        let mut add = |kind: Option<usize>, span: Span, p: f32, text: Option<&str>| {
             let Some(kind) = kind else { return };
             if let Some(count) = self.counts.get_mut(kind) {
                 *count += 1;
             }
             if filter.is_none_or(|wanted| wanted == kind) {
-                self.tags.push(Item { span, kind, p });
+                let text = text.map(Arc::from);
+                self.tags.push(Item {
+                    span,
+                    text,
+                    kind,
+                    p,
+                });
             }
         };
         if head.has_entities {
             for placed in self.entities.all() {
-                add(head.kind(&placed.item.label), placed.span(), placed.item.p);
+                let EntityAt { label, text, p, .. } = &*placed.item;
+                add(head.kind(label), placed.span(), *p, Some(text));
             }
             return;
         }
         for placed in self.taggings.all() {
             for word in &placed.item.words {
                 let kind = head.kind_of.get(usize::from(word.label)).copied().flatten();
-                add(kind, placed.moved(word.span), word.p);
+                add(kind, placed.moved(word.span), word.p, None);
             }
         }
     }
+}
+
+/// The answers without variants: of those that overlap, which differ by a word at an end, the best is
+/// kept. They stand by how good they are.
+fn distinct(answers: &[Answer]) -> Vec<Answer> {
+    let mut kept: Vec<Answer> = Vec::new();
+    for answer in answers {
+        if kept.iter().all(|better| !better.span.overlaps(answer.span)) {
+            kept.push(answer.clone());
+        }
+    }
+    kept
 }
 
 /// What a panel lists, in the order of its list.
@@ -240,7 +279,12 @@ pub(super) fn items(panel: Panel, findings: &Findings) -> Cow<'_, [Item]> {
             .filter_map(|placed| {
                 let (kind, p) = best(&placed.item)?;
                 let span = placed.span();
-                Some(Item { span, kind, p })
+                Some(Item {
+                    span,
+                    text: None,
+                    kind,
+                    p,
+                })
             })
             .collect(),
         Panel::Ask => findings
@@ -249,6 +293,7 @@ pub(super) fn items(panel: Panel, findings: &Findings) -> Cow<'_, [Item]> {
             .enumerate()
             .map(|(kind, answer)| Item {
                 span: answer.span,
+                text: Some(answer.text.as_str().into()),
                 kind,
                 p: answer.p,
             })
@@ -276,6 +321,7 @@ mod tests {
             precision: "f32".into(),
             task: Task::Tagging,
             labels: labels.iter().map(|&label| label.to_owned()).collect(),
+            no_answer_margin: 0.0,
             note: None,
         })
     }

@@ -34,6 +34,10 @@ pub enum Action {
     Top,
     /// To the last line.
     Bottom,
+    /// To the blank line after the paragraph.
+    NextParagraph,
+    /// To the blank line before the paragraph.
+    PreviousParagraph,
     /// Asks what to search for.
     Search,
     /// To the next match.
@@ -166,7 +170,24 @@ pub const GROUPS: &[(&str, &[Binding])] = &[
             ),
             bind(Action::PageUp, "ctrl-b pageup", "page-up", "a screen up"),
             bind(Action::Top, "gg ctrl-home", "top", "first line"),
-            bind(Action::Bottom, "G ctrl-end", "bottom", "last line"),
+            bind(
+                Action::Bottom,
+                "G ctrl-end",
+                "bottom",
+                "last line, or the line of the count",
+            ),
+            bind(
+                Action::NextParagraph,
+                "}",
+                "next-paragraph",
+                "end of the paragraph",
+            ),
+            bind(
+                Action::PreviousParagraph,
+                "{",
+                "previous-paragraph",
+                "start of the paragraph",
+            ),
         ],
     ),
     (
@@ -264,7 +285,7 @@ pub const GROUPS: &[(&str, &[Binding])] = &[
                 Action::NextFilter,
                 "f",
                 "next-filter",
-                "list tags of one kind, or of all",
+                "list tags of one kind (commonest first), or all",
             ),
             bind(
                 Action::TogglePanel,
@@ -277,15 +298,10 @@ pub const GROUPS: &[(&str, &[Binding])] = &[
     (
         "Documents",
         &[
-            bind(
-                Action::NextDocument,
-                "gt }",
-                "next-document",
-                "next document",
-            ),
+            bind(Action::NextDocument, "gt", "next-document", "next document"),
             bind(
                 Action::PreviousDocument,
-                "gT {",
+                "gT",
                 "previous-document",
                 "previous document",
             ),
@@ -360,6 +376,47 @@ const fn bind(
         name,
         help,
     }
+}
+
+/// What is said below the bindings of a heading: keys that are in no table, and what they do.
+pub const NOTES: &[(&str, &str, &str)] = &[
+    (
+        "Move",
+        "5j 12G",
+        "a number before a motion repeats it, or is a line",
+    ),
+    (
+        "Panels",
+        "1-4",
+        "alone: the panel, in half a second or on Enter",
+    ),
+];
+
+/// Whether a count before the keys of `action` repeats it, or names a line to it.
+pub fn repeats(action: Action) -> bool {
+    matches!(
+        action,
+        Action::Up
+            | Action::Down
+            | Action::Left
+            | Action::Right
+            | Action::NextWord
+            | Action::PreviousWord
+            | Action::HalfPageDown
+            | Action::HalfPageUp
+            | Action::PageDown
+            | Action::PageUp
+            | Action::Top
+            | Action::Bottom
+            | Action::NextParagraph
+            | Action::PreviousParagraph
+            | Action::NextMatch
+            | Action::PreviousMatch
+            | Action::NextFlagged
+            | Action::PreviousFlagged
+            | Action::NextDocument
+            | Action::PreviousDocument
+    )
 }
 
 /// All bindings in the order of the help.
@@ -563,5 +620,22 @@ mod tests {
         );
         let alt_gr = KeyModifiers::CONTROL | KeyModifiers::ALT;
         assert_eq!(vec![event(KeyCode::Char('{'), alt_gr)], parse("{"));
+    }
+
+    #[test]
+    fn every_line_of_help_fits_into_its_column() {
+        let notes = NOTES.iter().map(|&(_, _, text)| text);
+        for text in bindings().map(|binding| binding.help).chain(notes) {
+            assert!(text.chars().count() <= 50, "{text}");
+        }
+    }
+
+    #[test]
+    fn digits_are_left_to_counts_but_for_those_of_the_panels() {
+        let taken: Vec<char> = ('0'..='9')
+            .filter(|digit| lookup(&parse(&digit.to_string())) != Lookup::Unknown)
+            .collect();
+        // 0 is the start of the line, unless a count is being typed.
+        assert_eq!(taken, ['0', '1', '2', '3', '4']);
     }
 }

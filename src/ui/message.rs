@@ -11,6 +11,7 @@ use crate::worker::heads::{HeadJob, HeadReply};
 use crate::worker::inference::{Job, Reply};
 use electroscope_text::Language;
 
+use super::search::{Seek, Sought};
 use super::state::Memory;
 
 /// Something happened.
@@ -26,6 +27,8 @@ pub enum Message {
     Head(HeadReply),
     /// Documents were found in a folder.
     Found(Purpose, Found),
+    /// The search of this number, which was handed over, has ended.
+    Sought(u64, Sought),
     /// A moment has passed while something moves on the screen.
     Tick,
     /// A signal asks the program to end with this exit code.
@@ -77,6 +80,10 @@ pub enum Effect {
         /// What for.
         purpose: Purpose,
     },
+    /// Go on with a search elsewhere, under this number; it takes the place of any other.
+    Seek(u64, Seek),
+    /// Leave off searching.
+    StopSeek,
     /// Hand the terminal to the user's editor.
     Edit {
         /// The file.

@@ -1,11 +1,13 @@
 //! One open document: its text, what the model has said of it, and where the reader stands.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::worker::files::Watching;
 use crate::worker::inference::{DocumentId, Generation};
-use electroscope_text::{Document, Language, LineIndex, Row, Span, Wrapped, content};
+use electroscope_analysis::Flagging;
+use electroscope_text::{AsRead, Document, Language, LineIndex, Row, Span, Wrapped, content};
 
 use super::findings::Findings;
 use super::readings::{Hot, Readings};
@@ -48,6 +50,8 @@ pub struct Open {
     pub language: Language,
     /// Its text, once that has been read.
     pub document: Option<Document>,
+    /// How its reader sees that.
+    pub(super) read: AsRead,
     /// Which version of the text this is.
     pub generation: Generation,
     /// How far the work is.
@@ -68,18 +72,19 @@ pub struct Open {
 }
 
 impl Open {
-    pub(super) fn new(id: DocumentId, path: &Path, language: Language, threshold: f32) -> Open {
+    pub(super) fn new(id: DocumentId, path: &Path, language: Language, flagging: Flagging) -> Open {
         Open {
             id,
             path: path.to_owned(),
             language,
             document: None,
+            read: AsRead::default(),
             generation: Generation::default(),
             work: Work::Listed,
             watching: None,
             lost: None,
             lines: LineIndex::new(""),
-            readings: Readings::new(threshold),
+            readings: Readings::new(flagging),
             findings: Findings::default(),
             cursor: 0,
             top: 0,
@@ -90,6 +95,11 @@ impl Open {
     /// Its text; empty as long as there is none.
     pub(super) fn text(&self) -> &str {
         self.document.as_ref().map_or("", |document| &document.text)
+    }
+
+    /// What a reader sees of a word.
+    pub(super) fn word_text(&self, span: Span) -> Cow<'_, str> {
+        self.read.text(span)
     }
 
     pub(super) fn wrapped(&self, width: u16) -> Wrapped<'_> {
@@ -119,6 +129,7 @@ impl Open {
         self.cursor = on_border(new, cursor);
         self.top = on_border(new, top);
         self.generation = Generation(self.generation.0 + 1);
+        self.read = AsRead::new(&document);
         self.document = Some(document);
         self.work = Work::Waiting;
         self.lost = None;
@@ -268,6 +279,37 @@ impl Open {
         start
     }
 
+    /// The blank line behind the paragraph, or the end of the text.
+    pub(super) fn next_paragraph(&self) -> usize {
+        let text = self.text();
+        let here = self.lines.line_of(self.cursor);
+        let last = self.lines.count();
+        let is_blank = |line: usize| self.is_blank(line);
+        let inside = (here..last).find(|&line| !is_blank(line));
+        let behind = inside.and_then(|from| (from..last).find(|&line| is_blank(line)));
+        // The empty line behind the last line end is no place to be.
+        match behind.map(|line| self.lines.span(line).start()) {
+            Some(start) if start < text.len() => start,
+            _ => {
+                let bare = text.trim_end_matches(['\n', '\r']);
+                bare.char_indices().next_back().map_or(0, |(at, _)| at)
+            }
+        }
+    }
+
+    /// The blank line before the paragraph, or the start of the text.
+    pub(super) fn previous_paragraph(&self) -> usize {
+        let here = self.lines.line_of(self.cursor);
+        let inside = (0..=here).rev().find(|&line| !self.is_blank(line));
+        let before = inside.and_then(|from| (0..from).rev().find(|&line| self.is_blank(line)));
+        before.map_or(0, |line| self.lines.span(line).start())
+    }
+
+    fn is_blank(&self, line: usize) -> bool {
+        let line = content(self.text(), &self.lines, line).of(self.text());
+        line.is_none_or(|line| line.trim().is_empty())
+    }
+
     /// The line that the cursor stands in, without its end.
     pub(super) fn line(&self) -> Span {
         content(self.text(), &self.lines, self.lines.line_of(self.cursor))
@@ -345,7 +387,12 @@ mod tests {
     use proptest::prelude::*;
 
     fn open(text: &str) -> Open {
-        let mut open = Open::new(DocumentId(0), Path::new("x"), Language::Plain, 0.5);
+        let mut open = Open::new(
+            DocumentId(0),
+            Path::new("x"),
+            Language::Plain,
+            Flagging::words(0.5),
+        );
         open.replace(Document::new("x", text, Language::Plain));
         open
     }
@@ -379,6 +426,22 @@ mod tests {
         assert_eq!(open.cursor, 16);
         open.move_grapheme(false);
         assert_eq!(open.cursor, 15);
+    }
+
+    #[test]
+    fn paragraphs_end_at_blank_lines() {
+        let mut open = open("one\ntwo\n\n \nthree\nfour\n\nfive\n");
+        let mut visit = |forward: bool| {
+            open.cursor = if forward {
+                open.next_paragraph()
+            } else {
+                open.previous_paragraph()
+            };
+            open.cursor
+        };
+        assert_eq!([visit(true), visit(true), visit(true)], [8, 22, 26]);
+        assert_eq!(visit(true), 26);
+        assert_eq!([visit(false), visit(false), visit(false)], [22, 9, 0]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::keymap::{Action, bindings};
+use super::keymap::{Action, Binding, GROUPS, bindings};
 use super::prompt::Picker;
 use super::theme::{Depth, Theme};
 
@@ -34,12 +34,59 @@ const VALUED: [(&str, &str, &str); 4] = [
     ("open ", "open PATH", "open a document by its path"),
 ];
 
+/// The commands that the list begins with, for they are what one comes to it for.
+const FIRST: [Action; 12] = [
+    Action::NextFlagged,
+    Action::SwitchLens,
+    Action::Question,
+    Action::ClassifyPanel,
+    Action::TagPanel,
+    Action::PickHead,
+    Action::Open,
+    Action::Edit,
+    Action::RaiseThreshold,
+    Action::LowerThreshold,
+    Action::NextTheme,
+    Action::Help,
+];
+
+/// An entry of the list.
+#[derive(Clone, Copy, Debug)]
+enum Entry {
+    /// A command that a key has too.
+    Bound(&'static Binding),
+    /// One of [`VALUED`].
+    Valued(&'static (&'static str, &'static str, &'static str)),
+}
+
+/// The list: what is looked for most, what takes a value, the rest, and motions last, for nobody
+/// moves by their names.
+fn list() -> impl Iterator<Item = Entry> {
+    let is_motion = |group: &&(&str, &[Binding])| group.0 == "Move";
+    let first = FIRST
+        .iter()
+        .filter_map(|&action| bindings().find(|binding| binding.action == action));
+    let in_groups = |wanted: bool| {
+        let groups = GROUPS
+            .iter()
+            .filter(move |group| is_motion(group) == wanted);
+        groups
+            .flat_map(|(_, bindings)| bindings.iter())
+            .filter(|binding| !FIRST.contains(&binding.action))
+    };
+    first
+        .map(Entry::Bound)
+        .chain(VALUED.iter().map(Entry::Valued))
+        .chain(in_groups(false).map(Entry::Bound))
+        .chain(in_groups(true).map(Entry::Bound))
+}
+
 /// The name, help and keys of every command, in the order of the list.
 pub(super) fn commands() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
-    let valued = VALUED.iter().map(|&(_, shown, help)| (shown, help, ""));
-    bindings()
-        .map(|binding| (binding.name, binding.help, binding.keys))
-        .chain(valued)
+    list().map(|entry| match entry {
+        Entry::Bound(binding) => (binding.name, binding.help, binding.keys),
+        Entry::Valued(&(_, shown, help)) => (shown, help, ""),
+    })
 }
 
 /// What the list is filtered by.
@@ -60,16 +107,9 @@ pub(super) fn command(picker: &Picker) -> Result<Command, Trouble> {
     {
         return valued(word, value.trim());
     }
-    let count = bindings().count();
-    match picker.chosen() {
-        Some(at) if at < count => bindings()
-            .nth(at)
-            .map(|binding| Command::Act(binding.action))
-            .ok_or_else(|| Trouble::Unknown("no such command".into())),
-        Some(at) => VALUED.get(at - count).map_or_else(
-            || Err(Trouble::Unknown("no such command".into())),
-            |&(word, ..)| Err(Trouble::Unfinished(word)),
-        ),
+    match picker.chosen().and_then(|at| list().nth(at)) {
+        Some(Entry::Bound(binding)) => Ok(Command::Act(binding.action)),
+        Some(Entry::Valued(&(word, ..))) => Err(Trouble::Unfinished(word)),
         None => Err(Trouble::Unknown(format!(
             "there is no command {typed:?}; what fits is listed as you type"
         ))),
@@ -122,6 +162,18 @@ mod tests {
         assert_eq!(typed("next-theme"), Ok(Command::Act(Action::NextTheme)));
         assert_eq!(typed("copy list"), Ok(Command::Act(Action::CopyFlagged)));
         assert!(matches!(typed("zzzz"), Err(Trouble::Unknown(_))));
+    }
+
+    #[test]
+    fn the_list_begins_with_what_is_looked_for_and_has_every_command_once() {
+        let names: Vec<&str> = commands().map(|(name, ..)| name).collect();
+        assert_eq!(names[..3], ["next-flagged", "errors", "question"]);
+        assert_eq!(names.len(), bindings().count() + VALUED.len());
+        let mut once = names.clone();
+        once.sort_unstable();
+        once.dedup();
+        assert_eq!(once.len(), names.len());
+        assert!(names.iter().position(|&name| name == "down") > Some(30));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::report::heat;
 use crate::worker::inference::Generation;
-use electroscope_analysis::{Reading, Token};
+use electroscope_analysis::{Flagging, Reading, Token, Word};
 use electroscope_text::Span;
 
 /// Bins of the histogram of p.
@@ -22,6 +22,10 @@ pub(super) struct Hot {
     pub(super) span: Span,
     /// The largest p of its pieces.
     pub(super) p: f32,
+    /// Whether it is flagged.
+    pub(super) is_flagged: bool,
+    /// Whether it may be flagged: punctuation mostly may not.
+    pub(super) is_judged: bool,
 }
 
 /// A reading, and by how far its text has moved since it was made.
@@ -33,31 +37,36 @@ struct Placed {
     /// Words at or above the threshold, and those that the scale tints; indices in order.
     flagged: Vec<u32>,
     warm: Vec<u32>,
+    flagging: Flagging,
 }
 
 impl Placed {
-    fn new(generation: Generation, reading: Arc<Reading>, threshold: f32) -> Placed {
+    fn new(generation: Generation, reading: Arc<Reading>, flagging: Flagging) -> Placed {
         let mut placed = Placed {
             generation,
             shift: 0,
             reading,
             flagged: Vec::new(),
             warm: Vec::new(),
+            flagging,
         };
-        placed.judge(threshold);
+        placed.judge(flagging);
         placed
     }
 
-    fn judge(&mut self, threshold: f32) {
-        let indices = |keep: &dyn Fn(f32) -> bool| {
+    fn judge(&mut self, flagging: Flagging) {
+        let indices = |keep: &dyn Fn(&Word) -> bool| {
             let words = self.reading.words.iter().enumerate();
             words
-                .filter(|(_, word)| keep(word.p))
+                .filter(|(_, word)| keep(word))
                 .map(|(at, _)| at as u32)
                 .collect()
         };
-        self.flagged = indices(&|p| p >= threshold);
-        self.warm = indices(&|p| heat::level(p, threshold) > 0);
+        self.flagged = indices(&|word| flagging.flags(word));
+        self.warm = indices(&|word| {
+            is_judged(word, flagging) && heat::level(word.p, flagging.threshold) > 0
+        });
+        self.flagging = flagging;
     }
 
     fn moved(&self, span: Span) -> Span {
@@ -74,6 +83,8 @@ impl Placed {
         Some(Hot {
             span: self.moved(word.span),
             p: word.p,
+            is_flagged: self.flagging.flags(word),
+            is_judged: is_judged(word, self.flagging),
         })
     }
 
@@ -87,7 +98,7 @@ impl Placed {
 pub(super) struct Readings {
     /// In the order of the text; none overlaps another.
     placed: Vec<Placed>,
-    threshold: f32,
+    flagging: Flagging,
     words: usize,
     flagged: usize,
     /// Words by p.
@@ -95,10 +106,10 @@ pub(super) struct Readings {
 }
 
 impl Readings {
-    pub(super) fn new(threshold: f32) -> Readings {
+    pub(super) fn new(flagging: Flagging) -> Readings {
         Readings {
             placed: Vec::new(),
-            threshold,
+            flagging,
             words: 0,
             flagged: 0,
             histogram: vec![0; BINS],
@@ -117,23 +128,22 @@ impl Readings {
 
     /// Flags by another threshold.
     pub(super) fn set_threshold(&mut self, threshold: f32) {
-        self.threshold = threshold;
+        self.flagging.threshold = threshold;
         for placed in &mut self.placed {
-            placed.judge(threshold);
+            placed.judge(self.flagging);
         }
         self.flagged = self.placed.iter().map(|placed| placed.flagged.len()).sum();
     }
 
     /// Takes a reading in; older ones that it touches give way.
     pub(super) fn insert(&mut self, generation: Generation, reading: Arc<Reading>) {
-        let fresh = Placed::new(generation, reading, self.threshold);
+        let fresh = Placed::new(generation, reading, self.flagging);
         let span = fresh.span();
         let range = self.range(span);
         let touched = self.placed.get(range.clone()).unwrap_or_default();
         // Of an older reading the words on either side stay until theirs come.
-        let parts = |placed: Option<&Placed>, keep: Span| {
-            placed.and_then(|placed| part_of(placed, keep, self.threshold))
-        };
+        let parts =
+            |placed: Option<&Placed>, keep: Span| placed.and_then(|placed| part_of(placed, keep));
         let left = parts(touched.first(), Span::new(0, span.start()));
         let right = parts(touched.last(), Span::new(span.end(), usize::MAX));
         let fresh: Vec<Placed> = left.into_iter().chain([fresh]).chain(right).collect();
@@ -165,7 +175,7 @@ impl Readings {
                     (Span::new(0, prefix), 0),
                     (Span::new(old - suffix, old), delta),
                 ] {
-                    if let Some(mut part) = part_of(&placed, keep, self.threshold) {
+                    if let Some(mut part) = part_of(&placed, keep) {
                         part.shift += shift;
                         self.count(&part, true);
                         kept.push(part);
@@ -261,7 +271,8 @@ impl Readings {
 
     /// The hottest p of the words that touch `span`.
     pub(super) fn hottest_in(&self, span: Span) -> Option<f32> {
-        self.words_in(span).map(|word| word.p).reduce(f32::max)
+        let judged = self.words_in(span).filter(|word| word.is_judged);
+        judged.map(|word| word.p).reduce(f32::max)
     }
 
     /// How many flagged words begin before `byte`.
@@ -312,7 +323,7 @@ impl Readings {
             for word in placed.words(&placed.warm) {
                 let cell = (word.span.start() as u64 * cells as u64 / len.max(1) as u64) as usize;
                 if let Some(level) = levels.get_mut(cell) {
-                    *level = heat::level(word.p, self.threshold).max(*level);
+                    *level = heat::level(word.p, self.flagging.threshold).max(*level);
                 }
             }
         }
@@ -321,7 +332,7 @@ impl Readings {
 }
 
 /// The words of `placed` that lie in `keep`, as a reading of their own.
-fn part_of(placed: &Placed, keep: Span, threshold: f32) -> Option<Placed> {
+fn part_of(placed: &Placed, keep: Span) -> Option<Placed> {
     let mut part = Reading::default();
     for word in &placed.reading.words {
         let span = placed.moved(word.span);
@@ -335,9 +346,14 @@ fn part_of(placed: &Placed, keep: Span, threshold: f32) -> Option<Placed> {
     }
     let (first, last) = part.words.first().zip(part.words.last())?;
     part.span = Span::new(first.span.start(), last.span.end());
-    let mut part = Placed::new(placed.generation, Arc::new(part), threshold);
+    let mut part = Placed::new(placed.generation, Arc::new(part), placed.flagging);
     part.shift = placed.shift;
     Some(part)
+}
+
+/// Whether `word` may be flagged.
+fn is_judged(word: &Word, flagging: Flagging) -> bool {
+    flagging.punctuation || !word.is_punctuation
 }
 
 fn bin(p: f32) -> usize {
@@ -356,7 +372,12 @@ mod tests {
             let span = Span::new(start, start + 1);
             reading.tokens.push(Token { span, p });
             let tokens = at as u32..at as u32 + 1;
-            reading.words.push(Word { span, p, tokens });
+            reading.words.push(Word {
+                span,
+                p,
+                tokens,
+                is_punctuation: false,
+            });
         }
         let (first, last) = (words[0].0, words[words.len() - 1].0);
         reading.span = Span::new(first, last + 1);
@@ -372,7 +393,9 @@ mod tests {
 
     fn counts_hold(readings: &Readings) {
         let words = all(readings);
-        let flagged = words.iter().filter(|word| word.1 >= readings.threshold);
+        let flagged = words
+            .iter()
+            .filter(|word| word.1 >= readings.flagging.threshold);
         assert_eq!(readings.flagged(), flagged.count());
         assert_eq!(readings.words(), words.len());
         assert_eq!(readings.histogram.iter().sum::<u32>(), words.len() as u32);
@@ -380,7 +403,7 @@ mod tests {
 
     #[test]
     fn readings_come_in_any_order_and_newer_ones_replace_older() {
-        let mut readings = Readings::new(0.5);
+        let mut readings = Readings::new(Flagging::words(0.5));
         readings.insert(Generation(1), reading(&[(10, 0.1), (12, 0.9)]));
         readings.insert(Generation(1), reading(&[(0, 0.6), (2, 0.2)]));
         assert_eq!(all(&readings), [(0, 0.6), (2, 0.2), (10, 0.1), (12, 0.9)]);
@@ -397,7 +420,7 @@ mod tests {
 
     #[test]
     fn an_edit_moves_what_follows_and_forgets_only_what_it_touches() {
-        let mut readings = Readings::new(0.5);
+        let mut readings = Readings::new(Flagging::words(0.5));
         readings.insert(Generation(1), reading(&[(0, 0.6), (2, 0.2)]));
         readings.insert(Generation(1), reading(&[(10, 0.1), (12, 0.9), (14, 0.8)]));
         readings.insert(Generation(1), reading(&[(20, 0.7)]));
@@ -414,7 +437,7 @@ mod tests {
 
     #[test]
     fn flagged_words_are_counted_and_found_by_number() {
-        let mut readings = Readings::new(0.5);
+        let mut readings = Readings::new(Flagging::words(0.5));
         readings.insert(Generation(1), reading(&[(0, 0.6), (2, 0.2), (4, 0.7)]));
         readings.insert(Generation(1), reading(&[(10, 0.1), (12, 0.9)]));
         let starts = |from| -> Vec<usize> {
@@ -437,7 +460,7 @@ mod tests {
 
     #[test]
     fn the_strip_shows_the_hottest_word_of_each_part() {
-        let mut readings = Readings::new(0.5);
+        let mut readings = Readings::new(Flagging::words(0.5));
         readings.insert(
             Generation(1),
             reading(&[(0, 0.1), (30, 0.3), (31, 1.0), (99, 0.6)]),
@@ -450,11 +473,11 @@ mod tests {
 
     #[test]
     fn a_share_says_how_rare_a_p_is() {
-        let mut readings = Readings::new(0.5);
+        let mut readings = Readings::new(Flagging::words(0.5));
         let words: Vec<(usize, f32)> = (0..100).map(|n| (2 * n, n as f32 / 100.0)).collect();
         readings.insert(Generation(1), reading(&words));
         assert_eq!(readings.share_above(0.99), 0.01);
         assert_eq!(readings.share_above(0.0), 1.0);
-        assert_eq!(Readings::new(0.5).share_above(0.3), 0.0);
+        assert_eq!(Readings::new(Flagging::words(0.5)).share_above(0.3), 0.0);
     }
 }

@@ -1,9 +1,11 @@
 //! Everything on the screen, as plain data.
 
+use std::collections::{HashMap, HashSet};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use crate::worker::inference::{DocumentId, Job, Lens, ModelSummary};
-use electroscope_analysis::{HeadChoice, Task, UnitKind};
+use crate::worker::inference::{DocumentId, Generation, Job, Lens, ModelSummary};
+use electroscope_analysis::{Flagging, HeadChoice, Task, UnitKind};
 use electroscope_text::{Document, Language};
 use ratatui::layout::Size;
 
@@ -75,6 +77,10 @@ pub struct Memory {
     pub tag: Option<String>,
     /// Questions that were asked, the newest last.
     pub questions: Vec<String>,
+    /// The theme that was chosen on the screen, by its name.
+    pub theme: Option<String>,
+    /// The lens that was chosen on the screen.
+    pub lens: Option<Lens>,
 }
 
 impl Memory {
@@ -128,8 +134,8 @@ impl<T> std::ops::IndexMut<Task> for PerTask<T> {
 /// What lies over the text, if anything does.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Popup {
-    /// The keys; scrolled down by so many rows.
-    Help(usize),
+    /// The keys.
+    Help(Help),
     /// The commands.
     Palette(Picker),
     /// The documents that could be opened.
@@ -145,6 +151,52 @@ pub enum Popup {
         /// Cursor and first row before it.
         before: (usize, usize),
     },
+}
+
+/// The list of keys.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Help {
+    /// Scrolled down by so many rows.
+    pub top: usize,
+    /// What the rows that are shown contain.
+    pub filter: Prompt,
+    /// Whether the filter is being typed.
+    pub is_typing: bool,
+}
+
+/// A number that is typed before a motion. A single digit that names a panel, and that no motion
+/// follows, shows the panel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Count {
+    /// The number.
+    pub number: usize,
+    /// How many digits were typed.
+    pub digits: u8,
+    /// Moments that have passed since the last one.
+    pub waited: u8,
+}
+
+impl Count {
+    /// The panel that the digit names, if it is a single one.
+    pub fn panel(self) -> Option<Panel> {
+        let at = self.number.checked_sub(1).filter(|_| self.digits == 1)?;
+        Panel::ALL.get(at).copied()
+    }
+}
+
+/// A search that takes longer than a frame, and goes on elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seeking {
+    /// Which one it is; the answers to others come too late.
+    pub number: u64,
+    /// In which document.
+    pub document: DocumentId,
+    /// In which version of it.
+    pub generation: Generation,
+    /// Whether it goes towards the start of the text.
+    pub is_backward: bool,
+    /// Whether it follows what is being typed.
+    pub as_typed: bool,
 }
 
 /// The model's state.
@@ -165,6 +217,8 @@ pub struct Notice {
     pub text: String,
     /// Whether something went wrong.
     pub is_error: bool,
+    /// The document whose file is polled, if that is what is said; the notice goes when that ends.
+    pub(super) polled: Option<DocumentId>,
 }
 
 /// What the screen was opened with.
@@ -178,16 +232,49 @@ pub struct Opening {
     pub pipe: bool,
     /// What is prose, if the extension is not to say so.
     pub language: Option<Language>,
+    /// What is prose on standard input.
+    pub pipe_language: Language,
     /// The threshold that beats the model's own.
     pub threshold: Option<f32>,
+    /// Whether punctuation is flagged too.
+    pub punctuation: bool,
     /// The theme.
     pub theme: Theme,
     /// The size of the terminal.
     pub size: Size,
     /// What was kept from the last run.
     pub memory: Memory,
+    /// The heads that were named on the command line; they beat those that were kept.
+    pub given_heads: PerTask<Option<String>>,
+    /// The heads of the settings, or the built-in ones, for tasks for which none was kept.
+    pub usual_heads: PerTask<Option<String>>,
+    /// What the heat map shows first.
+    pub lens: Lens,
     /// Whether there is a head that marks errors.
     pub has_errors: bool,
+}
+
+impl Opening {
+    /// No document, nothing chosen or kept, and a terminal without a size.
+    #[must_use]
+    pub fn plain(theme: Theme) -> Opening {
+        Opening {
+            files: Vec::new(),
+            folders: Vec::new(),
+            pipe: false,
+            language: None,
+            pipe_language: Language::Plain,
+            threshold: None,
+            punctuation: false,
+            theme,
+            size: Size::default(),
+            memory: Memory::default(),
+            given_heads: PerTask::default(),
+            usual_heads: PerTask::default(),
+            lens: Lens::default(),
+            has_errors: false,
+        }
+    }
 }
 
 /// Everything on the screen.
@@ -217,6 +304,8 @@ pub struct State {
     pub threshold: Option<f32>,
     /// The one that was set when the program began.
     pub threshold_at_start: Option<f32>,
+    /// Whether punctuation is flagged too.
+    pub punctuation: bool,
     /// The same two for the lens that is not used.
     pub(super) other_threshold: (Option<f32>, Option<f32>),
     /// The heads that are loaded or being loaded.
@@ -225,10 +314,15 @@ pub struct State {
     pub choices: Option<Vec<HeadChoice>>,
     /// What is kept for the next run.
     pub memory: Memory,
+    /// Heads that beat the kept ones until another is chosen, and those where none was kept.
+    pub(super) given_heads: PerTask<Option<String>>,
+    pub(super) usual_heads: PerTask<Option<String>>,
     /// What is classified.
     pub unit: UnitKind,
     /// What is asked.
     pub question: Option<String>,
+    /// The document in which the question was asked, until its answer comes: the cursor goes there.
+    pub(super) asked_in: Option<DocumentId>,
     /// The kind of tag that is listed, by its number; all if none.
     pub filter: Option<usize>,
     /// What the panel shows.
@@ -243,8 +337,15 @@ pub struct State {
     pub popup: Option<Popup>,
     /// Keys of a sequence that is not whole yet.
     pub pressed: Vec<Key>,
+    /// The number that was typed before a motion.
+    pub count: Option<Count>,
     /// What is being searched for.
     pub search: Option<Search>,
+    /// The search that is still going on.
+    pub seeking: Option<Seeking>,
+    pub(super) last_seek: u64,
+    /// Whether something was typed into a search or a list that has not been acted on yet.
+    pub(super) is_unsettled: bool,
     /// What is said in the last row.
     pub notice: Option<Notice>,
     /// The theme.
@@ -257,6 +358,11 @@ pub struct State {
     pub quit: Option<u8>,
     pub(super) language: Option<Language>,
     pub(super) last_id: u32,
+    /// The paths of the open documents, and how many there are of each file name.
+    paths: HashSet<PathBuf>,
+    names: HashMap<OsString, usize>,
+    /// Ticks since the model, or a head, last said something while it was waited for.
+    pub(super) silent_ticks: usize,
     pub(super) focus: Option<(DocumentId, electroscope_text::Span)>,
 }
 
@@ -277,17 +383,22 @@ impl State {
             offered: Vec::new(),
             is_finding: false,
             model: Model::Loading("starting".into()),
-            lens: Lens::default(),
+            lens: opening.lens,
             has_errors: opening.has_errors,
-            is_switching: false,
+            // Said when it is there, unless it is the usual one.
+            is_switching: opening.lens != Lens::default(),
             threshold: opening.threshold,
             threshold_at_start: opening.threshold,
+            punctuation: opening.punctuation,
             other_threshold: (None, None),
             heads: PerTask::default(),
             choices: None,
             memory: opening.memory,
+            given_heads: opening.given_heads,
+            usual_heads: opening.usual_heads,
             unit: UnitKind::default(),
             question: None,
+            asked_in: None,
             filter: None,
             panel: Panel::Heat,
             panel_shown: true,
@@ -295,7 +406,11 @@ impl State {
             list_top: None,
             popup: None,
             pressed: Vec::new(),
+            count: None,
             search: None,
+            seeking: None,
+            last_seek: 0,
+            is_unsettled: false,
             notice: None,
             theme: opening.theme,
             mouse: true,
@@ -303,11 +418,14 @@ impl State {
             quit: None,
             language: opening.language,
             last_id: 0,
+            paths: HashSet::new(),
+            names: HashMap::new(),
+            silent_ticks: 0,
             focus: None,
         };
         let mut effects = Vec::new();
         if opening.pipe {
-            let language = opening.language.unwrap_or_default();
+            let language = opening.pipe_language;
             let at = state.add(Path::new(crate::worker::pipe::NAME));
             if let Some(open) = state.documents.get_mut(at) {
                 open.language = language;
@@ -350,6 +468,14 @@ impl State {
         })
     }
 
+    /// Which words are flagged.
+    pub(super) fn flagging(&self) -> Flagging {
+        Flagging {
+            threshold: self.threshold(),
+            punctuation: self.punctuation,
+        }
+    }
+
     /// Whether something on the screen moves by itself.
     pub fn is_busy(&self) -> bool {
         let works = |open: &Open| {
@@ -358,6 +484,8 @@ impl State {
         };
         matches!(self.model, Model::Loading(_))
             || self.is_finding
+            || self.seeking.is_some()
+            || self.count.is_some_and(|count| count.panel().is_some())
             || self.head_is_busy()
             || !self.folders.is_empty()
             || self.documents.iter().any(works)
@@ -381,23 +509,93 @@ impl State {
 
     /// Adds a document to the list, unless it is there; its place in the list.
     pub(super) fn add(&mut self, path: &Path) -> usize {
-        if let Some(at) = self.documents.iter().position(|open| open.path == path) {
+        if self.paths.contains(path)
+            && let Some(at) = self.documents.iter().position(|open| open.path == path)
+        {
             return at;
+        }
+        self.paths.insert(path.to_owned());
+        if let Some(name) = path.file_name() {
+            *self.names.entry(name.to_owned()).or_default() += 1;
         }
         self.last_id += 1;
         let language = self.language.unwrap_or_else(|| Language::of(path));
-        let threshold = self.threshold();
+        let flagging = self.flagging();
         let id = DocumentId(self.last_id);
-        self.documents
-            .push(Open::new(id, path, language, threshold));
+        self.documents.push(Open::new(id, path, language, flagging));
         self.documents.len() - 1
+    }
+
+    /// Whether a document of this path is open. Takes the same time however many are.
+    pub(super) fn is_open(&self, path: &Path) -> bool {
+        self.paths.contains(path)
+    }
+
+    /// Whether several open documents have this one's file name.
+    pub(super) fn is_name_shared(&self, path: &Path) -> bool {
+        path.file_name()
+            .and_then(|name| self.names.get(name))
+            .is_some_and(|count| *count > 1)
+    }
+
+    /// Takes a document out of the list, if there is one in this place.
+    pub(super) fn remove(&mut self, at: usize) -> Option<Open> {
+        if at >= self.documents.len() {
+            return None;
+        }
+        let open = self.documents.remove(at);
+        self.paths.remove(&open.path);
+        if let Some(name) = open.path.file_name()
+            && let Some(count) = self.names.get_mut(name)
+        {
+            *count = count.saturating_sub(1);
+        }
+        Some(open)
+    }
+
+    /// What has not answered for so long that a reader should know, as a sentence.
+    pub fn silence(&self) -> Option<String> {
+        /// Ten seconds: no window and few models take longer.
+        const LONG: usize = 100;
+        if self.silent_ticks < LONG {
+            return None;
+        }
+        let who = if self.awaits_model() {
+            "the model"
+        } else {
+            "the head"
+        };
+        let seconds = self.silent_ticks / 10;
+        Some(format!("{who} has not answered for {seconds} s"))
+    }
+
+    /// A moment has passed.
+    pub(super) fn tick(&mut self) {
+        self.frame = self.frame.wrapping_add(1);
+        if self.awaits_model() || self.head_is_busy() {
+            self.silent_ticks = self.silent_ticks.saturating_add(1);
+        } else {
+            self.silent_ticks = 0;
+        }
+    }
+
+    /// Whether the model has something to do.
+    fn awaits_model(&self) -> bool {
+        let works = |open: &Open| matches!(open.work, Work::Waiting | Work::Scoring(_));
+        match self.model {
+            Model::Failed(_) => false,
+            Model::Loading(_) => true,
+            Model::Ready(_) => self.documents.iter().any(works),
+        }
     }
 
     /// Has the first documents of the list read, and the one that is shown.
     pub(super) fn read_eagerly(&mut self, effects: &mut Vec<Effect>) {
         let current = self.current;
-        for (at, open) in self.documents.iter_mut().enumerate() {
-            if open.work == Work::Listed && (at < EAGER || at == current) {
+        let is_eager = |at: &usize| *at < EAGER || *at == current;
+        let documents = self.documents.iter_mut().enumerate();
+        for (_, open) in documents.filter(|(at, _)| is_eager(at)) {
+            if open.work == Work::Listed {
                 open.work = Work::Reading;
                 effects.push(Effect::Watch {
                     path: open.path.clone(),
@@ -419,10 +617,20 @@ impl State {
         });
     }
 
+    /// The head for a task: what the command line named, else what was chosen on the screen once,
+    /// else what the settings say or is built in.
+    pub(super) fn head_choice(&self, task: Task) -> Option<&String> {
+        self.given_heads[task]
+            .as_ref()
+            .or_else(|| self.memory.head(task))
+            .or(self.usual_heads[task].as_ref())
+    }
+
     pub(super) fn say(&mut self, text: impl Into<String>) {
         self.notice = Some(Notice {
             text: text.into(),
             is_error: false,
+            polled: None,
         });
     }
 
@@ -430,6 +638,7 @@ impl State {
         self.notice = Some(Notice {
             text: text.into(),
             is_error: true,
+            polled: None,
         });
     }
 

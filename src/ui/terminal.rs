@@ -1,8 +1,11 @@
 //! Takes the terminal over and gives it back, whatever happens.
 
+mod emergency;
+
 use std::io::{self, Stdout, Write, stdout};
-use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, Once, PoisonError};
+use std::thread::ThreadId;
 
 use crossterm::cursor::{SetCursorStyle, Show};
 use crossterm::event::{
@@ -14,14 +17,21 @@ use crossterm::terminal::{
 use crossterm::{execute, queue};
 use ratatui::backend::CrosstermBackend;
 
+pub(super) use emergency::{restore, wait_for_hangup};
+
 /// The terminal that is drawn on.
 pub(super) type Terminal = ratatui::Terminal<CrosstermBackend<Stdout>>;
 
 /// Whether the terminal is in our hands: a terminal that is not must not be sent anything.
 static TAKEN: AtomicBool = AtomicBool::new(false);
 
-/// Takes the terminal: raw, on its alternate screen, with mouse events if `mouse`. From now on a
-/// panic gives it back before it prints.
+/// The thread that took the terminal and draws on it.
+static DRAWING: Mutex<Option<ThreadId>> = Mutex::new(None);
+
+/// Takes the terminal for this thread: raw, on its alternate screen, with mouse events if `mouse`.
+/// From now on a panic of this thread gives it back before it prints, and so does a signal that ends
+/// the process. A panic of another thread goes to the log only: the screen goes on, and what the
+/// thread was for is shown as failed by whoever started it.
 ///
 /// # Errors
 ///
@@ -31,15 +41,19 @@ pub(super) fn take(mouse: bool) -> io::Result<()> {
     HOOK.call_once(|| {
         let before = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
-            // The model's thread catches its own panics and the screen goes on.
-            if std::thread::current().name() == Some("inference") {
-                tracing::error!(%panic, "panic");
-            } else {
+            let this = std::thread::current();
+            let drawing = *DRAWING.lock().unwrap_or_else(PoisonError::into_inner);
+            if drawing == Some(this.id()) {
                 give_back();
                 before(panic);
+            } else {
+                let thread = this.name().unwrap_or("without a name");
+                tracing::error!(thread, %panic, "panic");
             }
         }));
     });
+    *DRAWING.lock().unwrap_or_else(PoisonError::into_inner) = Some(std::thread::current().id());
+    emergency::prepare();
     TAKEN.store(true, Ordering::SeqCst);
     enable_raw_mode()?;
     let mut out = stdout();

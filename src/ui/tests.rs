@@ -2,6 +2,8 @@
 
 mod heads;
 mod lens;
+mod navigation;
+mod stale;
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -19,9 +21,9 @@ use ratatui::style::Color;
 use super::keymap;
 use super::message::{Effect, Message, Purpose};
 use super::open::Work;
-use super::state::{Memory, Model, Opening, Panel, Popup, State};
+use super::state::{Model, Opening, Panel, Popup, State};
 use super::theme::{Depth, Theme};
-use super::update::update;
+use super::update::{settle, update};
 use super::view;
 use crate::worker::files::{FileEvent, Watching};
 use crate::worker::finder::Found;
@@ -66,14 +68,8 @@ impl Screen {
     fn new(width: u16, height: u16, theme: Theme, files: &[&str]) -> Screen {
         let opening = Opening {
             files: files.iter().map(PathBuf::from).collect(),
-            folders: Vec::new(),
-            pipe: false,
-            language: None,
-            threshold: None,
-            theme,
             size: Size { width, height },
-            memory: Memory::default(),
-            has_errors: false,
+            ..Opening::plain(theme)
         };
         let (state, effects) = State::new(opening);
         Screen { state, effects }
@@ -91,6 +87,7 @@ impl Screen {
 
     fn send(&mut self, message: Message) {
         self.effects.extend(update(&mut self.state, message));
+        self.effects.extend(settle(&mut self.state));
     }
 
     /// Presses the keys of each of the sequences, which are divided by spaces.
@@ -114,6 +111,20 @@ impl Screen {
             };
             for event in events {
                 self.send(Message::Terminal(Event::Key(event)));
+            }
+            self.wait();
+        }
+    }
+
+    /// Lets moments pass until a digit that may begin a count means its panel.
+    fn wait(&mut self) {
+        for _ in 0..5 {
+            if self
+                .state
+                .count
+                .is_some_and(|count| count.panel().is_some())
+            {
+                self.send(Message::Tick);
             }
         }
     }
@@ -325,7 +336,12 @@ fn readings(document: &Document) -> Vec<Reading> {
                     reading.tokens.push(Token { span, p });
                 }
                 let tokens = first..reading.tokens.len() as u32;
-                reading.words.push(Word { span, p, tokens });
+                reading.words.push(Word {
+                    span,
+                    p,
+                    tokens,
+                    is_punctuation: false,
+                });
             }
         }
         if let (Some(first), Some(last)) = (reading.words.first(), reading.words.last()) {
@@ -666,7 +682,7 @@ fn a_file_that_vanishes_keeps_its_text_and_one_that_comes_back_unchanged_is_not_
     assert!(
         screen
             .text()
-            .contains("the file is gone; this is its last text")
+            .contains("✗ last text, not the file: the file is gone")
     );
     screen.effects.clear();
     screen.change("notes.md", NOTES);
@@ -765,18 +781,12 @@ fn row_of(screen: &Screen, y: usize) -> String {
 #[test]
 fn a_folder_fills_the_list_and_an_empty_one_is_said() {
     let opening = |folder: &str| Opening {
-        files: Vec::new(),
         folders: vec![folder.into()],
-        pipe: false,
-        language: None,
-        threshold: None,
-        theme: DARK,
         size: Size {
             width: 100,
             height: 20,
         },
-        memory: Memory::default(),
-        has_errors: false,
+        ..Opening::plain(DARK)
     };
     let found = |paths: &[&str], is_last| {
         Message::Found(

@@ -6,7 +6,7 @@ mod heads;
 use std::path::{Path, PathBuf};
 
 use crossterm::event::{
-    Event, KeyCode, KeyEvent, KeyEventKind, MouseButton, MouseEvent, MouseEventKind,
+    Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,
 };
 use ratatui::layout::{Position, Rect, Size};
 
@@ -22,8 +22,9 @@ use super::open::{Open, Work};
 use super::palette::{self, Command};
 use super::prompt::{Picker, Prompt};
 use super::readings::Readings;
-use super::search::Search;
-use super::state::{Model, Panel, Popup, State};
+use super::search::{Search, Seek, Sought};
+use super::state::{Count, Help, Model, Panel, Popup, Seeking, State};
+use super::theme::Theme;
 use super::view;
 
 pub(super) use heads::choices_for;
@@ -37,6 +38,19 @@ const STEP: f32 = 0.02;
 /// The lowest and the highest threshold that they lead to.
 const THRESHOLDS: (f32, f32) = (0.02, 0.98);
 
+/// Bytes that a search may read while the reader waits; what takes more goes on elsewhere. Too few to be
+/// noticed, enough for the whole of most documents.
+const PATIENCE: usize = 4 << 20;
+
+/// How often a motion is repeated at most, whatever the count.
+const MOST_REPEATS: usize = 1_000;
+
+/// Rows that a count moves by at most.
+const MOST_ROWS: usize = 100_000;
+
+/// Moments (of a tenth of a second) after which a digit that nothing follows shows its panel.
+const COUNT_WAITS: u8 = 4;
+
 /// Flagged words that are copied at most.
 const COPIED: usize = 5_000;
 
@@ -48,6 +62,9 @@ pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
         message,
         Message::Model(_) | Message::Head(_) | Message::Tick
     );
+    if matches!(message, Message::Model(_) | Message::Head(_)) {
+        state.silent_ticks = 0;
+    }
     match message {
         Message::Terminal(event) => terminal_event(state, event, &mut effects),
         Message::File(event) => file_event(state, event, &mut effects),
@@ -55,7 +72,8 @@ pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
         Message::Head(reply) => heads::head_reply(state, reply),
         Message::Found(Purpose::Open, found) => documents_found(state, &found, &mut effects),
         Message::Found(Purpose::Offer, found) => documents_offered(state, found),
-        Message::Tick => state.frame = state.frame.wrapping_add(1),
+        Message::Tick => tick(state, &mut effects),
+        Message::Sought(number, sought) => sought_elsewhere(state, number, sought, &mut effects),
         Message::End(code) => state.quit = Some(code),
         Message::Stop => effects.push(Effect::Suspend),
         Message::EditorClosed(Some(trouble)) => state.complain(trouble),
@@ -66,6 +84,50 @@ pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
     }
     heads::ask_heads(state, &mut effects);
     effects
+}
+
+/// Does what typing has put off: a burst of keys into a search or a list is acted on once. Called before
+/// a frame is drawn, and before a key that depends on it.
+pub fn settle(state: &mut State) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    if std::mem::take(&mut state.is_unsettled) {
+        let entries = heads::entries(state);
+        match &mut state.popup {
+            Some(Popup::Palette(picker)) => picker.filter(&palette::entries()),
+            Some(Popup::Opener(picker)) => picker.filter(&state.offered),
+            Some(Popup::Heads(_, picker)) => picker.filter(&entries),
+            Some(Popup::Search { .. }) => search_as_typed(state, &mut effects),
+            Some(Popup::Question(..) | Popup::Help(_)) | None => {}
+        }
+        focus(state, &mut effects);
+    }
+    effects
+}
+
+/// A moment has passed.
+fn tick(state: &mut State, effects: &mut Vec<Effect>) {
+    state.tick();
+    let Some(count) = state.count.as_mut().filter(|_| state.pressed.is_empty()) else {
+        return;
+    };
+    count.waited = count.waited.saturating_add(1);
+    if count.waited >= COUNT_WAITS && count.panel().is_some() {
+        end_count(state, effects);
+    }
+}
+
+/// A count that no motion follows: a single digit shows its panel, more mean nothing.
+fn end_count(state: &mut State, effects: &mut Vec<Effect>) {
+    let Some(panel) = state.count.take().and_then(Count::panel) else {
+        return;
+    };
+    let action = match panel {
+        Panel::Heat => Action::HeatPanel,
+        Panel::Classify => Action::ClassifyPanel,
+        Panel::Ask => Action::AskPanel,
+        Panel::Tag => Action::TagPanel,
+    };
+    act(state, action, effects);
 }
 
 /// Tells the model's thread what is visible, if that has changed.
@@ -107,28 +169,16 @@ fn terminal_event(state: &mut State, event: Event, effects: &mut Vec<Effect>) {
 }
 
 fn paste(state: &mut State, text: &str) {
-    let offered = state.offered.clone();
     match &mut state.popup {
-        Some(Popup::Palette(picker)) => {
+        Some(Popup::Palette(picker) | Popup::Opener(picker) | Popup::Heads(_, picker)) => {
             picker.prompt.insert(text);
-            picker.filter(&palette::entries());
+            picker.selected = 0;
         }
-        Some(Popup::Opener(picker)) => {
-            picker.prompt.insert(text);
-            picker.filter(&offered);
-        }
-        Some(Popup::Search { prompt, .. }) => {
-            prompt.insert(text);
-            search_as_typed(state);
-        }
-        Some(Popup::Question(prompt, _)) => prompt.insert(text),
-        Some(Popup::Heads(_, picker)) => {
-            // A path or an id; what is listed does not matter then.
-            picker.prompt.insert(text);
-            picker.matches.clear();
-        }
+        Some(Popup::Search { prompt, .. } | Popup::Question(prompt, _)) => prompt.insert(text),
+        Some(Popup::Help(help)) if help.is_typing => help.filter.insert(text),
         Some(Popup::Help(_)) | None => {}
     }
+    state.is_unsettled = true;
 }
 
 fn key_press(state: &mut State, key: KeyEvent, effects: &mut Vec<Effect>) {
@@ -139,44 +189,140 @@ fn key_press(state: &mut State, key: KeyEvent, effects: &mut Vec<Effect>) {
     {
         return act(state, action, effects);
     }
+    // What is typed is acted on once; what another key does depends on it.
+    let is_typed = matches!(key.code, KeyCode::Char(_) | KeyCode::Backspace);
+    if !is_typed || key.modifiers.contains(KeyModifiers::CONTROL) {
+        effects.extend(settle(state));
+    }
     match state.popup.take() {
-        Some(Popup::Help(top)) => state.popup = help_key(key, top),
+        Some(Popup::Help(help)) => state.popup = help_key(key, help),
         Some(Popup::Palette(picker)) => palette_key(state, picker, key, effects),
         Some(Popup::Opener(picker)) => opener_key(state, picker, key, effects),
-        Some(Popup::Search { prompt, before }) => search_key(state, prompt, before, key),
+        Some(Popup::Search { prompt, before }) => search_key(state, prompt, before, key, effects),
         Some(Popup::Heads(task, picker)) => heads::heads_key(state, task, picker, key, effects),
         Some(Popup::Question(prompt, back)) => {
             heads::question_key(state, prompt, back, key, effects);
         }
+        None if state.pressed.is_empty() && takes_digit(state, pressed) => {}
         None => {
             state.pressed.push(pressed);
             match keymap::lookup(&state.pressed) {
                 Lookup::Found(action) => {
                     state.pressed.clear();
-                    act(state, action, effects);
+                    act_counted(state, action, effects);
                 }
                 Lookup::Prefix => {}
-                Lookup::Unknown if state.pressed.len() > 1 => state.pressed.clear(),
                 Lookup::Unknown => {
+                    let is_alone = state.pressed.len() == 1;
                     state.pressed.clear();
-                    state.say("that key has no meaning here; ? shows those that have one");
+                    let is_confirmed = is_alone && key.code == KeyCode::Enter;
+                    let had_count = state.count.is_some();
+                    end_count(state, effects);
+                    if is_alone && !(is_confirmed && had_count) {
+                        state.say("that key has no meaning here; ? shows those that have one");
+                    }
                 }
             }
         }
     }
 }
 
-/// The help after a key: further down, further up, or gone.
-fn help_key(key: KeyEvent, top: usize) -> Option<Popup> {
-    let top = match key.code {
-        KeyCode::Down | KeyCode::Char('j') => top + 1,
-        KeyCode::Up | KeyCode::Char('k') => top.saturating_sub(1),
-        KeyCode::PageDown | KeyCode::Char(' ' | 'd' | 'f') => top + 10,
-        KeyCode::PageUp | KeyCode::Char('u' | 'b') => top.saturating_sub(10),
-        KeyCode::Home | KeyCode::Char('g') => 0,
-        _ => return None,
+/// Takes a digit as a part of a count; says whether it is one.
+fn takes_digit(state: &mut State, pressed: Key) -> bool {
+    /// More than any document has lines.
+    const LARGEST: usize = 99_999_999;
+    let digit = match pressed.code {
+        KeyCode::Char(c) if pressed.modifiers.is_empty() => c.to_digit(10),
+        _ => None,
     };
-    Some(Popup::Help(top.min(view::HELP_ROWS.saturating_sub(1))))
+    let (Some(digit), before) = (digit, state.count) else {
+        return false;
+    };
+    // Without a digit before it, 0 is the start of the line.
+    if digit == 0 && before.is_none() {
+        return false;
+    }
+    let number = before.map_or(0, |count| count.number) * 10 + digit as usize;
+    state.count = Some(Count {
+        number: number.min(LARGEST),
+        digits: before.map_or(0, |count| count.digits).saturating_add(1),
+        waited: 0,
+    });
+    true
+}
+
+/// Does `action` as often as the count before it says. Before what cannot be repeated, a single digit
+/// shows its panel, as it does alone.
+fn act_counted(state: &mut State, action: Action, effects: &mut Vec<Effect>) {
+    let Some(count) = state.count else {
+        return act(state, action, effects);
+    };
+    if action == Action::Back {
+        state.count = None;
+        return;
+    }
+    if !keymap::repeats(action) {
+        end_count(state, effects);
+        return act(state, action, effects);
+    }
+    state.count = None;
+    let text = Areas::of(state).text;
+    let rows = count.number.min(MOST_ROWS) as isize;
+    match action {
+        Action::Up => return move_rows(state, -rows, text),
+        Action::Down => return move_rows(state, rows, text),
+        Action::Top | Action::Bottom => return go_to_line(state, count.number),
+        _ => {}
+    }
+    for _ in 0..count.number.min(MOST_REPEATS) {
+        let before = (state.current, state.document().map(|open| open.cursor));
+        act(state, action, effects);
+        let after = (state.current, state.document().map(|open| open.cursor));
+        if before == after || state.seeking.is_some() {
+            break;
+        }
+    }
+}
+
+/// To a line, from 1, or the last one.
+fn go_to_line(state: &mut State, line: usize) {
+    let byte = state.document().map(|open| {
+        let last = open.lines.count();
+        open.lines.span(line.clamp(1, last) - 1).start()
+    });
+    go_to(state, byte.unwrap_or(0));
+}
+
+/// The help after a key: further down, further up, filtered, or gone.
+fn help_key(key: KeyEvent, mut help: Help) -> Option<Popup> {
+    if help.is_typing {
+        match key.code {
+            KeyCode::Enter => help.is_typing = false,
+            KeyCode::Esc => help = Help::default(),
+            KeyCode::Down => help.top += 1,
+            KeyCode::Up => help.top = help.top.saturating_sub(1),
+            KeyCode::Backspace if help.filter.text().is_empty() => help.is_typing = false,
+            _ => {
+                if help.filter.press(key) {
+                    help.top = 0;
+                }
+            }
+        }
+    } else {
+        match key.code {
+            KeyCode::Char('/') => help.is_typing = true,
+            KeyCode::Down | KeyCode::Char('j') => help.top += 1,
+            KeyCode::Up | KeyCode::Char('k') => help.top = help.top.saturating_sub(1),
+            KeyCode::PageDown | KeyCode::Char(' ' | 'd' | 'f') => help.top += 10,
+            KeyCode::PageUp | KeyCode::Char('u' | 'b') => help.top = help.top.saturating_sub(10),
+            KeyCode::Home | KeyCode::Char('g') => help.top = 0,
+            KeyCode::Esc if !help.filter.text().is_empty() => help = Help::default(),
+            _ => return None,
+        }
+    }
+    let last = view::help_rows(&help).saturating_sub(1);
+    help.top = help.top.min(last);
+    Some(Popup::Help(help))
 }
 
 fn palette_key(state: &mut State, mut picker: Picker, key: KeyEvent, effects: &mut Vec<Effect>) {
@@ -195,9 +341,7 @@ fn palette_key(state: &mut State, mut picker: Picker, key: KeyEvent, effects: &m
             }
         },
         _ => {
-            if picker.press(key) {
-                picker.filter(&palette::entries());
-            }
+            state.is_unsettled |= picker.press(key);
             state.popup = Some(Popup::Palette(picker));
         }
     }
@@ -219,18 +363,23 @@ fn opener_key(state: &mut State, mut picker: Picker, key: KeyEvent, effects: &mu
             }
         }
         _ => {
-            if picker.press(key) {
-                picker.filter(&state.offered);
-            }
+            state.is_unsettled |= picker.press(key);
             state.popup = Some(Popup::Opener(picker));
         }
     }
 }
 
-fn search_key(state: &mut State, mut prompt: Prompt, before: (usize, usize), key: KeyEvent) {
+fn search_key(
+    state: &mut State,
+    mut prompt: Prompt,
+    before: (usize, usize),
+    key: KeyEvent,
+    effects: &mut Vec<Effect>,
+) {
     match key.code {
         KeyCode::Esc => {
             state.search = None;
+            stop_seeking(state, effects);
             if let Some(open) = state.document_mut() {
                 (open.cursor, open.top) = before;
             }
@@ -240,19 +389,23 @@ fn search_key(state: &mut State, mut prompt: Prompt, before: (usize, usize), key
                 state.search = None;
             }
         }
-        KeyCode::Backspace if prompt.text().is_empty() => state.search = None,
-        _ => {
-            let is_edit = prompt.press(key);
-            state.popup = Some(Popup::Search { prompt, before });
-            if is_edit {
-                search_as_typed(state);
+        KeyCode::Backspace if prompt.text().is_empty() => {
+            state.search = None;
+            stop_seeking(state, effects);
+            // What was deleted in one burst has not been acted on.
+            if let Some(open) = state.document_mut() {
+                (open.cursor, open.top) = before;
             }
+        }
+        _ => {
+            state.is_unsettled |= prompt.press(key);
+            state.popup = Some(Popup::Search { prompt, before });
         }
     }
 }
 
 /// Goes to the first match after where the search began, while it is typed.
-fn search_as_typed(state: &mut State) {
+fn search_as_typed(state: &mut State, effects: &mut Vec<Effect>) {
     let Some(Popup::Search { prompt, before }) = &state.popup else {
         return;
     };
@@ -260,52 +413,113 @@ fn search_as_typed(state: &mut State) {
     if let Some(open) = state.document_mut() {
         (open.cursor, open.top) = (cursor, top);
     }
+    stop_seeking(state, effects);
+    state.notice = None;
     state.search = Search::new(&typed);
     if state.search.is_some() {
-        next_match(state, false);
+        match_from(state, Direction::Typed, effects);
+    } else if !typed.is_empty() {
+        state.complain("that is too long to search for");
     }
 }
 
-/// To the next match, or unless `beyond` is set to the one under the cursor if there is one.
-fn next_match(state: &mut State, beyond: bool) {
+/// Where the next match is looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Direction {
+    /// At the cursor or behind it, while the search is typed.
+    Typed,
+    /// Behind the cursor.
+    Next,
+    /// Before the cursor.
+    Previous,
+}
+
+/// Goes to the next match; if that takes long, it is looked for elsewhere.
+fn match_from(state: &mut State, direction: Direction, effects: &mut Vec<Effect>) {
     let (Some(search), Some(open)) = (&state.search, state.document()) else {
         return state.say("nothing to search for yet; / asks what");
     };
-    let text = open.text();
-    let here = text.get(open.cursor..).and_then(|rest| rest.chars().next());
-    let step = here.filter(|_| beyond).map_or(0, char::len_utf8);
-    let below = search.matches(text, open.cursor + step).next();
-    match below.or_else(|| search.matches(text, 0).next()) {
-        Some(found) => {
-            go_to(state, found.start());
-            if beyond && below.is_none() {
-                state.say("the search went on from the top");
-            }
+    let Some(document) = &open.document else {
+        return;
+    };
+    let (search, text) = (search.clone(), std::sync::Arc::clone(&document.text));
+    let here = open.text().get(open.cursor..);
+    let here = here.and_then(|rest| rest.chars().next());
+    let mut seek = match direction {
+        Direction::Typed => Seek::forward(search, text, open.cursor),
+        Direction::Next => {
+            let step = here.map_or(0, char::len_utf8);
+            Seek::forward(search, text, open.cursor + step)
         }
-        None => not_found(state),
+        Direction::Previous => Seek::backward(search, text, open.cursor),
+    };
+    let (document, generation) = (open.id, open.generation);
+    let as_typed = direction == Direction::Typed;
+    let mut read = 0;
+    let sought = seek.run(|bytes| {
+        read += bytes;
+        read <= PATIENCE
+    });
+    stop_seeking(state, effects);
+    if sought == Sought::Unfinished {
+        state.last_seek += 1;
+        let number = state.last_seek;
+        state.seeking = Some(Seeking {
+            number,
+            document,
+            generation,
+            is_backward: direction == Direction::Previous,
+            as_typed,
+        });
+        effects.push(Effect::Seek(number, seek));
+    } else {
+        found_match(state, sought, direction == Direction::Previous, as_typed);
     }
 }
 
-fn not_found(state: &mut State) {
-    let typed = state.search.as_ref().map(Search::typed);
-    let text = format!("no match for {}", typed.unwrap_or_default());
-    state.complain(text);
-}
-
-fn previous_match(state: &mut State) {
-    let (Some(search), Some(open)) = (&state.search, state.document()) else {
-        return state.say("nothing to search for yet; / asks what");
-    };
-    let last = |before| search.last_before(open.text(), &open.lines, before);
-    let above = last(open.cursor);
-    match above.or_else(|| last(open.text().len())) {
-        Some(found) => {
-            go_to(state, found.start());
-            if above.is_none() {
-                state.say("the search went on from the end");
+/// Goes to what a search has found.
+fn found_match(state: &mut State, sought: Sought, is_backward: bool, as_typed: bool) {
+    match sought {
+        Sought::Found {
+            span,
+            is_beyond_end,
+        } => {
+            go_to(state, span.start());
+            if is_beyond_end && !as_typed {
+                state.say(if is_backward {
+                    "the search went on from the end"
+                } else {
+                    "the search went on from the top"
+                });
             }
         }
-        None => not_found(state),
+        Sought::Missing => {
+            let typed = state.search.as_ref().map(Search::typed);
+            let text = format!("no match for {}", typed.unwrap_or_default());
+            state.complain(text);
+        }
+        Sought::Unfinished => state.complain("the search took too long and was given up"),
+    }
+}
+
+/// A search that was handed over has come to its end.
+fn sought_elsewhere(state: &mut State, number: u64, sought: Sought, effects: &mut Vec<Effect>) {
+    let Some(seeking) = state.seeking.filter(|seeking| seeking.number == number) else {
+        return;
+    };
+    state.seeking = None;
+    let is_of = |open: &Open| open.id == seeking.document && open.generation == seeking.generation;
+    // Of another text, the places are not known.
+    if state.document().is_some_and(is_of) {
+        found_match(state, sought, seeking.is_backward, seeking.as_typed);
+        focus(state, effects);
+    }
+}
+
+/// Whatever is still looked for is not wanted any more.
+fn stop_seeking(state: &mut State, effects: &mut Vec<Effect>) {
+    if state.seeking.take().is_some() {
+        effects.push(Effect::StopSeek);
     }
 }
 
@@ -353,6 +567,15 @@ pub(super) fn act(state: &mut State, action: Action, effects: &mut Vec<Effect>) 
                 go_to(state, byte);
             }
         }
+        Action::NextParagraph | Action::PreviousParagraph => {
+            let to = state.document().map(|open| match action {
+                Action::NextParagraph => open.next_paragraph(),
+                _ => open.previous_paragraph(),
+            });
+            if let Some(byte) = to {
+                go_to(state, byte);
+            }
+        }
         Action::Top => go_to(state, 0),
         Action::Bottom => {
             let end = state.document().map_or(0, |open| {
@@ -370,8 +593,8 @@ pub(super) fn act(state: &mut State, action: Action, effects: &mut Vec<Effect>) 
                 state.popup = Some(Popup::Search { prompt, before });
             }
         }
-        Action::NextMatch => next_match(state, true),
-        Action::PreviousMatch => previous_match(state),
+        Action::NextMatch => match_from(state, Direction::Next, effects),
+        Action::PreviousMatch => match_from(state, Direction::Previous, effects),
         Action::NextFlagged if state.panel == Panel::Heat => flagged(state, true),
         Action::PreviousFlagged if state.panel == Panel::Heat => flagged(state, false),
         Action::NextFlagged => heads::step_item(state, true),
@@ -398,10 +621,23 @@ pub(super) fn act(state: &mut State, action: Action, effects: &mut Vec<Effect>) 
             refit(state);
         }
         Action::ToggleDocuments => {
-            state.documents_shown = !state.documents_shown;
+            let was_shown = !Areas::of(state).documents.is_empty();
+            state.documents_shown = !was_shown;
             refit(state);
+            let is_shown = !Areas::of(state).documents.is_empty();
             if state.documents.len() < 2 {
                 state.say("the list of documents is shown when more than one is open; o opens one");
+            } else if was_shown {
+                state.say("the list of documents is hidden; s shows it");
+            } else if !is_shown {
+                let wider = if state.panel_shown {
+                    "; p hides the panel"
+                } else {
+                    ""
+                };
+                state.say(format!(
+                    "no room for the list of documents{wider}; gt and gT switch"
+                ));
             }
         }
         Action::NextDocument => turn_document(state, 1, effects),
@@ -417,11 +653,8 @@ pub(super) fn act(state: &mut State, action: Action, effects: &mut Vec<Effect>) 
         Action::Palette => {
             state.popup = Some(Popup::Palette(Picker::new(&palette::entries())));
         }
-        Action::Help => state.popup = Some(Popup::Help(0)),
-        Action::NextTheme => {
-            state.theme = state.theme.next();
-            state.say(format!("theme: {}", state.theme.name()));
-        }
+        Action::Help => state.popup = Some(Popup::Help(Help::default())),
+        Action::NextTheme => use_theme(state, state.theme.next(), effects),
         Action::ToggleMouse => {
             state.mouse = !state.mouse;
             effects.push(Effect::CaptureMouse(state.mouse));
@@ -432,7 +665,11 @@ pub(super) fn act(state: &mut State, action: Action, effects: &mut Vec<Effect>) 
             });
         }
         Action::Back => {
-            if state.search.take().is_none() && state.list_top.take().is_none() {
+            let was_seeking = state.seeking.is_some();
+            stop_seeking(state, effects);
+            if was_seeking {
+                state.say("the search was stopped");
+            } else if state.search.take().is_none() && state.list_top.take().is_none() {
                 state.say("q quits");
             }
         }
@@ -570,10 +807,9 @@ fn open_path(state: &mut State, path: &Path, effects: &mut Vec<Effect>) {
 }
 
 fn close(state: &mut State, effects: &mut Vec<Effect>) {
-    if state.current >= state.documents.len() {
+    let Some(open) = state.remove(state.current) else {
         return;
-    }
-    let open = state.documents.remove(state.current);
+    };
     effects.push(Effect::Model(Job::Forget { id: open.id }));
     effects.push(Effect::Head(HeadJob::Forget { id: open.id }));
     if open.path != Path::new(crate::worker::pipe::NAME) && open.work != Work::Listed {
@@ -605,7 +841,7 @@ fn edit(state: &mut State, effects: &mut Vec<Effect>) {
 fn copy_word(state: &mut State, effects: &mut Vec<Effect>) {
     let word = state.document().and_then(|open| {
         let (word, _) = open.word()?;
-        Some(word.span.of(open.text())?.to_owned())
+        Some(open.word_text(word.span).into_owned())
     });
     match word {
         Some(word) => {
@@ -622,7 +858,7 @@ fn copy_flagged(state: &mut State, effects: &mut Vec<Effect>) {
     let mut count = 0;
     for word in open.readings.flagged_from(0).take(COPIED) {
         let place = open.lines.position(open.text(), word.span.start());
-        let text = word.span.of(open.text()).unwrap_or_default();
+        let text = open.word_text(word.span);
         let path = open.path.display();
         list += &format!(
             "{path}:{}:{}: {:.2} {text}\n",
@@ -646,23 +882,23 @@ fn copy_flagged(state: &mut State, effects: &mut Vec<Effect>) {
 fn run(state: &mut State, command: Command, effects: &mut Vec<Effect>) {
     match command {
         Command::Act(action) => act(state, action, effects),
-        Command::Line(line) => {
-            let byte = state.document().map(|open| {
-                let last = open.lines.count();
-                open.lines.span(line.clamp(1, last) - 1).start()
-            });
-            go_to(state, byte.unwrap_or(0));
-        }
+        Command::Line(line) => go_to_line(state, line),
         Command::Threshold(threshold) => set_threshold(state, Some(threshold)),
-        Command::Theme(theme) => {
-            state.theme = theme;
-            state.say(format!("theme: {}", theme.name()));
-        }
+        Command::Theme(theme) => use_theme(state, theme, effects),
         Command::Open(path) => open_path(state, &path, effects),
     }
 }
 
+/// Shows another theme, now and in later runs.
+fn use_theme(state: &mut State, theme: Theme, effects: &mut Vec<Effect>) {
+    state.theme = theme;
+    state.memory.theme = Some(theme.name().to_owned());
+    effects.push(Effect::Remember(state.memory.clone()));
+    state.say(format!("theme: {}", theme.name()));
+}
+
 fn mouse_event(state: &mut State, mouse: MouseEvent, effects: &mut Vec<Effect>) {
+    effects.extend(settle(state));
     let areas = Areas::of(state);
     let at = Position::new(mouse.column, mouse.row);
     let wheel = match mouse.kind {
@@ -674,9 +910,9 @@ fn mouse_event(state: &mut State, mouse: MouseEvent, effects: &mut Vec<Effect>) 
     };
     if let Some(popup) = &mut state.popup {
         match popup {
-            Popup::Help(top) if wheel != 0 => {
-                let last = view::HELP_ROWS.saturating_sub(1);
-                *top = top.saturating_add_signed(wheel).min(last);
+            Popup::Help(help) if wheel != 0 => {
+                let last = view::help_rows(help).saturating_sub(1);
+                help.top = help.top.saturating_add_signed(wheel).min(last);
             }
             Popup::Palette(picker) | Popup::Opener(picker) | Popup::Heads(_, picker)
                 if wheel != 0 =>
@@ -733,6 +969,10 @@ fn mouse_event(state: &mut State, mouse: MouseEvent, effects: &mut Vec<Effect>) 
     } else if areas.panel.contains(at) {
         if let Some(panel) = view::tab_at(&areas, at) {
             show_panel(state, panel);
+        } else if let Some(kind) = view::legend_at(state, &areas, at.y) {
+            // A second click takes the first one back.
+            let kind = Some(kind).filter(|_| state.filter != Some(kind));
+            heads::set_filter(state, kind);
         } else if let Some(number) = view::listed_at(state, &areas, at.y) {
             if state.panel == Panel::Heat {
                 let word = state
@@ -789,8 +1029,15 @@ fn file_event(state: &mut State, event: FileEvent, effects: &mut Vec<Effect>) {
             if let Watching::Polling(reason) = &watching
                 && before.as_ref() != Some(&watching)
             {
-                let name = path.display();
+                let (id, name) = (open.id, path.display());
                 state.say(format!("{name} is looked at every so often: {reason}"));
+                if let Some(notice) = &mut state.notice {
+                    notice.polled = Some(id);
+                }
+            } else if watching == Watching::Native {
+                // What was said of it is true no longer.
+                let id = open.id;
+                state.notice.take_if(|notice| notice.polled == Some(id));
             }
         }
     }
@@ -822,7 +1069,9 @@ fn switch_lens(state: &mut State, effects: &mut Vec<Effect>) {
         Lens::Replaced => Lens::Errors,
         Lens::Errors => Lens::Replaced,
     };
+    state.memory.lens = Some(lens);
     use_lens(state, lens, effects);
+    effects.push(Effect::Remember(state.memory.clone()));
 }
 
 /// Asks of each word what `lens` says, and forgets what was said of the other.
@@ -835,7 +1084,7 @@ fn use_lens(state: &mut State, lens: Lens, effects: &mut Vec<Effect>) {
     std::mem::swap(&mut state.threshold_at_start, &mut state.other_threshold.1);
     state.list_top = None;
     effects.push(Effect::Model(Job::Use(lens)));
-    let now = state.threshold();
+    let now = state.flagging();
     for open in &mut state.documents {
         open.readings = Readings::new(now);
         if let Some(job) = State::score(open) {
@@ -927,11 +1176,22 @@ fn model_reply(state: &mut State, reply: Reply, effects: &mut Vec<Effect>) {
 fn documents_found(state: &mut State, found: &Found, effects: &mut Vec<Effect>) {
     let was_empty = state.documents.is_empty();
     for path in &found.paths {
-        state.add(path);
+        if !state.is_open(path) {
+            state.add(path);
+        }
+    }
+    // Once it has been looked through, a folder tells only of what is new in it.
+    let is_new = !state.folders.contains(&found.root);
+    if is_new && let Some(first) = found.paths.first() {
+        let name = first.display();
+        state.say(match found.paths.len() {
+            1 => format!("new in the folder: {name}"),
+            count => format!("new in the folder: {name} and {} more", count - 1),
+        });
     }
     if found.is_last {
         state.folders.retain(|root| *root != found.root);
-        if state.documents.is_empty() && state.folders.is_empty() {
+        if !is_new && state.documents.is_empty() && state.folders.is_empty() {
             state.complain(format!(
                 "no documents (.md, .txt, .rst, .adoc, .org …) in {}; o opens one by its path",
                 found.root.display()
@@ -949,7 +1209,5 @@ fn documents_offered(state: &mut State, found: Found) {
     let shown = found.paths.iter().map(|path| path.display().to_string());
     state.offered.extend(shown);
     state.is_finding = !found.is_last;
-    if let Some(Popup::Opener(picker)) = &mut state.popup {
-        picker.filter(&state.offered);
-    }
+    state.is_unsettled = true;
 }

@@ -1,5 +1,6 @@
 //! State to frame. Nothing here can fail, block, or change what it draws.
 
+mod banner;
 mod documents;
 mod header;
 mod heatmap;
@@ -17,9 +18,10 @@ use super::areas::Areas;
 use super::open::{Open, Work};
 use super::state::{Model, State};
 
+pub(super) use banner::banner_rows;
 pub(super) use documents::document_at;
-pub(super) use panel::{list_top, listed, listed_at, tab_at};
-pub(super) use popup::HELP_ROWS;
+pub(super) use panel::{legend_at, list_top, listed, listed_at, tab_at};
+pub(super) use popup::help_rows;
 
 /// Draws the whole screen.
 pub fn draw(frame: &mut Frame<'_>, state: &State) {
@@ -33,6 +35,7 @@ pub(super) fn draw_on(buffer: &mut Buffer, state: &State) -> Option<Position> {
     let areas = Areas::of(state);
     header::draw(buffer, state, areas.header);
     documents::draw(buffer, state, &areas);
+    banner::draw(buffer, state, areas.banner);
     let in_text = heatmap::draw(buffer, state, &areas);
     panel::draw(buffer, state, &areas);
     let in_status = status::draw(buffer, state, areas.status);

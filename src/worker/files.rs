@@ -4,20 +4,20 @@
 //! first, rename a new file over the old one, or delete and create. So the folders are watched; a
 //! hint starts a wait for quiet; then the file is read again and its text compared with what was
 //! last reported. Only a difference is an event. Where the system does not tell, the file is looked
-//! at every so often, and that is said. All of it happens on one thread of its own; nothing here
-//! waits for it but the drop of its handle, and nothing here changes a file.
+//! at every so often, and that is said. All of it happens on one thread of its own, under a
+//! supervisor that replaces it when a file does not answer; nothing here changes a file.
 
 mod folders;
 mod quiet;
 mod reading;
+mod supervisor;
 
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
-use std::thread::JoinHandle;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use electroscope_text::{Document, Language};
@@ -25,6 +25,9 @@ use electroscope_text::{Document, Language};
 use folders::{Anchor, Folders, MakeWatcher, ReadMounts};
 use quiet::{Debounce, Pace};
 use reading::{Found, Glance, Seen};
+use supervisor::{Ledger, Order, Pulse, Supervisor};
+
+use super::thread::{self, Worker};
 
 /// How changes are noticed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,13 +52,13 @@ pub enum FileEvent {
     Watching(PathBuf, Watching),
 }
 
-/// The near end of the thread. Dropping it ends the thread, at the latest after the part of a file
-/// that it is reading, and waits for it.
+/// The near end of the thread. Dropping it ends the thread after the part of a file that it is reading,
+/// and waits a moment for that.
 pub struct Files {
-    messages: Sender<Message>,
+    orders: Sender<Order>,
     /// Set before the last message, so that the thread need not come to it to know.
     ending: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
+    supervisor: Worker,
 }
 
 impl Files {
@@ -70,30 +73,28 @@ impl Files {
     }
 
     fn spawn_on(host: Host, emit: impl Fn(FileEvent) + Send + 'static) -> io::Result<Files> {
-        let (messages, inbox) = mpsc::channel();
+        let (orders, inbox) = mpsc::channel();
         let ending = Arc::new(AtomicBool::new(false));
-        let thread = std::thread::Builder::new().name("files".into()).spawn({
-            let hints = Hints(messages.clone());
-            let ending = Arc::clone(&ending);
-            move || {
-                let now = Instant::now();
-                Lookout {
-                    pace: host.pace,
-                    folders: Folders::new(host.make, host.mounts, hints, host.pace.poll),
-                    files: BTreeMap::new(),
-                    next_poll: now + host.pace.poll,
-                    next_sweep: now + host.pace.sweep,
-                    load: host.load,
-                    ending,
-                    emit,
-                }
-                .run(&inbox);
-            }
-        })?;
+        let pace = host.pace;
+        let mut first = Some(host);
+        let host = Box::new(move || {
+            first.take().unwrap_or_else(|| Host {
+                pace,
+                ..Host::real()
+            })
+        });
+        let supervisor =
+            Supervisor::new(orders.clone(), Arc::clone(&ending), host, pace.stall, emit)?;
+        let supervisor = thread::spawn(
+            "files-supervisor",
+            move || supervisor.run(&inbox),
+            // The panic is in the log; what is on the screen stays.
+            |_| {},
+        )?;
         Ok(Files {
-            messages,
+            orders,
             ending,
-            thread: Some(thread),
+            supervisor,
         })
     }
 
@@ -114,19 +115,16 @@ impl Files {
     }
 
     fn send(&self, message: Message) {
-        // A closed channel means that the thread died of a bug, which the panic hook has told.
-        let _ = self.messages.send(message);
+        // A closed channel means that the supervisor panicked, which is in the log.
+        let _ = self.orders.send(Order::Message(message));
     }
 }
 
 impl Drop for Files {
     fn drop(&mut self) {
         self.ending.store(true, Ordering::Relaxed);
-        self.send(Message::End);
-        if let Some(thread) = self.thread.take() {
-            // A thread that died of a bug has ended too.
-            let _ = thread.join();
-        }
+        let _ = self.orders.send(Order::End);
+        self.supervisor.wait_a_moment();
     }
 }
 
@@ -138,8 +136,9 @@ struct Host {
     pace: Pace,
 }
 
-/// Reads a file that was of the given length a moment ago, unless the thread is to end.
-type Load = dyn Fn(&Path, u64, &AtomicBool) -> io::Result<Vec<u8>> + Send;
+/// Reads a file that was of the given length a moment ago. Between its parts the third is asked whether
+/// to go on.
+type Load = dyn Fn(&Path, u64, &dyn Fn() -> bool) -> io::Result<Vec<u8>> + Send;
 
 impl Host {
     fn real() -> Host {
@@ -246,11 +245,41 @@ struct Lookout<E> {
     next_poll: Instant,
     next_sweep: Instant,
     load: Box<Load>,
+    /// Which of the threads this is.
+    number: u64,
+    supervisor: Sender<Order>,
+    pulse: Arc<Pulse>,
     ending: Arc<AtomicBool>,
-    emit: E,
+    ledger: Arc<Mutex<Ledger<E>>>,
 }
 
 impl<E: Fn(FileEvent)> Lookout<E> {
+    fn new(
+        host: Host,
+        hints: Sender<Message>,
+        number: u64,
+        supervisor: Sender<Order>,
+        pulse: Arc<Pulse>,
+        ending: Arc<AtomicBool>,
+        ledger: Arc<Mutex<Ledger<E>>>,
+    ) -> Lookout<E> {
+        let now = Instant::now();
+        let hints = Hints(hints);
+        Lookout {
+            pace: host.pace,
+            folders: Folders::new(host.make, host.mounts, hints, host.pace.poll),
+            files: BTreeMap::new(),
+            next_poll: now + host.pace.poll,
+            next_sweep: now + host.pace.sweep,
+            load: host.load,
+            number,
+            supervisor,
+            pulse,
+            ending,
+            ledger,
+        }
+    }
+
     fn run(mut self, inbox: &Receiver<Message>) {
         /// Messages taken in one go; then it is seen to what is due, however many are left.
         const AT_ONCE: usize = 1000;
@@ -268,6 +297,7 @@ impl<E: Fn(FileEvent)> Lookout<E> {
                     }
                 }
             };
+            let _ = self.supervisor.send(Order::Begun(self.number));
             for message in first.into_iter().chain(inbox.try_iter().take(AT_ONCE)) {
                 if self.is_ending() {
                     return;
@@ -275,7 +305,29 @@ impl<E: Fn(FileEvent)> Lookout<E> {
                 self.hear(message);
             }
             self.work();
+            self.pulse.rest();
+            let _ = self.supervisor.send(Order::Rested(self.number));
         }
+    }
+
+    /// Has the supervisor know that a call about these files begins. If this thread was given up because
+    /// the call before took too long, the other files are somebody else's now.
+    fn call(&mut self, files: &[PathBuf]) {
+        let Some((left, reason)) = self.pulse.call(files.to_vec()) else {
+            return;
+        };
+        let others = self.files.keys().filter(|path| !left.contains(path));
+        for path in others.cloned().collect::<Vec<_>>() {
+            self.forget(&path);
+        }
+        for file in self.files.values_mut() {
+            file.told = Told::Unreadable(reason.clone());
+        }
+    }
+
+    fn emit(&self, event: FileEvent) {
+        self.pulse.rest();
+        supervisor::lock(&self.ledger).emit(event);
     }
 
     fn is_ending(&self) -> bool {
@@ -389,6 +441,7 @@ impl<E: Fn(FileEvent)> Lookout<E> {
             if self.is_ending() {
                 return;
             }
+            self.call(std::slice::from_ref(&path));
             let changed = self.anchor(&path);
             let Some(file) = self.files.get_mut(&path) else {
                 continue;
@@ -406,9 +459,23 @@ impl<E: Fn(FileEvent)> Lookout<E> {
     /// Glances at the files that the system tells about, in case it did not.
     fn sweep(&mut self, now: Instant) {
         self.folders.check_watcher();
-        let displaced = self.folders.displaced();
-        self.hint(&displaced, now);
-        for file in self.files.values_mut() {
+        for (folder, files) in self.folders.list() {
+            if self.is_ending() {
+                return;
+            }
+            self.call(&files);
+            if self.folders.is_displaced(&folder) {
+                self.hint(&files, now);
+            }
+        }
+        for path in self.files.keys().cloned().collect::<Vec<_>>() {
+            if self.is_ending() {
+                return;
+            }
+            self.call(std::slice::from_ref(&path));
+            let Some(file) = self.files.get_mut(&path) else {
+                continue;
+            };
             if file.is_polled() || file.debounce.due(&self.pace).is_some() {
                 continue;
             }
@@ -435,24 +502,35 @@ impl<E: Fn(FileEvent)> Lookout<E> {
             return false;
         }
         file.watching = Some(watching.clone());
-        (self.emit)(FileEvent::Watching(path.to_owned(), watching));
+        self.emit(FileEvent::Watching(path.to_owned(), watching));
         true
     }
 
     /// Reads a file and reports what is new. The watch is set up before the file is read: a change
     /// that comes after the reading is told, and one that came before it is read.
     fn look(&mut self, path: &Path) {
+        let only = [path.to_owned()];
+        self.call(&only);
         self.anchor(path);
+        self.call(&only);
         let Some(file) = self.files.get_mut(path) else {
             return;
         };
         let at = &file.path;
-        let (found, is_steady) = file.seen.read(at, path, file.language, |len| {
-            (self.load)(at, len, &self.ending)
-        });
-        if self.ending.load(Ordering::Relaxed) {
+        let go_on = || {
+            self.pulse.go_on();
+            !self.ending.load(Ordering::Relaxed)
+        };
+        let (found, is_steady) = file
+            .seen
+            .read(at, path, file.language, |len| (self.load)(at, len, &go_on));
+        if self.is_ending() {
             return;
         }
+        self.call(&only);
+        let Some(file) = self.files.get_mut(path) else {
+            return;
+        };
         let now = Instant::now();
         if !file.debounce.is_spent(now, &self.pace) {
             if !is_steady {
@@ -481,10 +559,11 @@ impl<E: Fn(FileEvent)> Lookout<E> {
             ),
         };
         file.told = told;
-        (self.emit)(event);
+        let anchors = file.anchors.clone();
+        self.emit(event);
         if swept {
             // The system should have told of this, so its watch may be dead.
-            let others = self.folders.distrust(&file.anchors);
+            let others = self.folders.distrust(&anchors);
             self.hint(&others, now);
         }
     }

@@ -10,7 +10,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use electroscope_analysis::{
@@ -19,7 +18,8 @@ use electroscope_analysis::{
 };
 use electroscope_text::{Document, Span};
 
-use super::inference::{DocumentId, Generation, panic_message};
+use super::inference::{DocumentId, Generation};
+use super::thread::{self, Worker, panic_message};
 
 /// What the thread asks of a head. A trait, so that tests can put in one that waits to be told.
 /// Errors are sentences for the user.
@@ -253,13 +253,13 @@ pub trait Loader: Send + Sync {
     ) -> Result<(Box<dyn Reader>, HeadSummary), String>;
 }
 
-/// The near end of the thread. Dropping it ends the work at the next window and waits for it; heads
-/// that are still being loaded are not waited for.
+/// The near end of the thread. Dropping it ends the work at the next window and waits a moment for
+/// that; heads that are still being loaded are not waited for.
 pub struct Heads {
     orders: Option<Sender<Order>>,
     /// Counts what the work in hand has to look at.
     arrived: Arc<AtomicU64>,
-    thread: Option<JoinHandle<()>>,
+    thread: Worker,
 }
 
 /// What comes to the thread: jobs, and heads that have been loaded.
@@ -296,13 +296,18 @@ impl Heads {
             queue: Vec::new(),
             focus: None,
         };
-        let thread = std::thread::Builder::new()
-            .name("heads".into())
-            .spawn(move || desk.run(&inbox))?;
+        let reply = Arc::clone(&desk.reply);
+        let failed = move |reason: String| {
+            for task in Task::ALL {
+                let reason = reason.clone();
+                reply(HeadReply::LoadFailed { task, reason });
+            }
+        };
+        let thread = thread::spawn("heads", move || desk.run(&inbox), failed)?;
         Ok(Heads {
             orders: Some(orders),
             arrived,
-            thread: Some(thread),
+            thread,
         })
     }
 
@@ -327,9 +332,7 @@ impl Drop for Heads {
         if let Some(orders) = self.orders.take() {
             let _ = orders.send(Order::Job(HeadJob::List));
         }
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+        self.thread.wait_a_moment();
     }
 }
 
@@ -400,7 +403,11 @@ impl Desk {
 
     fn take(&mut self, order: Order) {
         match order {
-            Order::Job(HeadJob::List) => (self.reply)(HeadReply::Choices(self.loader.choices())),
+            Order::Job(HeadJob::List) => {
+                let choices = catch_unwind(AssertUnwindSafe(|| self.loader.choices()));
+                // The panic is in the log; a head can still be chosen by its path or id.
+                (self.reply)(HeadReply::Choices(choices.unwrap_or_default()));
+            }
             Order::Job(HeadJob::Load { task, choice }) => self.load(task, choice),
             Order::Job(HeadJob::Read {
                 id,
@@ -629,6 +636,7 @@ mod tests {
                     span,
                     label: 0,
                     p: 1.0,
+                    is_punctuation: false,
                 };
                 emit(Tagging {
                     span,
@@ -642,6 +650,7 @@ mod tests {
             let entity = |word: &TaggedWord| EntityAt {
                 label: "X".into(),
                 span: word.span,
+                text: String::new(),
                 p: word.p,
             };
             words.iter().map(entity).collect()
@@ -689,6 +698,7 @@ mod tests {
                 precision: "f32".into(),
                 task,
                 labels: Vec::new(),
+                no_answer_margin: 0.0,
                 note: None,
             };
             let head = self.heads.lock().unwrap().pop().ok_or("no more heads")?;

@@ -8,11 +8,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use electroscope_analysis::{Counts, Engine, Outline, Reading};
 use electroscope_text::{Document, Span};
+
+use super::thread::{self, Worker, panic_message};
+pub use crate::settings::Lens;
 
 /// Which open document. Given out by the screen, never used twice in a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -21,16 +23,6 @@ pub struct DocumentId(pub u32);
 /// Which version of a document's text. Larger is newer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Generation(pub u64);
-
-/// What is asked of each word, and so which model answers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Lens {
-    /// Whether it looks as if it had been put in the place of another: the discriminator.
-    #[default]
-    Replaced,
-    /// Whether it is an error: the head that marks errors.
-    Errors,
-}
 
 /// Of two things the one that is for `lens`.
 fn of<T>([replaced, errors]: &mut [T; 2], lens: Lens) -> &mut T {
@@ -185,61 +177,72 @@ impl Scorer for Engine {
     }
 }
 
-/// The near end of the thread. Dropping it ends the work at the next window and waits for it; a
-/// model that is still being loaded, perhaps over a slow network, is not waited for.
+/// The near end of the thread. Dropping it ends the work at the next window and waits a moment for
+/// that; a model that is still being loaded, perhaps over a slow network, or that never answers is
+/// left to itself.
 pub struct Inference {
     jobs: Option<Sender<Job>>,
     /// Counts jobs: the work in hand looks at it between windows to see whether there is a newer one.
     arrived: Arc<AtomicU64>,
     loading: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
+    thread: Worker,
 }
 
 impl Inference {
-    /// Starts the thread, which loads its model by `load` first, and another when that is asked for;
-    /// `load` may say how far it is. Jobs that arrive in the meantime wait, the newest per document. `reply` is called on the
-    /// thread, so it must only enqueue.
+    /// Starts the thread. It loads the model for the lens `first` by `load`, and the one for the other
+    /// lens when that is asked for; `load` may say how far it is. Jobs that arrive in the meantime
+    /// wait, the newest per document. If the model for errors cannot be loaded, the thread goes on, so
+    /// that the other lens can be asked for. `reply` is called on the thread, so it must only enqueue.
     ///
     /// # Errors
     ///
     /// Those of starting a thread.
     pub fn spawn<S: Scorer>(
+        first: Lens,
         mut load: impl FnMut(Lens, &mut dyn FnMut(String)) -> Result<(S, ModelSummary), String>
         + Send
         + 'static,
-        reply: impl Fn(Reply) + Send + 'static,
+        reply: impl Fn(Reply) + Send + Sync + 'static,
     ) -> std::io::Result<Inference> {
+        let reply = Arc::new(reply);
         let (jobs, inbox) = mpsc::channel();
         let arrived = Arc::new(AtomicU64::new(0));
         let loading = Arc::new(AtomicBool::new(true));
-        let thread = std::thread::Builder::new()
-            .name("inference".into())
-            .spawn({
-                let arrived = Arc::clone(&arrived);
-                let loading = Arc::clone(&loading);
-                move || {
-                    let mut bring = |lens| {
-                        loading.store(true, Ordering::Release);
-                        let loaded = catch_unwind(AssertUnwindSafe(|| {
-                            load(lens, &mut |step| reply(Reply::Loading(step)))
-                        }));
-                        loading.store(false, Ordering::Release);
-                        loaded.unwrap_or_else(|panic| Err(panic_message(&*panic)))
-                    };
-                    match bring(Lens::Replaced) {
-                        Ok(loaded) => {
-                            reply(Reply::Loaded(loaded.1.clone()));
-                            run(loaded, &mut bring, &inbox, &arrived, &reply);
+        let body = {
+            let (arrived, loading) = (Arc::clone(&arrived), Arc::clone(&loading));
+            let reply = Arc::clone(&reply);
+            move || {
+                let mut bring = |lens| {
+                    loading.store(true, Ordering::Release);
+                    let loaded = catch_unwind(AssertUnwindSafe(|| {
+                        load(lens, &mut |step| reply(Reply::Loading(step)))
+                    }));
+                    loading.store(false, Ordering::Release);
+                    loaded.unwrap_or_else(|panic| Err(panic_message(&*panic)))
+                };
+                let mut scorers = [None, None];
+                match bring(first) {
+                    Ok(loaded) => {
+                        reply(Reply::Loaded(loaded.1.clone()));
+                        *of(&mut scorers, first) = Some(loaded);
+                    }
+                    Err(reason) => {
+                        reply(Reply::LoadFailed(reason));
+                        if first == Lens::Replaced {
+                            return;
                         }
-                        Err(reason) => reply(Reply::LoadFailed(reason)),
                     }
                 }
-            })?;
+                run(first, scorers, &mut bring, &inbox, &arrived, &*reply);
+            }
+        };
+        let failed = move |reason| reply(Reply::LoadFailed(reason));
+        let thread = thread::spawn("inference", body, failed)?;
         Ok(Inference {
             jobs: Some(jobs),
             arrived,
             loading,
-            thread: Some(thread),
+            thread,
         })
     }
 
@@ -258,10 +261,8 @@ impl Drop for Inference {
         self.jobs = None;
         // Whatever is being done is stale now.
         self.arrived.fetch_add(1, Ordering::Release);
-        if let Some(thread) = self.thread.take()
-            && !self.loading.load(Ordering::Acquire)
-        {
-            let _ = thread.join();
+        if !self.loading.load(Ordering::Acquire) {
+            self.thread.wait_a_moment();
         }
     }
 }
@@ -282,14 +283,13 @@ struct Work<O> {
 }
 
 fn run<S: Scorer>(
-    loaded: (S, ModelSummary),
+    mut lens: Lens,
+    mut scorers: [Option<(S, ModelSummary)>; 2],
     bring: &mut dyn FnMut(Lens) -> Result<(S, ModelSummary), String>,
     inbox: &Receiver<Job>,
     arrived: &AtomicU64,
     reply: &dyn Fn(Reply),
 ) {
-    let mut scorers = [Some(loaded), None];
-    let mut lens = Lens::Replaced;
     let mut queue: Vec<Work<S::Outline>> = Vec::new();
     let mut focus: Option<(DocumentId, Span)> = None;
     // Jobs taken out of the inbox. A job is counted as arrived after it was put in, so it may be
@@ -354,9 +354,10 @@ fn run<S: Scorer>(
         };
         let here = focus.filter(|(id, _)| *id == work.id).map(|(_, span)| span);
         let is_stale = || arrived.load(Ordering::Acquire) > taken;
-        // It is there, or the lens would be the other.
+        // Without a model everything waits for another lens, and is asked again then.
         let Some((scorer, _)) = of(&mut scorers, lens) else {
-            return;
+            queue.clear();
+            continue;
         };
         let step = catch_unwind(AssertUnwindSafe(|| {
             step(scorer, work, here, &is_stale, reply)
@@ -459,18 +460,6 @@ fn step<S: Scorer>(
     Ok(work.open.is_empty())
 }
 
-/// What a panic said.
-pub(super) fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
-    let said = panic
-        .downcast_ref::<&str>()
-        .map(|text| (*text).to_owned())
-        .or_else(|| panic.downcast_ref::<String>().cloned());
-    format!(
-        "the model's thread met a bug: {}",
-        said.unwrap_or_else(|| "it said nothing".to_owned())
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -560,6 +549,7 @@ mod tests {
                 note: None,
             };
             let worker = Inference::spawn(
+                Lens::Replaced,
                 move |lens, _| {
                     load_out.recv().map_err(|_| "no model".to_owned())?;
                     // There is one of each kind of model.
@@ -716,7 +706,10 @@ mod tests {
         let bench = Bench::loaded();
         for (text, said) in [
             ("fail", "as asked"),
-            ("panic", "the model's thread met a bug: as asked"),
+            (
+                "panic",
+                "this is a bug in electroscope, please report it: as asked",
+            ),
         ] {
             bench.score(1, 1, text);
             bench.asked();

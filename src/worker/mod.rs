@@ -4,10 +4,12 @@
 //! heads and does the same. [`files`] watches the open files and says what they hold now: the
 //! system's events are hints to it, and only what it reads is a fact. [`finder`] looks for documents
 //! in a folder; [`pipe`] reads standard input. All speak to one inbox through a callback that only
-//! enqueues.
+//! enqueues. A panic on any of them is caught and told like any other failure, and none is waited for
+//! without a limit.
 
 pub mod files;
 pub mod finder;
 pub mod heads;
 pub mod inference;
 pub mod pipe;
+pub(crate) mod thread;

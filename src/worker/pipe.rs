@@ -21,21 +21,37 @@ pub fn read(
     language: Language,
     emit: impl FnOnce(FileEvent) + Send + 'static,
 ) -> std::io::Result<()> {
-    std::thread::Builder::new()
-        .name("pipe".into())
-        .spawn(move || {
+    let emit = std::sync::Arc::new(std::sync::Mutex::new(Some(emit)));
+    let tell = move |event| {
+        let emit = emit
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .take();
+        if let Some(emit) = emit {
+            emit(event);
+        }
+    };
+    let failed = {
+        let tell = tell.clone();
+        move |reason| tell(FileEvent::Unreadable(PathBuf::from(NAME), reason))
+    };
+    super::thread::spawn(
+        "pipe",
+        move || {
             let mut bytes = Vec::new();
             let limit = Document::MAX_LEN as u64 + 1;
             let read = input.by_ref().take(limit).read_to_end(&mut bytes);
             let decoded = read.map_err(|err| err.to_string()).and_then(|_| {
                 Document::decode(Path::new(NAME), bytes, language).map_err(|err| err.to_string())
             });
-            emit(match decoded {
+            tell(match decoded {
                 Ok(document) => FileEvent::Changed(document),
                 Err(reason) => FileEvent::Unreadable(PathBuf::from(NAME), reason),
             });
-        })
-        .map(drop)
+        },
+        failed,
+    )
+    .map(drop)
 }
 
 /// The keyboard for a program that is to be run, if standard input is a document and not a terminal.

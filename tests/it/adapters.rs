@@ -7,10 +7,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor};
-use electroscope_model::fine_tuned::PlainHead;
+use electroscope_model::nn::head_model::PlainHead;
 use electroscope_model::{
     Checkpoint, Encoders, HeadCheckpoint, HeadConfig, HeadForward, HeadInput, Problem, Task,
-    adapter,
+    checkpoint::adapter,
 };
 use serde_json::{Value, json};
 

@@ -167,7 +167,11 @@ fn a_head_that_can_refuse_weighs_no_answer_against_the_others() {
 fn by_its_name_a_head_can_refuse_though_its_files_do_not_say_so() {
     let here = home(&[("a.md", NOTES)]);
     copy(&here, "electra-answers", "heads/answers");
-    let settings = "[heads]\nqa = \"mine\"\n[heads.mine]\nmodel = \"heads/answers\"\ntask = \"qa\"\nno_answer = true\n";
+    // In the settings a folder goes by its whole path.
+    let folder = here.path().join("heads/answers").display().to_string();
+    let settings = format!(
+        "[heads]\nqa = \"mine\"\n[heads.mine]\nmodel = {folder:?}\ntask = \"qa\"\nno_answer = true\n"
+    );
     std::fs::write(here.path().join("set.toml"), settings).unwrap();
     let report = |head: &[&str]| {
         let fixed = [
@@ -181,13 +185,13 @@ fn by_its_name_a_head_can_refuse_though_its_files_do_not_say_so() {
         ];
         json(&here.run(&[&fixed[..], head].concat()).out)
     };
-    for head in [&[][..], &["--head", "mine"], &["--head", "heads/answers"]] {
+    for head in [&[][..], &["--head", "mine"], &["--head", &folder]] {
         let report = report(head);
         assert!(
             report["documents"][0]["no_answer"]["p"].is_f64(),
             "{head:?}"
         );
-        assert_eq!(report["model"]["id"], "heads/answers");
+        assert_eq!(report["model"]["id"], "HERE/heads/answers");
     }
 }
 

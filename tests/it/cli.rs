@@ -172,6 +172,56 @@ fn offsets_lines_and_columns_are_those_of_the_file() {
 }
 
 #[test]
+fn an_entity_is_its_character_in_a_word_and_offsets_are_those_of_the_file() {
+    let text = "I couldn&rsquo;t, don't, R&amp;D, well-known.\n";
+    let here = home(&[("e.md", text)]);
+    let outcome = score(&here, "e.md --format json --exit-zero");
+    let words = json(&outcome.out)["documents"][0]["words"].clone();
+    let words = words.as_array().unwrap();
+    let texts: Vec<&str> = (words.iter())
+        .map(|word| word["text"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        texts.join(" "),
+        "I couldn’t , don't , R & D , well - known ."
+    );
+    for word in words {
+        let place = |name: &str| word[name].as_u64().unwrap() as usize;
+        let source = word.get("source_text").unwrap_or(&word["text"]);
+        assert_eq!(&text[place("start")..place("end")], source);
+    }
+}
+
+#[test]
+fn punctuation_is_flagged_only_if_that_is_asked_for() {
+    let here = home(&[("a.txt", "One, two.\n")]);
+    let flagged = |arguments: &str| {
+        let outcome = score(&here, &format!("a.txt --threshold 0 {arguments}"));
+        outcome.out.lines().count()
+    };
+    assert_eq!(flagged(""), 2);
+    assert_eq!(flagged("--punctuation"), 4);
+}
+
+#[test]
+fn the_name_of_standard_input_says_its_language_and_stands_in_the_output() {
+    let here = home(&[]);
+    let input = b"---\ntitle: front\n---\n\nBody\n";
+    let words = |arguments: &str| {
+        let arguments = format!("--format json --exit-zero {arguments}");
+        let outcome = feed(&here, &mut scoring(&here, &arguments), input);
+        let document = json(&outcome.out)["documents"][0].clone();
+        let words = document["words"].as_array().unwrap().len();
+        (document["path"].as_str().unwrap().to_owned(), words)
+    };
+    assert!(words("").1 > 1);
+    assert_eq!(
+        words("--stdin-filename docs/a.md -"),
+        ("docs/a.md".to_owned(), 1)
+    );
+}
+
+#[test]
 fn p_carries_six_significant_digits_and_more() {
     let here = home(&[(
         "a.txt",
@@ -408,8 +458,9 @@ fn a_folder_that_may_not_be_read_is_an_error_and_the_rest_is_scored() {
     fs::set_permissions(&locked, PermissionsExt::from_mode(0o755)).unwrap();
     assert_eq!(outcome.code, 2);
     assert!(outcome.out.starts_with("docs/a.md:1:1: "), "{outcome:?}");
-    assert!(outcome.err.contains("error: docs: "), "{outcome:?}");
-    assert!(outcome.err.contains("docs/locked"), "{outcome:?}");
+    // Its name is said once.
+    let complaint = "error: docs/locked: it may not be read: permission denied\n";
+    assert!(outcome.err.contains(complaint), "{outcome:?}");
     assert!(
         outcome
             .err
@@ -637,7 +688,7 @@ fn an_unknown_setting_is_refused_with_its_line_once() {
       |
     2 | modle = "x"
       | ^^^^^
-    unknown field `modle`, expected one of `model`, `revision`, `device`, `precision`, `threads`, `offline`, `color`, `theme`, `threshold`, `thresholds`, `heads`
+    unknown field `modle`, expected one of `model`, `revision`, `device`, `precision`, `threads`, `offline`, `color`, `theme`, `lens`, `threshold`, `thresholds`, `heads`
     "#);
     let missing = here.run(&["score", "--config", "none.toml", "a.md"]);
     assert_eq!(missing.code, 2);
@@ -851,6 +902,74 @@ fn the_help_of_every_command() {
 }
 
 #[test]
+fn a_word_close_to_a_command_is_not_opened_as_a_file() {
+    let here = home(&[("a.md", CALM)]);
+    let slip = here.run(&["scor", "a.md"]);
+    assert_eq!(slip.code, 2);
+    assert!(slip.err.contains("did you mean `score`?"), "{slip:?}");
+    // A file of that name is a file.
+    write(&here, "scor", CALM.as_bytes());
+    let file = here.run(&["scor", "a.md"]);
+    assert!(file.err.contains("the screen needs a terminal"), "{file:?}");
+}
+
+#[test]
+fn help_is_a_command_too() {
+    let here = Sandbox::new();
+    for (asked, flag) in [
+        (&["help"][..], &["--help"][..]),
+        (&["help", "score"], &["score", "--help"]),
+        (&["help", "model", "info"], &["model", "info", "--help"]),
+    ] {
+        let (asked, flag) = (here.run(asked), here.run(flag));
+        assert_eq!((asked.code, &asked.out), (0, &flag.out));
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn bash_completes_values_and_heads_with_their_colons() {
+    let here = home(&[(
+        "home/.config/electroscope/config.toml",
+        "[heads.mine]\nmodel = \"org/x\"\ntask = \"tagging\"\n",
+    )]);
+    let script = here.run(&["completions", "bash"]).out;
+    write(&here, "complete.bash", script.as_bytes());
+    // The words as bash parts them, at colons too.
+    let complete = |words: &str| {
+        let line = format!(
+            "source complete.bash; COMP_WORDS=({words}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); \
+             _electroscope_colons electroscope; echo \"${{COMPREPLY[@]}}\""
+        );
+        let output = Command::new("bash")
+            .args(["--norc", "-c", &line])
+            .current_dir(here.path())
+            .output();
+        output.ok().map(|output| here.outcome(output).out)
+    };
+    let Some(heads) = complete("electroscope tag --head ''") else {
+        return;
+    };
+    assert_eq!(heads, "builtin:pos builtin:entities builtin:errors mine\n");
+    for (words, wanted) in [
+        ("electroscope tag --head builtin : e", "entities errors"),
+        ("electroscope tag --head builtin :", "pos entities errors"),
+        ("electroscope ask --head ''", "builtin:qa"),
+        ("electroscope --theme ''", "dark light ansi-16 mono"),
+        ("electroscope score --lens e", "errors"),
+        ("electroscope score --format s", "sarif"),
+    ] {
+        assert_eq!(complete(words).unwrap().trim(), wanted, "{words}");
+    }
+    // A flag that the command does not use is not offered.
+    let flags = complete("electroscope paths --").unwrap();
+    assert!(
+        flags.contains("--config") && !flags.contains("--model"),
+        "{flags}"
+    );
+}
+
+#[test]
 fn there_are_completions_for_every_shell() {
     let here = Sandbox::new();
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
@@ -894,7 +1013,7 @@ fn there_is_a_manual_page_for_every_command() {
     insta::assert_snapshot!(pages.join("\n"));
     let score = fs::read_to_string(here.path().join("share/man1/electroscope-score.1")).unwrap();
     assert!(
-        score.contains("calibrate") && score.contains("Exit codes"),
+        score.contains("calibrate") && score.contains("EXIT STATUS"),
         "{score}"
     );
     write(&here, "file", b"");

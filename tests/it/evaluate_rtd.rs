@@ -145,7 +145,7 @@ fn misspellings_come_from_the_table_that_is_named() {
     assert_eq!(none.code, 2);
     assert_eq!(
         none.err,
-        "error: slips.tsv: no pair of single words comes from birkbeck; name another source\n"
+        "error: slips.tsv: no pair of single words is from birkbeck; name another source\n"
     );
 }
 

@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use candle_core::Device;
 use electroscope_model::{Checkpoint, Problem, Task};
-use electroscope_training::data::{Classified, ClassifiedText, Questions};
+use electroscope_training::data::{LabelledText, LabelledTexts, Questions};
 use electroscope_training::example::Target;
-use electroscope_training::finetune::{Folder, Material, Outcome, Provenance, Run, Settings};
-use electroscope_training::watch::{EvaluationReport, StepReport, Watch};
+use electroscope_training::finetune::{
+    FinetuneOutcome, FinetuneRun, FinetuneSettings, OutputFolder, Provenance, TaskData,
+};
+use electroscope_training::observer::{EvaluationReport, StepReport, TrainingObserver};
 
 use crate::heads_at_work::{home, json, said};
 use crate::sandbox::Sandbox;
@@ -112,6 +114,65 @@ fn a_classifier_is_trained_from_a_table_and_classifies() {
         .collect();
     found.sort_unstable();
     assert_eq!(found, ["calm", "doubtful"]);
+}
+
+#[test]
+fn a_training_says_what_labels_there_are_and_how_its_head_is_used() {
+    let here = files();
+    let table = table().replace(',', ";") + "a boat;CALM\n";
+    std::fs::write(here.path().join("semicolons.csv"), table).unwrap();
+    let base = base();
+    let arguments = [
+        "finetune",
+        "classification",
+        "--train",
+        "semicolons.csv",
+        "--out",
+        "out",
+    ];
+    let from = ["--from", base.to_str().unwrap(), "--epochs", "1"];
+    let outcome = here.run(&[&arguments[..], &from].concat());
+    assert_eq!(outcome.code, 0, "{}", outcome.err);
+    let place = |said: &str| {
+        outcome
+            .err
+            .find(said)
+            .unwrap_or_else(|| panic!("{said}: {}", outcome.err))
+    };
+    let (note, labels) = (place("parted by semicolons"), place(" texts: CALM 1 ("));
+    let (warning, step) = (
+        place("look like one but are learnt as 2"),
+        place(" step 1/"),
+    );
+    assert!(
+        note < labels && labels < warning && warning < step,
+        "{}",
+        outcome.err
+    );
+    let last = outcome.err.trim_end().lines().last().unwrap();
+    assert!(last.starts_with("wrote out ("), "{last}");
+    for part in [
+        "; loss ",
+        "; labels CALM, ",
+        "use it: electroscope classify --head out FILE",
+    ] {
+        assert!(last.contains(part), "{last}");
+    }
+    assert!(!outcome.err.contains("best so far"), "{}", outcome.err);
+}
+
+#[test]
+fn a_tagger_is_not_trained_on_a_single_label() {
+    let here = files();
+    std::fs::write(here.path().join("o.conll"), "The O\nboat O\n").unwrap();
+    let outcome = here.run(&["finetune", "tagging", "--train", "o.conll", "--out", "out"]);
+    assert_eq!(outcome.code, 2);
+    assert!(
+        outcome.err.contains("every word has the label \"O\""),
+        "{}",
+        outcome.err
+    );
+    assert!(!here.path().join("out").exists());
 }
 
 #[test]
@@ -297,35 +358,35 @@ fn what_cannot_be_learnt_from_is_refused_before_anything_is_made() {
 /// Stops a training after so many steps.
 struct StopAfter(u64, u64);
 
-impl Watch for StopAfter {
+impl TrainingObserver for StopAfter {
     fn step(&mut self, report: &StepReport<'_>) {
         self.1 = report.step;
     }
 
     fn evaluated(&mut self, _: &EvaluationReport<'_>) {}
 
-    fn stopped(&self) -> bool {
+    fn should_stop(&self) -> bool {
         self.1 >= self.0
     }
 }
 
-fn material() -> Material {
-    let texts: Vec<ClassifiedText> = (0..20)
-        .map(|at| ClassifiedText {
+fn material() -> TaskData {
+    let texts: Vec<LabelledText> = (0..20)
+        .map(|at| LabelledText {
             text: ["the river is calm", "words doubt the bridge"][at % 2].repeat(1 + at % 3),
             pair: None,
             target: Target::Label(at % 2),
         })
         .collect();
-    let train = Classified {
+    let train = LabelledTexts {
         labels: vec!["calm".into(), "doubtful".into()],
         problem: Problem::SingleLabel,
         texts,
     };
-    Material::Texts {
+    TaskData::Texts {
         dev: Some(train.clone()),
         train,
-        main: None,
+        main_metric: None,
     }
 }
 
@@ -335,43 +396,43 @@ fn a_training_that_was_stopped_goes_on_as_if_it_had_not_been() {
     let base = Checkpoint::open(&base()).unwrap();
     let material = material();
     for lora in [None, Some(2)] {
-        let settings = Settings {
+        let settings = FinetuneSettings {
             batch_size: 4,
             max_length: 16,
-            ..Settings::of(Task::Classification, lora)
+            ..FinetuneSettings::for_task(Task::Classification, lora)
         };
-        let run = |folder: &Folder, state, stop| {
-            let run = Run {
+        let run = |folder: &OutputFolder, state, stop| {
+            let run = FinetuneRun {
                 base: &base,
-                material: &material,
+                data: &material,
                 settings: &settings,
                 folder,
                 provenance: &Provenance::default(),
                 device: &Device::Cpu,
             };
             let never = Duration::from_secs(3600);
-            run.go(state, never, &mut StopAfter(stop, 0)).unwrap()
+            run.run(state, never, &mut StopAfter(stop, 0)).unwrap()
         };
         let path = |name: &str| here.path().join(format!("{name}-{lora:?}"));
-        let through = Folder::fresh(&path("through")).unwrap();
+        let through = OutputFolder::create(&path("through")).unwrap();
         assert!(matches!(
             run(&through, None, u64::MAX),
-            Outcome::Finished(_)
+            FinetuneOutcome::Finished(_)
         ));
-        let halted = Folder::fresh(&path("halted")).unwrap();
+        let halted = OutputFolder::create(&path("halted")).unwrap();
         // In the middle of an epoch, and after one.
         for stop in [3, 10] {
-            let state = (stop > 3).then(|| Folder::resumed(&path("halted")).unwrap().1);
+            let state = (stop > 3).then(|| OutputFolder::resume(&path("halted")).unwrap().1);
             let outcome = run(&halted, state, stop);
             assert!(
-                matches!(outcome, Outcome::Stopped { step, steps: 15 } if step == stop),
+                matches!(outcome, FinetuneOutcome::Stopped { step, steps: 15 } if step == stop),
                 "{outcome:?}"
             );
         }
-        let (halted, state) = Folder::resumed(&path("halted")).unwrap();
+        let (halted, state) = OutputFolder::resume(&path("halted")).unwrap();
         assert!(matches!(
             run(&halted, Some(state), u64::MAX),
-            Outcome::Finished(_)
+            FinetuneOutcome::Finished(_)
         ));
         let name = match lora {
             None => "model.safetensors",
@@ -385,23 +446,20 @@ fn a_training_that_was_stopped_goes_on_as_if_it_had_not_been() {
 #[test]
 fn data_of_which_no_token_is_left_is_an_error() {
     let here = Sandbox::new();
-    let run = Run {
+    let run = FinetuneRun {
         base: &Checkpoint::open(&base()).unwrap(),
-        material: &Material::Questions {
+        data: &TaskData::Questions {
             train: Questions::default(),
             dev: None,
         },
-        settings: &Settings::of(Task::QuestionAnswering, None),
-        folder: &Folder::fresh(&here.path().join("out")).unwrap(),
+        settings: &FinetuneSettings::for_task(Task::QuestionAnswering, None),
+        folder: &OutputFolder::create(&here.path().join("out")).unwrap(),
         provenance: &Provenance::default(),
         device: &Device::Cpu,
     };
     let never = Duration::from_secs(3600);
-    let refusal = run.go(None, never, &mut StopAfter(1, 0)).unwrap_err();
-    assert!(
-        refusal.to_string().contains("can be learnt from"),
-        "{refusal}"
-    );
+    let refusal = run.run(None, never, &mut StopAfter(1, 0)).unwrap_err();
+    assert!(refusal.to_string().contains("has no examples"), "{refusal}");
 }
 
 #[test]
@@ -409,31 +467,31 @@ fn a_training_goes_on_only_with_what_it_was_begun_with() {
     let here = Sandbox::new();
     let base = Checkpoint::open(&base()).unwrap();
     let material = material();
-    let settings = Settings {
+    let settings = FinetuneSettings {
         batch_size: 4,
         max_length: 16,
-        ..Settings::default()
+        ..FinetuneSettings::default()
     };
     let path = here.path().join("out");
-    let folder = Folder::fresh(&path).unwrap();
-    let run = |settings: &Settings, state| {
-        let run = Run {
+    let folder = OutputFolder::create(&path).unwrap();
+    let run = |settings: &FinetuneSettings, state| {
+        let run = FinetuneRun {
             base: &base,
-            material: &material,
+            data: &material,
             settings,
             folder: &folder,
             provenance: &Provenance::default(),
             device: &Device::Cpu,
         };
-        let outcome = run.go(state, Duration::from_secs(3600), &mut StopAfter(2, 0));
+        let outcome = run.run(state, Duration::from_secs(3600), &mut StopAfter(2, 0));
         outcome.map_err(|err| err.to_string())
     };
     run(&settings, None).unwrap();
-    let state = Folder::resumed(&path).unwrap().1;
-    let other = Settings {
+    let state = OutputFolder::resume(&path).unwrap().1;
+    let other = FinetuneSettings {
         seed: 2,
         ..settings
     };
     let refusal = run(&other, Some(state)).unwrap_err();
-    assert!(refusal.contains("seed 1, and it is 2 now"), "{refusal}");
+    assert!(refusal.contains("seed 1, but now it is 2"), "{refusal}");
 }

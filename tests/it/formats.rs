@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use candle_core::Device;
-use electroscope_model::plain::{PlainDiscriminator, PlainGenerator};
+use electroscope_model::nn::plain::{PlainDiscriminator, PlainGenerator};
 use electroscope_model::{Checkpoint, ElectraConfig, Weights};
 
 use crate::sandbox::Sandbox;
@@ -225,6 +225,156 @@ fn info_names_the_files_that_were_read() {
         assert_eq!(named[..2], ["config.json", "vocab.txt"]);
         assert_eq!(named[2..], *files);
     }
+}
+
+/// A folder with the checkpoint from before PyTorch 1.6 as its weights.
+fn legacy() -> tempfile::TempDir {
+    let folder = checkpoint("flax");
+    fs::remove_file(folder.path().join("flax_model.msgpack")).unwrap();
+    let old = reference("fixtures/old.bin");
+    fs::copy(old, folder.path().join("pytorch_model.bin")).unwrap();
+    folder
+}
+
+#[test]
+fn a_checkpoint_from_before_pytorch_1_6_gives_the_same_logits() {
+    let folder = legacy();
+    let found = Checkpoint::open(folder.path()).unwrap();
+    assert_same_numbers(&found.weights, "fixtures/projected");
+    assert_eq!(found.weights.remark(), None);
+    let expected = expected();
+    let plain = PlainDiscriminator::load(&found, &Device::Cpu).unwrap();
+    for (window, want) in expected.windows.iter().zip(&expected.single.discriminator) {
+        assert_close(&plain.padded(&[window]).unwrap()[0], want);
+    }
+}
+
+#[test]
+fn a_legacy_checkpoint_that_is_cut_or_changed_is_refused() {
+    let folder = legacy();
+    let path = folder.path().join("pytorch_model.bin");
+    let sound = fs::read(&path).unwrap();
+    let said = |bytes: &[u8]| {
+        fs::write(&path, bytes).unwrap();
+        let refused = Weights::open(&path).err().unwrap().to_string();
+        refused.replace(&path.display().to_string(), "old.bin")
+    };
+    let changed = |from: &[u8], to: &[u8]| {
+        let at = sound
+            .windows(from.len())
+            .position(|bytes| bytes == from)
+            .unwrap();
+        let mut bytes = sound.clone();
+        bytes[at..at + to.len()].copy_from_slice(to);
+        said(&bytes)
+    };
+    let complaints = [
+        said(&sound[..14]),
+        said(&sound[..200]),
+        said(&sound[..sound.len() - 1]),
+        said(&sound[..sound.len() - 9_000]),
+        changed(b"\x80\x02M\xe9\x03.", b"\x80\x02M\xe8\x03."),
+        changed(b"little_endianq\x02\x88", b"little_endianq\x02\x89"),
+        changed(
+            b"torch._utils\n_rebuild_tensor_v2",
+            b"builtins____\neval______________",
+        ),
+    ];
+    // Keys of storages are addresses, which differ from one writing of the fixture to the next.
+    let key = regex::Regex::new(r#""\d{6,}""#).unwrap();
+    let complaints = complaints.join("\n");
+    insta::assert_snapshot!(key.replace_all(&complaints, "KEY"));
+}
+
+#[test]
+fn where_one_format_cannot_be_read_another_beside_it_is_used_and_named() {
+    let folder = checkpoint("flax");
+    fs::write(folder.path().join("pytorch_model.bin"), "hello").unwrap();
+    let weights = Weights::open_folder(folder.path()).unwrap();
+    assert_same_numbers(&weights, "fixtures/projected");
+    let remark = weights.remark().unwrap();
+    assert!(
+        remark.contains("pytorch_model.bin cannot be read"),
+        "{remark}"
+    );
+    assert!(
+        remark.ends_with("flax_model.msgpack beside it is used instead"),
+        "{remark}"
+    );
+    let checkpoint = Checkpoint::open(folder.path()).unwrap();
+    let (_, said) = electroscope_model::load(&checkpoint, "cpu", "f32").unwrap();
+    assert_eq!(said.as_deref(), Some(remark));
+    // Where none can be read, the error is that of the first.
+    fs::write(folder.path().join("flax_model.msgpack"), "hello").unwrap();
+    let refused = Weights::open_folder(folder.path()).err().unwrap();
+    assert!(
+        refused.to_string().contains("pytorch_model.bin"),
+        "{refused}"
+    );
+}
+
+#[test]
+fn a_pointer_of_git_lfs_is_called_one() {
+    let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 3\n";
+    for name in [
+        "model.safetensors",
+        "pytorch_model.bin",
+        "flax_model.msgpack",
+        "config.json",
+    ] {
+        let folder = checkpoint("flax");
+        fs::remove_file(folder.path().join("flax_model.msgpack")).unwrap();
+        fs::write(folder.path().join(name), pointer).unwrap();
+        let refused = Checkpoint::open(folder.path()).err().unwrap().to_string();
+        assert!(
+            refused.contains(name) && refused.contains("git lfs pull"),
+            "{refused}"
+        );
+    }
+}
+
+#[test]
+fn names_behind_wrappers_of_pytorch_are_read() {
+    for wrapper in ["module.", "_orig_mod.", "_orig_mod.module."] {
+        let sound = fs::read(reference("fixtures/projected/model.safetensors")).unwrap();
+        let (length, rest) = sound.split_first_chunk::<8>().unwrap();
+        let (header, body) = rest.split_at(u64::from_le_bytes(*length) as usize);
+        let header = String::from_utf8(header.to_vec()).unwrap();
+        let header = header
+            .replace("\"electra.", &format!("\"{wrapper}electra."))
+            .replace("\"discriminator_", &format!("\"{wrapper}discriminator_"));
+        let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+        bytes.extend(header.as_bytes());
+        bytes.extend(body);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model.safetensors");
+        fs::write(&path, bytes).unwrap();
+        assert_same_numbers(&Weights::open(&path).unwrap(), "fixtures/projected");
+    }
+}
+
+#[test]
+fn a_byte_order_mark_in_json_changes_nothing_and_nan_is_named() {
+    let folder = checkpoint("shards");
+    let marked = |name: &str| {
+        let path = folder.path().join(name);
+        let text = fs::read_to_string(&path).unwrap();
+        fs::write(&path, format!("\u{feff}{text}")).unwrap();
+    };
+    marked("config.json");
+    marked("vocab.txt");
+    marked("model.safetensors.index.json");
+    Checkpoint::open(folder.path()).unwrap();
+    let path = folder.path().join("config.json");
+    let text = fs::read_to_string(&path).unwrap();
+    let eps = regex::Regex::new(r#""layer_norm_eps": [^,]+"#).unwrap();
+    fs::write(
+        &path,
+        eps.replace(&text, "\"layer_norm_eps\": NaN").as_ref(),
+    )
+    .unwrap();
+    let refused = Checkpoint::open(folder.path()).err().unwrap().to_string();
+    assert!(refused.contains("\"layer_norm_eps\" is NaN"), "{refused}");
 }
 
 #[test]

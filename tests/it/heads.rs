@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use candle_core::Device;
 use electroscope_analysis::decode;
-use electroscope_model::fine_tuned::PlainHead;
+use electroscope_model::nn::head_model::PlainHead;
 use electroscope_model::{
     Family, HeadCheckpoint, HeadForward, HeadInput, Logits, Problem, Task, Tokenizer,
 };

@@ -52,19 +52,20 @@ fn model(outcome: &Outcome) -> Value {
 // Choosing.
 
 #[test]
-fn without_a_head_there_is_a_list_of_those_that_there_are() {
+fn without_a_head_the_built_in_ones_read() {
     let here = with_text();
     cache(&here, "bert-tags", "org/tagger");
     cache(&here, "electra-tags", "dslim/bert-base-NER");
     let mut texts = Vec::new();
     for arguments in [&["classify"][..], &["ask", "Who?"], &["tag"]] {
-        let outcome = here.run(&[arguments, &["a.md", "--model", "builtin"]].concat());
+        let outcome = here.run(&[arguments, &["a.md"]].concat());
         texts.push(said(&outcome));
     }
     insta::assert_snapshot!(texts.join("\n"));
-    // Whoever names no model does not take the one for the other.
-    let plain = here.run(&["tag", "a.md"]);
-    assert!(!plain.err.contains("--model"), "{plain:?}");
+    // Whoever names a discriminator is told that no head reads with it.
+    let other = here.run(&["tag", "--model", "builtin", "a.md"]);
+    assert_eq!(other.code, 2);
+    assert!(other.err.contains("--model does nothing"), "{other:?}");
 }
 
 #[test]
@@ -135,7 +136,9 @@ fn a_flag_beats_a_variable_and_a_variable_beats_the_settings() {
     for name in ["one", "two", "three"] {
         copy(&here, "electra-single", name);
     }
-    let settings = "[heads]\nclassification = \"one\"\nqa = \"nowhere/at/all\"\n";
+    // In the settings a folder goes by its whole path.
+    let one = here.path().join("one");
+    let settings = format!("[heads]\nclassification = {one:?}\nqa = \"nowhere/at/all\"\n");
     fs::create_dir_all(here.path().join("home/.config/electroscope")).unwrap();
     fs::write(
         here.path().join("home/.config/electroscope/config.toml"),
@@ -148,7 +151,7 @@ fn a_flag_beats_a_variable_and_a_variable_beats_the_settings() {
         command.envs(variable.map(|value| ("ELECTROSCOPE_HEAD", value)));
         model(&here.outcome(command.output().unwrap()))["id"].take()
     };
-    assert_eq!(id(&[], None), "one");
+    assert_eq!(id(&[], None), "HERE/one");
     assert_eq!(id(&[], Some("two")), "two");
     assert_eq!(id(&["--head", "three"], Some("two")), "three");
 }
@@ -446,8 +449,13 @@ fn the_list_has_the_heads_that_can_be_chosen() {
     cache(&here, "electra-single", SST2);
     cache(&here, "bert-tags", "org/tagger");
     copy(&here, "electra-answers", "mine");
-    let settings = "[heads]\nqa = \"mine\"\ntagging = \"org/tagger\"\n\
-                    [heads.later]\nmodel = \"org/later\"\ntask = \"tagging\"\n";
+    // In the settings a folder goes by its whole path.
+    let mine = here.path().join("mine");
+    let settings = format!(
+        "[heads]\nqa = \"mine\"\ntagging = \"org/tagger\"\n\
+         [heads.mine]\nmodel = {mine:?}\ntask = \"qa\"\n\
+         [heads.later]\nmodel = \"org/later\"\ntask = \"tagging\"\n"
+    );
     fs::write(here.path().join("set.toml"), settings).unwrap();
     let list = |arguments: &[&str]| here.run(&[&["model", "list"], arguments].concat());
     let texts = [
@@ -549,12 +557,13 @@ fn a_head_is_pulled_by_its_name_or_its_id() {
     assert_eq!(by_name.out, folder);
     assert_eq!(run(&here, &hub, &["model", "pull", SST2]).out, folder);
     copy(&here, "electra-single", "mine");
-    let settings = "[heads.own]\nmodel = \"./mine\"\ntask = \"classification\"\n";
+    let mine = here.path().join("mine");
+    let settings = format!("[heads.own]\nmodel = {mine:?}\ntask = \"classification\"\n");
     fs::write(here.path().join("set.toml"), settings).unwrap();
     let own = here.run(&["model", "pull", "own", "--config", "set.toml"]);
     assert!(
         own.err
-            .contains("own is the folder ./mine: there is nothing to download"),
+            .contains("own is the folder HERE/mine: there is nothing to download"),
         "{own:?}"
     );
     // What arrives and is no head that can be read is found out now.

@@ -1223,6 +1223,103 @@ fn sound() -> Vec<Files> {
     ]
 }
 
+/// What may lie where a file should.
+#[cfg(unix)]
+const KINDS: [&str; 5] = ["a pipe", "a device", "a folder", "empty", "endless"];
+
+/// Puts something of this kind in the place of `path`.
+#[cfg(unix)]
+fn exchange(path: &Path, kind: &str) {
+    let _ = fs::remove_file(path);
+    match kind {
+        "a pipe" => {
+            let made = std::process::Command::new("mkfifo").arg(path).status();
+            assert!(made.unwrap().success());
+        }
+        "a device" => std::os::unix::fs::symlink("/dev/zero", path).unwrap(),
+        "a folder" => fs::create_dir(path).unwrap(),
+        "empty" => fs::write(path, "").unwrap(),
+        // All hole, so that it costs nothing here.
+        _ => fs::File::create(path).unwrap().set_len(1 << 40).unwrap(),
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn whatever_lies_where_a_file_of_a_checkpoint_should_is_neither_waited_for_nor_read_without_end() {
+    let mut lines = Vec::new();
+    let names = [
+        "config.json",
+        "vocab.txt",
+        "tokenizer.json",
+        "tokenizer_config.json",
+        "model.safetensors",
+        "model.safetensors.index.json",
+        "README.md",
+    ];
+    for name in names {
+        for kind in KINDS {
+            let here = Sandbox::new();
+            let folder = here.path().join("bad");
+            fs::create_dir(&folder).unwrap();
+            for file in ["config.json", "vocab.txt", "model.safetensors"] {
+                let from = reference("fixtures/projected").join(file);
+                fs::copy(from, folder.join(file)).unwrap();
+            }
+            exchange(&folder.join(name), kind);
+            let mut command = here.command_within_limits(&["model", "info", "bad"]);
+            let outcome = here.outcome(command.output().unwrap());
+            assert!(
+                !outcome.err.contains("panicked"),
+                "{name} {kind}: {outcome:?}"
+            );
+            let said = match outcome.code {
+                0 => "not needed",
+                2 => outcome.err.trim_end().trim_start_matches("error: "),
+                _ => panic!("{name} {kind}: {outcome:?}"),
+            };
+            lines.push(format!("{name} is {kind}: {said}"));
+        }
+    }
+    insta::assert_snapshot!(lines.join("\n"));
+}
+
+#[cfg(unix)]
+#[test]
+fn settings_that_are_no_regular_file_or_too_long_are_refused() {
+    let mut lines = Vec::new();
+    for kind in KINDS {
+        let here = Sandbox::new();
+        exchange(&here.path().join("config.toml"), kind);
+        let arguments = ["--config", "config.toml", "model", "list"];
+        let mut command = here.command_within_limits(&arguments);
+        let outcome = here.outcome(command.output().unwrap());
+        let said = match outcome.code {
+            0 => "taken",
+            2 => outcome.err.trim_end().trim_start_matches("error: "),
+            _ => panic!("{kind}: {outcome:?}"),
+        };
+        lines.push(format!("{kind}: {said}"));
+    }
+    insta::assert_snapshot!(lines.join("\n"));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_branch_in_the_cache_that_is_no_regular_file_counts_as_missing() {
+    for kind in KINDS {
+        let here = Sandbox::new();
+        let refs = here.cache().join("models--org--name/refs");
+        fs::create_dir_all(&refs).unwrap();
+        exchange(&refs.join("main"), kind);
+        let arguments = ["--offline", "model", "info", "org/name"];
+        let mut command = here.command_within_limits(&arguments);
+        let outcome = here.outcome(command.output().unwrap());
+        assert_eq!(outcome.code, 2, "{kind}: {outcome:?}");
+        assert!(outcome.err.contains("is not in the cache"), "{outcome:?}");
+    }
+}
+
 #[test]
 fn a_few_bytes_changed_anywhere_never_panic() {
     use proptest::prelude::*;

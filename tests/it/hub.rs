@@ -12,7 +12,8 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant, SystemTime};
 
 use electroscope_model::Checkpoint;
-use electroscope_model::hub::{self, Error, Fetched, HubSettings, ModelChoice, Progress};
+use electroscope_model::hub::{self, Error, Fetched, HubSettings, Progress};
+use electroscope_model::model_choice::{ModelChoice, NameError};
 use server::{Answer, Gate, Hub, Repository, Request, WEIGHTS};
 
 use crate::sandbox::{NOWHERE, Sandbox};
@@ -1104,7 +1105,7 @@ fn names_are_told_apart() {
     ];
     for (name, wanted) in refused {
         match ModelChoice::parse(name) {
-            Err(Error::Name { hint, .. }) => assert_eq!(hint, wanted, "{name:?}"),
+            Err(NameError { hint, .. }) => assert_eq!(hint, wanted, "{name:?}"),
             other => panic!("{name:?}: {other:?}"),
         }
     }

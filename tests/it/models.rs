@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use candle_core::Device;
-use electroscope_model::plain::PlainGenerator;
+use electroscope_model::nn::plain::PlainGenerator;
 use electroscope_model::{Checkpoint, ElectraConfig, Weights};
 use serde_json::Value;
 

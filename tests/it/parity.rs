@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use candle_core::Device;
-use electroscope_model::plain::{PlainDiscriminator, PlainGenerator};
+use electroscope_model::nn::plain::{PlainDiscriminator, PlainGenerator};
 use electroscope_model::{Checkpoint, ElectraConfig, Forward, Weights};
 
 const TOLERANCE: f32 = 1e-4;

@@ -47,16 +47,18 @@ impl Sandbox {
         command
     }
 
-    /// The program with these arguments, ended by the system when it asks for more than 64 MB of memory
-    /// or works for more than a second. What it maps of files does not count as its memory. Only Linux
-    /// can do both; elsewhere there are no limits.
+    /// The program with these arguments, ended by the system when it asks for more than 128 MB of
+    /// memory, the files included that it reads, or works for more than a second. Only Linux can do
+    /// both; elsewhere there are no limits.
     pub(crate) fn command_within_limits(&self, arguments: &[&str]) -> Command {
         if !cfg!(target_os = "linux") {
             return self.command(arguments);
         }
         let mut command = self.prepare(Path::new("/bin/sh"));
-        let script = "ulimit -d 65536 && ulimit -t 1 && exec \"$0\" \"$@\"";
+        let script = "ulimit -d 131072 && ulimit -t 1 && exec \"$0\" \"$@\"";
+        // Each thread has a stack, and a machine may have many cores.
         command
+            .env("RAYON_NUM_THREADS", "2")
             .args(["-c", script, env!("CARGO_BIN_EXE_electroscope")])
             .args(arguments);
         command
@@ -79,6 +81,23 @@ impl Sandbox {
         std::fs::set_permissions(self.path(), PermissionsExt::from_mode(0o755)).unwrap();
         let mut command = self.prepare(&program);
         command.uid(65_534).gid(65_534);
+        command
+    }
+
+    /// A line for the shell, run in the folder; its home is that of the program.
+    #[cfg(unix)]
+    pub(crate) fn shell(&self, line: &str) -> Command {
+        let mut command = self.prepare(Path::new("/bin/sh"));
+        command.args(["-c", line]);
+        for folder in [
+            ".local/share/bash-completion/completions",
+            ".zfunc",
+            ".config/fish/completions",
+            ".config/electroscope",
+        ] {
+            // Where shells look for completions, and a user has made them.
+            let _ = std::fs::create_dir_all(self.path().join("home").join(folder));
+        }
         command
     }
 

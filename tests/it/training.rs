@@ -7,14 +7,14 @@ use std::path::Path;
 use candle_core::backprop::GradStore;
 use candle_core::{D, DType, Device, Tensor, Var};
 use candle_nn::VarBuilder;
-use electroscope_model::electra::{Batch, Electra};
-use electroscope_model::fine_tuned::FineTuned;
-use electroscope_model::heads::{Discriminator, Generator};
-use electroscope_model::layers::{Drops, Pass};
-use electroscope_model::parameters::{Head, parameters};
-use electroscope_model::{ElectraConfig, Family, HeadConfig, Problem, Task};
+use electroscope_model::names::{Head, parameters};
+use electroscope_model::nn::electra::{Batch, Electra};
+use electroscope_model::nn::head_layers::{Discriminator, Generator};
+use electroscope_model::nn::head_model::FineTuned;
+use electroscope_model::nn::layers::{Drops, Pass};
+use electroscope_model::{ElectraConfig, Family, HeadConfig, Problem, Task, train_ops};
 use electroscope_training::example::Target;
-use electroscope_training::loss::{loss, mlm, rtd};
+use electroscope_training::loss::{loss, replaced_token_detection};
 use electroscope_training::optimizer::{AdamSettings, Optimizer};
 use electroscope_training::schedule::Schedule;
 use serde_json::{Value, json};
@@ -149,7 +149,7 @@ impl Fixture {
             .unwrap()
             .index_select(&rows, 0)
             .unwrap();
-        mlm(&chosen, &targets).unwrap()
+        train_ops::cross_entropy(&chosen, &targets).unwrap()
     }
 
     /// The loss of the replaced tokens.
@@ -171,7 +171,7 @@ impl Fixture {
             is_token.extend(tokens.chain(std::iter::repeat_n(0, padding)));
         }
         let tensor = |values| Tensor::from_vec(values, logits.shape(), &Device::Cpu).unwrap();
-        rtd(&logits, &tensor(labels), &tensor(is_token)).unwrap()
+        replaced_token_detection(&logits, &tensor(labels), &tensor(is_token)).unwrap()
     }
 
     #[track_caller]
@@ -418,7 +418,7 @@ fn ten_steps_lead_where_those_of_the_reference_lead() {
         let targets = targets(&fixture.described, Task::Classification);
         for (step, (wanted_loss, wanted_norm)) in (0..).zip(steps.losses.iter().zip(&steps.norms)) {
             let loss = loss_of(&model, &batch, &targets, Pass::Train(&Drops::new(1, step)));
-            let rate = schedule.rate(step as f64 / f64::from(steps.of));
+            let rate = schedule.factor(step as f64 / f64::from(steps.of));
             let norm = optimizer.step(&loss.backward().unwrap(), rate).unwrap();
             let loss = f64::from(loss.to_scalar::<f32>().unwrap());
             for (what, found, wanted) in [("loss", loss, wanted_loss), ("norm", norm, wanted_norm)]
@@ -584,7 +584,7 @@ fn a_small_set_is_learnt_by_heart() {
         let steps = 200;
         for step in 0..steps {
             let gradients = step_of(&model, &batch, &targets, 1, step);
-            let rate = schedule.rate(step as f64 / steps as f64);
+            let rate = schedule.factor(step as f64 / steps as f64);
             optimizer.step(&gradients, rate).unwrap();
         }
         assert_eq!(answer(), (asked, asked), "{name}");
@@ -698,7 +698,7 @@ fn the_same_seed_gives_the_same_bits_and_another_seed_others() {
             let schedule = Schedule { warmup: 0.1 };
             for step in 0..20 {
                 let gradients = step_of(&model, &batch, &targets, seed, step);
-                let rate = schedule.rate(step as f64 / 20.0);
+                let rate = schedule.factor(step as f64 / 20.0);
                 optimizer.step(&gradients, rate).unwrap();
             }
             bits(&variables)

@@ -111,17 +111,68 @@ pub struct Entity {
     pub p: f32,
 }
 
+impl Entity {
+    /// Takes words off both ends that `is_edge` says yes to; `words` are those of the text, by label and
+    /// p.
+    pub fn trim(&mut self, words: &[(usize, f32)], is_edge: &dyn Fn(usize) -> bool) {
+        let before = self.words.clone();
+        while !self.words.is_empty() && is_edge(self.words.start) {
+            self.words.start += 1;
+        }
+        while !self.words.is_empty() && is_edge(self.words.end - 1) {
+            self.words.end -= 1;
+        }
+        if self.words != before {
+            self.p = mean_p(words, self.words.clone());
+        }
+    }
+}
+
+/// The mean p of some words.
+fn mean_p(words: &[(usize, f32)], range: Range<usize>) -> f32 {
+    let words = words.get(range).unwrap_or_default();
+    words.iter().map(|&(_, p)| p).sum::<f32>() / words.len().max(1) as f32
+}
+
+/// `entities` without cuts inside a compound: two that stand on both sides of a hyphen, whichever of
+/// them the hyphen belongs to, are one of the first one's kind. `is_hyphen` says of a word whether it
+/// is a hyphen that touches the words on both sides.
+pub fn joined(
+    entities: Vec<Entity>,
+    words: &[(usize, f32)],
+    is_hyphen: &dyn Fn(usize) -> bool,
+) -> Vec<Entity> {
+    let mut joined: Vec<Entity> = Vec::with_capacity(entities.len());
+    for entity in entities {
+        let Range { start, end } = entity.words;
+        match joined.last_mut() {
+            Some(open)
+                if open.words.end == start
+                    && (is_hyphen(start) || start > 0 && is_hyphen(start - 1))
+                    || open.words.end + 1 == start && is_hyphen(start - 1) =>
+            {
+                open.words.end = end;
+                open.p = mean_p(words, open.words.clone());
+            }
+            _ => joined.push(entity),
+        }
+    }
+    joined
+}
+
 /// How a tagger's labels mark entities.
 ///
 /// With prefixes, BIO, BIOES and their other spellings (`L` and `U` for the end and the single
 /// word, `M` for the middle) are one thing: `B` and `S` begin an entity, `I` and `E` go on with one
 /// of the same kind, and begin one where there is none, as taggers will do; after `E` and `S` it is
-/// over. Without prefixes but with an `O`, runs of the same label are entities. A tagger without
+/// over. Prefixes and `O` may be in lower case (`b-per`, `o`). Without prefixes but with an `O`, runs
+/// of the same label are entities. A tagger without
 /// either, of parts of speech say, marks none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scheme {
     /// What each label says; none if it is outside.
     marks: Vec<Option<Mark>>,
+    has_prefixes: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -135,21 +186,34 @@ impl Scheme {
     /// The scheme of a tagger with these labels, in the order of their numbers.
     pub fn of(labels: &[String]) -> Scheme {
         let has = |wanted: &str| labels.iter().any(|label| prefix(label) == Some(wanted));
-        let marks: Vec<Option<Mark>> = if has("B") || has("I") {
-            labels.iter().map(|label| prefixed(label)).collect()
-        } else if labels.iter().any(|label| label == "O") {
+        // A label such as `e-mail` in a set of capitals has no prefix.
+        let in_capitals = has("B") || has("I");
+        let has_prefixes = in_capitals || has("b") || has("i");
+        let marks: Vec<Option<Mark>> = if has_prefixes {
+            let mark = |label: &String| prefixed(label, in_capitals);
+            labels.iter().map(mark).collect()
+        } else if labels.iter().any(|label| is_outside(label)) {
             let run = |kind: &String| Mark {
                 kind: kind.clone(),
                 begins: false,
                 ends: false,
             };
             (labels.iter())
-                .map(|label| (label != "O").then(|| run(label)))
+                .map(|label| (!is_outside(label)).then(|| run(label)))
                 .collect()
         } else {
             vec![None; labels.len()]
         };
-        Scheme { marks }
+        Scheme {
+            marks,
+            has_prefixes,
+        }
+    }
+
+    /// Whether labels say where an entity begins, so that entities are names rather than runs of
+    /// words that have something in common.
+    pub fn has_prefixes(&self) -> bool {
+        self.has_prefixes
     }
 
     /// Whether any label marks an entity.
@@ -192,8 +256,18 @@ fn prefix(label: &str) -> Option<&str> {
     (prefix.len() == 1 && !kind.is_empty()).then_some(prefix)
 }
 
-fn prefixed(label: &str) -> Option<Mark> {
-    let (begins, ends) = match prefix(label)? {
+/// Whether `label` is that of words outside of any entity.
+pub fn is_outside(label: &str) -> bool {
+    label.eq_ignore_ascii_case("O")
+}
+
+fn prefixed(label: &str, in_capitals: bool) -> Option<Mark> {
+    let found = prefix(label)?;
+    let upper = found.to_ascii_uppercase();
+    if in_capitals != (found == upper) {
+        return None;
+    }
+    let (begins, ends) = match upper.as_str() {
         "B" => (true, false),
         "I" | "M" => (false, false),
         "E" | "L" => (false, true),
@@ -283,6 +357,58 @@ mod tests {
             entities(hyphens, "B-corporate-name I-corporate-name"),
             "corporate-name 0..2"
         );
+    }
+
+    #[test]
+    fn label_sets_in_lower_case_are_grouped_as_others_are() {
+        let lower = &["o", "b-per", "i-per", "e-per", "s-loc"];
+        assert_eq!(
+            entities(lower, "o b-per i-per e-per o s-loc"),
+            "per 1..4, loc 5..6"
+        );
+        assert_eq!(
+            entities(&["o", "per"], "per per o per"),
+            "per 0..2, per 3..4"
+        );
+        // A word before a hyphen is no prefix in a set of capitals.
+        assert_eq!(
+            entities(&["O", "B-PER", "e-mail"], "B-PER e-mail O"),
+            "PER 0..1"
+        );
+    }
+
+    /// As [`entities`], for words of which those with these numbers are hyphens.
+    fn compounds(words: &str, hyphens: &[usize]) -> String {
+        let known = labels(BIO);
+        let number = |word| known.iter().position(|label| label == word).unwrap();
+        let words: Vec<(usize, f32)> = (words.split_whitespace())
+            .map(|word| (number(word), 0.5))
+            .collect();
+        let found = Scheme::of(&known).entities(&words);
+        let found = joined(found, &words, &|at| hyphens.contains(&at));
+        let shown = (found.iter())
+            .map(|Entity { label, words, .. }| format!("{label} {}..{}", words.start, words.end));
+        shown.collect::<Vec<_>>().join(", ")
+    }
+
+    #[test]
+    fn a_hyphen_does_not_cut_an_entity() {
+        assert_eq!(compounds("B-PER O B-PER", &[1]), "PER 0..3");
+        assert_eq!(compounds("B-PER I-PER B-LOC I-LOC", &[1]), "PER 0..4");
+        assert_eq!(compounds("B-PER B-LOC I-LOC", &[1]), "PER 0..3");
+        assert_eq!(compounds("B-PER O B-PER", &[]), "PER 0..1, PER 2..3");
+        // A compound that is only partly a name is parted at its hyphen.
+        assert_eq!(compounds("B-LOC O O B-PER", &[1]), "LOC 0..1, PER 3..4");
+    }
+
+    #[test]
+    fn an_entity_is_trimmed_and_its_p_is_that_of_what_is_left() {
+        let words = [(1, 0.2), (2, 0.8), (2, 0.4)];
+        let mut entity = Scheme::of(&labels(BIO)).entities(&words).remove(0);
+        entity.trim(&words, &|at| at != 1);
+        assert_eq!((entity.words.clone(), entity.p), (1..2, 0.8));
+        entity.trim(&words, &|_| true);
+        assert!(entity.words.is_empty());
     }
 
     #[test]

@@ -184,12 +184,14 @@ pub(super) fn reading(tokens: &Tokens, window: &Window, answer: &[f32]) -> Readi
             Some(word) if open_word && tokens.begins[at] > Begins::Word => {
                 word.span = Span::new(word.span.start(), span.end());
                 word.p = word.p.max(p);
+                word.is_punctuation &= tokens.punctuation[at];
                 word.tokens.end = index + 1;
             }
             _ => reading.words.push(Word {
                 span,
                 p,
                 tokens: index..index + 1,
+                is_punctuation: tokens.punctuation[at],
             }),
         }
         open_word = true;

@@ -13,7 +13,8 @@ pub struct Token {
     pub p: f32,
 }
 
-/// The run of word pieces that belong to one pre-tokenised word.
+/// A word as a reader sees it, or a mark of punctuation, whatever pieces the tokenizer makes of it:
+/// see [`electroscope_text::word_starts`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Word {
     /// From its first piece to its last, in bytes of the document.
@@ -22,6 +23,32 @@ pub struct Word {
     pub p: f32,
     /// Its pieces, as a range into [`Reading::tokens`].
     pub tokens: Range<u32>,
+    /// Whether it has neither a letter nor a digit.
+    pub is_punctuation: bool,
+}
+
+/// Which words are flagged.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Flagging {
+    /// Those whose p is at or above it.
+    pub threshold: f32,
+    /// Whether punctuation is flagged too.
+    pub punctuation: bool,
+}
+
+impl Flagging {
+    /// Flags words from `threshold` on, and no punctuation.
+    pub fn words(threshold: f32) -> Flagging {
+        Flagging {
+            threshold,
+            punctuation: false,
+        }
+    }
+
+    /// Whether it flags `word`.
+    pub fn flags(self, word: &Word) -> bool {
+        word.p >= self.threshold && (self.punctuation || !word.is_punctuation)
+    }
 }
 
 /// What one window said about the words it was asked about.
@@ -68,10 +95,12 @@ pub struct Unit {
 }
 
 /// A place in a document that answers a question.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Answer {
     /// Its bytes in the document.
     pub span: Span,
+    /// What a reader sees there: without markers, entities as their characters.
+    pub text: String,
     /// Start logit and end logit together.
     pub score: f32,
     /// Its share of the n-best list.
@@ -105,6 +134,8 @@ pub struct TaggedWord {
     pub label: u16,
     /// The probability of that label.
     pub p: f32,
+    /// Whether it has neither a letter nor a digit.
+    pub is_punctuation: bool,
 }
 
 /// What a tagger says of a stretch of a document.
@@ -125,6 +156,8 @@ pub struct EntityAt {
     pub label: String,
     /// From its first word to its last, in bytes of the document.
     pub span: Span,
+    /// What a reader sees there: without markers, entities as their characters.
+    pub text: String,
     /// The mean of the p of its words.
     pub p: f32,
 }

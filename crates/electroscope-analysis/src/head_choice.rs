@@ -35,7 +35,7 @@ pub struct HeadChoice {
 }
 
 /// What is said of a head that was loaded.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct HeadSummary {
     /// The name it was asked for by.
     pub id: String,
@@ -49,6 +49,9 @@ pub struct HeadSummary {
     pub task: Task,
     /// Its labels by their numbers; none for answering questions.
     pub labels: Vec<String>,
+    /// By how much the score of no answer must exceed that of an answer to come before it; 0 for heads
+    /// that do not answer questions.
+    pub no_answer_margin: f32,
     /// Something that the user should know: a device that was not there, an old copy that is used.
     pub note: Option<String>,
 }

@@ -24,7 +24,7 @@ use super::passes::BATCH;
 use super::tokens::Tokens;
 
 use seams::Seams;
-use tag::Tag;
+use tag::{Tag, TaggedText};
 
 /// What the remembered answers may take, in bytes: two questions to ten megabytes of text, or as
 /// many labels as anyone looks at.
@@ -89,8 +89,8 @@ pub struct HeadReader {
     numbers: Cache<[f32]>,
     /// What a tagger says of tokens.
     tags: Cache<[Tag]>,
-    /// Where no entity goes on, in the document that was tagged last.
-    seams: Seams,
+    /// The document that was tagged last.
+    tagged: TaggedText,
 }
 
 impl HeadReader {
@@ -112,7 +112,7 @@ impl HeadReader {
             batch: BATCH,
             numbers: Cache::new(ROOM),
             tags: Cache::new(ROOM),
-            seams: Seams::default(),
+            tagged: TaggedText::default(),
         }
     }
 

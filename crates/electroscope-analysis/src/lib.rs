@@ -21,7 +21,8 @@ mod window;
 
 pub use engine::Engine;
 pub use finding::{
-    Answer, Answers, EntityAt, NoAnswer, Reading, TaggedWord, Tagging, Token, Unit, UnitKind, Word,
+    Answer, Answers, EntityAt, Flagging, NoAnswer, Reading, TaggedWord, Tagging, Token, Unit,
+    UnitKind, Word,
 };
 pub use head_choice::{HeadChoice, HeadSource, HeadSummary, Task};
 pub use head_reader::{HeadReader, ReadError};

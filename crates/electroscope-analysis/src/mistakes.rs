@@ -11,13 +11,12 @@ use electroscope_model::{
     Error, Forward, HeadConfig, HeadForward, HeadInput, Logits, Task, Tokenizer,
 };
 
-/// The label of words that have nothing to them.
-const OUTSIDE: &str = "O";
+use super::decode;
 
 /// A tagger of errors as a discriminator.
 pub struct Mistakes {
     head: Arc<dyn HeadForward>,
-    /// The number of [`OUTSIDE`] among its labels.
+    /// The number of the label of words that have nothing to them.
     outside: usize,
     /// Which tokens, by their ids, go on with the word of the token before.
     goes_on: Vec<bool>,
@@ -34,7 +33,10 @@ impl Mistakes {
         if config.task != Task::Tagging || config.labels.len() < 2 {
             return None;
         }
-        let outside = config.labels.iter().position(|label| label == OUTSIDE)?;
+        let outside = config
+            .labels
+            .iter()
+            .position(|label| decode::is_outside(label))?;
         let vocabulary = tokenizer.vocabulary();
         let goes_on = vocabulary.iter().map(|piece| piece.starts_with("##"));
         Some(Mistakes {

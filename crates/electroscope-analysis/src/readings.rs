@@ -18,8 +18,8 @@ const BUFFER: usize = 256 << 10;
 #[derive(Clone, Debug, Default)]
 pub struct Readings {
     parts: Vec<Part>,
-    /// Token by token: the bytes since the one before, its own bytes and whether a word begins with it,
-    /// its p.
+    /// Token by token: the bytes since the one before, its own bytes, whether a word begins with it
+    /// and whether that is punctuation, its p.
     buffers: Vec<Vec<u8>>,
 }
 
@@ -109,7 +109,9 @@ fn pack(reading: &Reading, to: &mut Vec<u8>) {
             if back > 0 {
                 put(to, back);
             }
-            put(to, token.span.len() << 1 | usize::from(number == 0));
+            let begins = usize::from(number == 0);
+            let is_punctuation = usize::from(word.is_punctuation);
+            put(to, token.span.len() << 2 | is_punctuation << 1 | begins);
             to.extend_from_slice(&token.p.to_le_bytes());
             end = token.span.end();
         }
@@ -122,7 +124,7 @@ fn unpack(span: Span, mut tokens: &[u8]) -> Reading {
         ..Reading::default()
     };
     let mut end = span.start();
-    while let Some((token, begins)) = next(&mut tokens, end) {
+    while let Some((token, begins, is_punctuation)) = next(&mut tokens, end) {
         end = token.span.end();
         reading.tokens.push(token);
         let count = reading.tokens.len() as u32;
@@ -136,23 +138,25 @@ fn unpack(span: Span, mut tokens: &[u8]) -> Reading {
                 span: token.span,
                 p: token.p,
                 tokens: count - 1..count,
+                is_punctuation,
             }),
         }
     }
     reading
 }
 
-/// Takes the next token, which comes after byte `end`; also whether a word begins with it.
-fn next(bytes: &mut &[u8], end: usize) -> Option<(Token, bool)> {
+/// Takes the next token, which comes after byte `end`; also whether a word begins with it, and
+/// whether that is punctuation.
+fn next(bytes: &mut &[u8], end: usize) -> Option<(Token, bool, bool)> {
     let gap = take(bytes)?;
     let back = if gap & 1 == 1 { take(bytes)? } else { 0 };
     let start = (end + (gap >> 1)).saturating_sub(back);
     let len = take(bytes)?;
     let (p, rest) = bytes.split_first_chunk()?;
     *bytes = rest;
-    let span = Span::new(start, start + (len >> 1));
+    let span = Span::new(start, start + (len >> 2));
     let p = f32::from_le_bytes(*p);
-    Some((Token { span, p }, len & 1 == 1))
+    Some((Token { span, p }, len & 1 == 1, len & 2 == 2))
 }
 
 /// Writes a number, seven bits a byte, the low ones first; the high bit says that more come.
@@ -207,6 +211,7 @@ mod tests {
                 span: Span::new(begin, at),
                 p: most,
                 tokens: first..reading.tokens.len() as u32,
+                is_punctuation: words.len() % 2 == 1,
             });
         }
         reading.span = Span::new(start + words.first().map_or(0, |word| word.0), at);

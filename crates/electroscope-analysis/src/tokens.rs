@@ -10,7 +10,9 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use electroscope_model::{Piece, Tokenizer};
-use electroscope_text::{Block, Segment, SegmentKind, Span, sentences};
+use electroscope_text::{
+    Block, BlockText, Segment, SegmentKind, Span, is_punctuation, sentences, word_starts,
+};
 
 use super::cache::{Cache, Weigh};
 use super::window::{Begins, Milestone, Run};
@@ -26,6 +28,8 @@ pub(super) struct Tokens {
     pub(super) spans: Vec<Span>,
     /// Whether each is prose; the rest is only read.
     pub(super) scored: Vec<bool>,
+    /// Whether each has neither a letter nor a digit.
+    pub(super) punctuation: Vec<bool>,
 }
 
 impl Tokens {
@@ -75,6 +79,7 @@ impl Tokens {
         self.ids.extend_from_slice(&block.ids);
         self.begins.extend_from_slice(&block.begins);
         self.scored.extend_from_slice(&block.scored);
+        self.punctuation.extend_from_slice(&block.punctuation);
         let placed = |span: &Span| Span::new(start + span.start(), start + span.end());
         self.spans.extend(block.spans.iter().map(placed));
     }
@@ -82,18 +87,26 @@ impl Tokens {
     /// The tokens of `block`, a block of `text`, with bytes counted from where the block begins.
     fn of_block(tokenizer: &Tokenizer, text: &str, block: &Block) -> Tokens {
         let mut tokens = Tokens::default();
-        let rendered = Rendered::of(text, block);
-        let pieces = tokenizer.encode(&rendered.text);
-        let starts = sentences(&rendered.text);
+        let read = BlockText::of(text, block);
+        let pieces = tokenizer.encode(read.text());
+        let starts = sentences(read.text());
         let mut next_sentence = starts.iter().copied().skip(1).peekable();
+        let mut next_words = word_starts(read.text()).peekable();
+        // Where the word begins that the text is at.
+        let mut word = 0;
         let mut word_start = 0;
         let mut last: Option<&Piece> = None;
         for piece in &pieces {
             let (start, end) = (piece.start as usize, piece.end as usize);
+            while let Some(begin) = next_words.next_if(|&begin| begin <= start) {
+                word = begin;
+            }
+            // A word is whole whatever pieces the tokenizer makes of it. One piece may be of several
+            // words, such as the unknown one; they are one then.
             let mut begins = match last {
                 None => Begins::Block,
-                Some(last) if last.word != piece.word => Begins::Word,
                 Some(last) if last.end > piece.start => Begins::Part,
+                Some(last) if last.end as usize <= word => Begins::Word,
                 Some(_) => Begins::Piece,
             };
             while next_sentence
@@ -109,7 +122,7 @@ impl Tokens {
                 word_start = tokens.len();
             }
             last = Some(piece);
-            let (span, kind) = rendered.source(start, end);
+            let (span, is_prose) = read.source(start..end);
             let origin = block.span.start();
             let span = Span::new(
                 span.start().saturating_sub(origin),
@@ -118,7 +131,9 @@ impl Tokens {
             tokens.ids.push(piece.id);
             tokens.begins.push(begins);
             tokens.spans.push(span);
-            tokens.scored.push(kind == SegmentKind::Prose);
+            tokens.scored.push(is_prose);
+            let piece = read.text().get(start..end);
+            tokens.punctuation.push(piece.is_none_or(is_punctuation));
         }
         tokens.score_whole_words(word_start);
         tokens
@@ -203,7 +218,7 @@ impl Weigh for Tokens {
     fn weight(&self) -> usize {
         /// The map's entry, its links, and the heads of four vectors with what the allocator adds.
         const ENTRY: usize = 320;
-        const TOKEN: usize = size_of::<u32>() + size_of::<Begins>() + size_of::<Span>() + 1;
+        const TOKEN: usize = size_of::<u32>() + size_of::<Begins>() + size_of::<Span>() + 2;
         ENTRY + TOKEN * self.len()
     }
 }
@@ -219,84 +234,16 @@ fn content(text: &str, block: &Block) -> u128 {
         );
         hash.update(&(start as u32).to_le_bytes());
         hash.update(&(end as u32).to_le_bytes());
-        hash.update(&[kind as u8]);
+        // What an entity stands for is in its bytes.
+        hash.update(&[match kind {
+            SegmentKind::Prose => 0,
+            SegmentKind::Context => 1,
+            SegmentKind::Break => 2,
+            SegmentKind::Entity(..) => 3,
+        }]);
     }
     hash.update(block.span.of(text).unwrap_or_default().as_bytes());
     hash.digest128()
-}
-
-/// A block's text as its reader sees it, and where each part of it stands in the source.
-struct Rendered<'a> {
-    text: std::borrow::Cow<'a, str>,
-    parts: Vec<Part>,
-}
-
-struct Part {
-    /// First byte in the rendered text.
-    at: usize,
-    /// Its bytes in the source.
-    span: Span,
-    kind: SegmentKind,
-}
-
-impl<'a> Rendered<'a> {
-    fn of(text: &'a str, block: &Block) -> Rendered<'a> {
-        if let [only] = block.segments.as_slice() {
-            let part = Part {
-                at: 0,
-                span: only.span,
-                kind: only.kind,
-            };
-            return Rendered {
-                text: only.span.of(text).unwrap_or_default().into(),
-                parts: vec![part],
-            };
-        }
-        let mut rendered = String::with_capacity(block.span.len());
-        let mut parts = Vec::with_capacity(block.segments.len());
-        for segment in &block.segments {
-            parts.push(Part {
-                at: rendered.len(),
-                span: segment.span,
-                kind: segment.kind,
-            });
-            match segment.kind {
-                SegmentKind::Break => rendered.push(' '),
-                SegmentKind::Prose | SegmentKind::Context => {
-                    rendered.push_str(segment.span.of(text).unwrap_or_default());
-                }
-            }
-        }
-        Rendered {
-            text: rendered.into(),
-            parts,
-        }
-    }
-
-    /// The source bytes of `start..end` of the rendered text, and what they are: prose only if all
-    /// of them are.
-    fn source(&self, start: usize, end: usize) -> (Span, SegmentKind) {
-        let part_of = |byte: usize| {
-            self.parts
-                .partition_point(|part| part.at <= byte)
-                .saturating_sub(1)
-        };
-        let (first, last) = (part_of(start), part_of(end.max(start + 1) - 1));
-        let place = |part: usize, byte: usize| {
-            self.parts.get(part).map_or(0, |part| {
-                (part.span.start() + byte - part.at).min(part.span.end())
-            })
-        };
-        let parts = self.parts.get(first..=last).unwrap_or_default();
-        let kind = parts
-            .iter()
-            .map(|part| part.kind)
-            .find(|&kind| kind != SegmentKind::Prose);
-        (
-            Span::new(place(first, start), place(last, end)),
-            kind.unwrap_or(SegmentKind::Prose),
-        )
-    }
 }
 
 #[cfg(test)]

@@ -6,10 +6,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::checkpoint::check_vocabulary;
-use super::plain::PlainGenerator;
-use super::weights::Weights;
-use super::{Aligned, Checkpoint, ElectraConfig, Error, Tokenizer, VocabularyOptions};
+use crate::checkpoint::check_vocabulary;
+use crate::checkpoint::weights::Weights;
+use crate::nn::plain::PlainGenerator;
+use crate::{Aligned, Checkpoint, ElectraConfig, Error, Tokenizer, VocabularyOptions};
 
 /// The model card.
 pub const CARD: &str = include_str!("../../../assets/builtin/README.md");

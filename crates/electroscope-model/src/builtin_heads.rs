@@ -1,12 +1,13 @@
 //! The fine-tuned heads that the binary carries: a table.
 //!
-//! Each is an adapter of the built-in discriminator, in the compact form of [`super::packed`], in
+//! Each is an adapter of the built-in discriminator, in the compact form of [`crate::checkpoint::packed`], in
 //! `assets/heads/`; see the README there for how one is made and put here. Apart from
-//! [`super::builtin`], whose encoder they share.
+//! [`crate::builtin`], whose encoder they share.
 
-use super::Error;
-use super::adapter::carried;
-use super::head::{HeadCheckpoint, Task};
+use crate::Error;
+use crate::checkpoint::adapter::carried;
+use crate::checkpoint::head_checkpoint::HeadCheckpoint;
+use crate::task::Task;
 
 /// A head that the binary carries.
 pub struct BuiltinHead {
@@ -28,7 +29,7 @@ pub struct BuiltinHead {
 /// [`BuiltinHead`] that are no files.
 macro_rules! head {
     ($name:literal, $task:ident, $about:literal, $score:literal) => {{
-        static WEIGHTS: &super::Aligned<[u8]> = &super::Aligned(*include_bytes!(concat!(
+        static WEIGHTS: &crate::Aligned<[u8]> = &crate::Aligned(*include_bytes!(concat!(
             "../../../assets/heads/",
             $name,
             ".safetensors"
@@ -147,11 +148,12 @@ impl BuiltinHead {
 
 #[cfg(test)]
 mod tests {
-    use super::super::adapter::{self, Encoders};
-    use super::super::fine_tuned::PlainHead;
-    use super::super::layers::ADAPTER;
-    use super::super::{Checkpoint, HeadConfig, HeadForward, HeadInput, Problem, packed};
     use super::*;
+    use crate::checkpoint::adapter::{self, Encoders};
+    use crate::checkpoint::packed;
+    use crate::names::ADAPTER;
+    use crate::nn::head_model::PlainHead;
+    use crate::{Checkpoint, HeadConfig, HeadForward, HeadInput, Problem};
     use candle_core::{DType, Device, Tensor};
     use std::collections::BTreeSet;
     use std::path::Path;

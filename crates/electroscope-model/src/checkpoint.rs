@@ -1,14 +1,23 @@
 //! Configuration, tokenizer and weights that belong together.
 
+pub mod adapter;
+pub(crate) mod files;
+pub mod head_checkpoint;
+pub mod packed;
+pub mod tensors;
+pub(crate) mod tokenizer;
+pub(crate) mod weights;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
-use super::parameters::{Head, Parameter, parameters};
-use super::weights::Weights;
-use super::{ElectraConfig, Error, Tokenizer, builtin};
+use crate::bounded_read::{limits, read_bounded};
+use crate::checkpoint::weights::Weights;
+use crate::names::{Head, Parameter, parameters};
+use crate::{ElectraConfig, Error, Tokenizer, builtin};
 
 /// A checkpoint that has been opened and found to hold together. Its weights are read when a model
 /// is loaded from it.
@@ -59,14 +68,14 @@ impl Checkpoint {
 
 /// The configuration in `folder`, and its path.
 pub(super) fn config_json(folder: &Path) -> Result<(PathBuf, Vec<u8>), Error> {
-    let path = folder.join("config.json");
-    match std::fs::read(&path) {
+    let path = folder.join(files::CONFIG);
+    match read_bounded(&path, limits::CONFIG) {
         Ok(json) => Ok((path, json)),
         Err(err) if err.kind() == std::io::ErrorKind::NotFound && folder.is_dir() => {
-            let found = super::listing(folder);
+            let found = files::listing(folder);
             Err(Error::MissingFile {
                 folder: folder.to_owned(),
-                wanted: "config.json",
+                wanted: files::CONFIG,
                 found,
             })
         }
@@ -76,7 +85,7 @@ pub(super) fn config_json(folder: &Path) -> Result<(PathBuf, Vec<u8>), Error> {
 
 /// The file in `folder` that the tokenizer is read from, for a message.
 pub(super) fn vocabulary_file(folder: &Path) -> PathBuf {
-    ["tokenizer.json", "vocab.txt"]
+    files::TOKENIZERS
         .map(|name| folder.join(name))
         .into_iter()
         .find(|path| path.exists())
@@ -175,7 +184,7 @@ pub fn export(
     }
     let config = serde_json::to_string_pretty(&config).unwrap_or_default();
     write_tokenizer(folder, tokenizer, positions)?;
-    write_whole(&folder.join("config.json"), config.as_bytes())?;
+    write_whole(&folder.join(files::CONFIG), config.as_bytes())?;
     write_tensors(&target, tensors)
 }
 

@@ -8,8 +8,8 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::family::Family;
-use super::{Error, labels};
+use crate::family::Family;
+use crate::{Error, described, labels};
 
 /// The activation functions that checkpoints name. All are computed as PyTorch does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -132,15 +132,11 @@ impl ElectraConfig {
     ///
     /// # Errors
     ///
-    /// [`Error::ConfigSyntax`] for what is not JSON, [`Error::Config`] for a value that this model
+    /// [`Error::ConfigSyntax`] and [`Error::ConfigNotFinite`] for what is not JSON,
+    /// [`Error::LfsPointer`] for what only points to the file, [`Error::Config`] for a value that this model
     /// cannot have.
     pub fn parse(json: &[u8], path: &Path) -> Result<ElectraConfig, Error> {
-        let syntax = |source| Error::ConfigSyntax {
-            path: path.to_owned(),
-            source,
-        };
-        let raw = serde_json::from_slice(json).map(serde_json::Value::Object);
-        let raw = raw.map_err(syntax)?;
+        let raw = described::parse(json, path).map(serde_json::Value::Object)?;
         let refuse = |found: String, wanted: &str| Error::Config {
             path: path.to_owned(),
             field: "model_type",

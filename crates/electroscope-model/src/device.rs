@@ -2,7 +2,7 @@
 
 use candle_core::Device;
 
-use super::Error;
+use crate::Error;
 
 /// The device that `wanted` (`auto`, `cpu`, `cuda`, `cuda:N`) names. `auto` is the first GPU of a
 /// build with CUDA, and the CPU where there is none; the second value then says why.

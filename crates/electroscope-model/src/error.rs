@@ -32,16 +32,6 @@ pub enum Error {
         /// What lies there.
         found: String,
     },
-    /// A checkpoint in a format that is known but not read.
-    #[error("{path} is {format}, which cannot be read yet; {remedy}")]
-    UnreadFormat {
-        /// The file.
-        path: PathBuf,
-        /// What it is.
-        format: &'static str,
-        /// How to get one that can be read.
-        remedy: &'static str,
-    },
     /// A configuration that is not JSON, or has a field of the wrong kind.
     #[error("{path} is not a model configuration: {source}")]
     ConfigSyntax {
@@ -49,6 +39,30 @@ pub enum Error {
         path: PathBuf,
         /// Where and why.
         source: serde_json::Error,
+    },
+    /// A number that JSON does not have, which Python writes all the same.
+    #[error(
+        "{path}, line {line}: {field:?} is {found}, which is no number in JSON; write a number, or remove \
+         the field"
+    )]
+    ConfigNotFinite {
+        /// The file.
+        path: PathBuf,
+        /// The field.
+        field: String,
+        /// `NaN`, `Infinity` or `-Infinity`.
+        found: &'static str,
+        /// Its line, counted from 1.
+        line: usize,
+    },
+    /// A pointer of Git LFS where the file should be.
+    #[error(
+        "{path} is a Git LFS pointer and not the file itself; run `git lfs pull` in its repository, or \
+         download the file"
+    )]
+    LfsPointer {
+        /// The file.
+        path: PathBuf,
     },
     /// A configuration of something else, or of an ELECTRA that would give other numbers here.
     #[error("{path}: {field} is {found}, but {wanted}")]
@@ -240,10 +254,38 @@ pub enum Error {
         /// The names of those that are available.
         available: String,
     },
+    /// A model whose logits are NaN or infinite.
+    #[error(
+        "{model}: the model computes {found} in {precision} where a logit must be a finite number; \
+         its weights are damaged or its training diverged: get it again, or choose another model"
+    )]
+    NotFinite {
+        /// What its weights were read from.
+        model: String,
+        /// The first logit that is not finite.
+        found: f32,
+        /// What it was computed in.
+        precision: String,
+    },
+    /// A tensor with NaN or an infinite number in it.
+    #[error(
+        "{path}: tensor `{name}` holds {found} at place {place}, and weights must be finite numbers; \
+         the file is damaged or the training diverged: get the model again, or choose another"
+    )]
+    WeightNotFinite {
+        /// The weights file.
+        path: PathBuf,
+        /// The tensor.
+        name: String,
+        /// The first number of it that is not finite.
+        found: f32,
+        /// Where that stands, counted from 0 row by row.
+        place: usize,
+    },
     /// The arithmetic failed.
     #[error("the model's arithmetic failed: {0}")]
     Tensor(#[from] candle_core::Error),
     /// A hub model cannot be had.
     #[error(transparent)]
-    Hub(#[from] super::hub::Error),
+    Hub(#[from] crate::hub::Error),
 }

@@ -6,7 +6,7 @@
 //! the queries, keys and values of the next layer without leaving the cache of a core.
 //!
 //! Every sum has a fixed order, whatever is computed beside it. The logits of a window are therefore the
-//! same bits in any batch and on any number of threads. Tests compare them with those of [`super::plain`],
+//! same bits in any batch and on any number of threads. Tests compare them with those of [`crate::nn::plain`],
 //! the reference, which also computes on other devices.
 //!
 //! The modules, from the ground up: [`simd`] (instruction sets), `tile` (products in f32) and `dot`
@@ -35,10 +35,11 @@ use std::sync::Mutex;
 
 use rayon::prelude::*;
 
-use super::config::Activation;
-use super::weights::{Quantised, Weights};
-use super::{Checkpoint, ElectraConfig, Error, Forward};
+use crate::checkpoint::weights::{Quantised, Weights};
+use crate::config::Activation;
+use crate::{Checkpoint, ElectraConfig, Error, Forward};
 use attention::{Scoring, WindowHead};
+pub use choice::Choice;
 use dot::Dot;
 use int8::Int8Scratch;
 use keys::Int8Keys;
@@ -237,15 +238,15 @@ impl FusedDiscriminator {
         })
     }
 
-    /// The faster arithmetic on this machine for `checkpoint`, found by trying both. Eight bits are tried
-    /// only where the weights are stored in eight bits, since the loss of accuracy was measured for such
-    /// checkpoints only.
+    /// The arithmetic that `auto` stands for: eight bits where the weights of `checkpoint` are stored in
+    /// eight bits and int8 is faster than f32 with the instruction set in use, else f32. A table of
+    /// measurements decides; nothing is timed.
     ///
     /// # Errors
     ///
-    /// Those of [`FusedDiscriminator::load`].
-    pub fn quickest(checkpoint: &Checkpoint) -> Result<Arithmetic, Error> {
-        choice::quickest(&checkpoint.config, &checkpoint.weights)
+    /// Those of [`InstructionSet::choose`].
+    pub fn choose(checkpoint: &Checkpoint) -> Result<Choice, Error> {
+        choice::choose(&checkpoint.weights)
     }
 
     /// Refuses a token that is not in the vocabulary and a window that is too long.

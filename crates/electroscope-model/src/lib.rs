@@ -9,45 +9,43 @@
 //! One-letter names in comments: `B` windows in a batch, `T` tokens in a window, `H` hidden size,
 //! `E` embedding size, `V` vocabulary size, `D` size of an attention head.
 
-pub mod adapter;
+pub mod bounded_read;
 mod builtin;
 mod builtin_heads;
 pub mod chance;
-mod checkpoint;
+pub mod checkpoint;
 pub mod config;
+mod described;
 pub mod device;
-pub mod electra;
 mod error;
 pub mod family;
-pub mod fine_tuned;
-pub mod head;
-pub mod heads;
+mod finite;
 pub mod hub;
 pub mod kernels;
 mod labels;
-pub mod layers;
-pub mod ops;
-pub mod packed;
-pub mod parameters;
-pub mod plain;
-mod tokenizer;
-mod weights;
+pub mod model_choice;
+pub mod names;
+pub mod nn;
+mod task;
+pub mod train_ops;
 
-use std::path::Path;
 use std::sync::Arc;
 
 use candle_core::DType;
 
-pub use adapter::{Adapter, Encoders};
+pub use bounded_read::{open_regular, read_bounded, read_text_bounded};
 pub use builtin::{CARD as BUILTIN_CARD, NOTICE as BUILTIN_NOTICE, generator as builtin_generator};
 pub use builtin_heads::{BuiltinHead, PREFIX as BUILTIN_PREFIX};
+pub use checkpoint::adapter::{Adapter, Encoders};
+pub use checkpoint::head_checkpoint::{HeadCheckpoint, HeadConfig, Problem};
+pub use checkpoint::tokenizer::{Piece, Tokenizer, VocabularyOptions};
+pub use checkpoint::weights::{Quantised, Weights};
 pub use checkpoint::{Checkpoint, export, write_tokenizer};
 pub use config::ElectraConfig;
 pub use error::Error;
 pub use family::Family;
-pub use head::{HeadCheckpoint, HeadConfig, Problem, Task};
-pub use tokenizer::{Piece, Tokenizer, VocabularyOptions};
-pub use weights::{Quantised, Weights};
+pub use model_choice::ModelChoice;
+pub use task::Task;
 
 pub use builtin::files as builtin_files;
 
@@ -64,6 +62,7 @@ pub trait Forward: Send + Sync {
     /// # Errors
     ///
     /// [`Error::Tensor`] for what the arithmetic meets: memory, a device that went away.
+    /// [`Error::NotFinite`] for a model that computes NaN or an infinite number.
     fn logits(&self, windows: &[&[u32]]) -> Result<Vec<Vec<f32>>, Error>;
 
     /// Where it computes: `cpu`, `cuda:0`.
@@ -86,7 +85,7 @@ pub trait Forward: Send + Sync {
 
 /// Loads the discriminator of `checkpoint` onto the device that `device` names (see
 /// [`device::choose`]), to compute in `precision`: `f32`, on the CPU `int8`, on a GPU `bf16`, or `auto`,
-/// which is f32 on a GPU and what [`kernels::FusedDiscriminator::quickest`] finds on the CPU. The second
+/// which is f32 on a GPU and what [`kernels::FusedDiscriminator::choose`] says on the CPU. The second
 /// value is a remark for the user, if there is one.
 ///
 /// # Errors
@@ -98,7 +97,7 @@ pub fn load(
     precision: &str,
 ) -> Result<(Arc<dyn Forward>, Option<String>), Error> {
     use kernels::{Arithmetic, FusedDiscriminator};
-    use plain::PlainDiscriminator;
+    use nn::plain::PlainDiscriminator;
 
     let refuse = |why: &str| Error::Precision {
         wanted: format!("{precision:?}"),
@@ -110,7 +109,7 @@ pub fn load(
     let (device, remark) = device::choose(device)?;
     let fused = |arithmetic| FusedDiscriminator::load(checkpoint, arithmetic);
     let forward: Arc<dyn Forward> = match (device.is_cpu(), precision) {
-        (true, "auto") => Arc::new(fused(FusedDiscriminator::quickest(checkpoint)?)?),
+        (true, "auto") => Arc::new(fused(FusedDiscriminator::choose(checkpoint)?.arithmetic)?),
         (true, "int8") => Arc::new(fused(Arithmetic::Int8)?),
         (true, "bf16") => {
             return Err(refuse(
@@ -130,7 +129,9 @@ pub fn load(
         )?),
         (false, _) => Arc::new(PlainDiscriminator::load(checkpoint, &device)?),
     };
-    Ok((forward, remark))
+    let name = checkpoint.weights.path().display().to_string();
+    let remark = joined(remark, checkpoint.weights.remark());
+    Ok((Arc::new(finite::Finite::new(name, forward)), remark))
 }
 
 fn check_precision(precision: &str) -> Result<(), Error> {
@@ -184,7 +185,7 @@ pub trait HeadForward: Send + Sync {
     /// # Errors
     ///
     /// [`Error::Tensor`] for what the arithmetic meets: a window that is empty or too long, memory, a
-    /// device that went away.
+    /// device that went away. [`Error::NotFinite`] for a model that computes NaN or an infinite number.
     fn logits(&self, windows: &[HeadInput]) -> Result<Vec<Logits>, Error>;
 
     /// Where it computes: `cpu`, `cuda:0`.
@@ -220,24 +221,17 @@ pub fn load_head_with(
 ) -> Result<(Arc<dyn HeadForward>, Option<String>), Error> {
     check_precision(precision)?;
     let (device, remark) = device::choose(device)?;
-    let head = fine_tuned::PlainHead::load_with(checkpoint, &device, encoders)?;
-    Ok((Arc::new(head), remark))
+    let head = nn::head_model::PlainHead::load_with(checkpoint, &device, encoders)?;
+    let name = checkpoint.weights.path().display().to_string();
+    let head: Arc<dyn HeadForward> = Arc::new(head);
+    let remark = joined(remark, checkpoint.weights.remark());
+    Ok((Arc::new(finite::Finite::new(name, head)), remark))
 }
 
-/// The names in a folder, for a message.
-fn listing(folder: &Path) -> String {
-    /// A folder of a thousand files would bury the message.
-    const MOST: usize = 12;
-    let Ok(entries) = std::fs::read_dir(folder) else {
-        return "nothing that can be listed".to_owned();
-    };
-    let mut names: Vec<String> = entries
-        .filter_map(|entry| Some(entry.ok()?.file_name().to_string_lossy().into_owned()))
-        .collect();
-    names.sort();
-    match names.len() {
-        0 => "no files".to_owned(),
-        n if n > MOST => format!("{} and {} more", names[..MOST].join(", "), n - MOST),
-        _ => names.join(", "),
+/// Two remarks as one.
+fn joined(remark: Option<String>, more: Option<&str>) -> Option<String> {
+    match (remark, more) {
+        (Some(remark), Some(more)) => Some(format!("{remark}; {more}")),
+        (remark, more) => remark.or_else(|| more.map(str::to_owned)),
     }
 }

@@ -11,19 +11,21 @@ pub enum Language {
     Plain,
     /// CommonMark with tables, footnotes, front matter and math: the prose only.
     Markdown,
+    /// MDX: as Markdown, without modules, elements and expressions.
+    Mdx,
 }
 
 impl Language {
-    /// What the file name says: Markdown for the extensions in use for it, plain for all else.
+    /// What the file name says: Markdown and MDX for the extensions in use for them, plain for all
+    /// else.
     pub fn of(path: &Path) -> Language {
         let extension = path
             .extension()
             .and_then(|ext| ext.to_str())
             .unwrap_or_default();
         match extension.to_ascii_lowercase().as_str() {
-            "md" | "markdown" | "mdown" | "mkd" | "mkdn" | "mdx" | "qmd" | "rmd" => {
-                Language::Markdown
-            }
+            "md" | "markdown" | "mdown" | "mkd" | "mkdn" | "qmd" | "rmd" => Language::Markdown,
+            "mdx" => Language::Mdx,
             _ => Language::Plain,
         }
     }
@@ -263,6 +265,8 @@ mod tests {
     #[test]
     fn the_extension_says_the_language() {
         assert_eq!(Language::of(Path::new("a/B.MD")), Language::Markdown);
+        assert_eq!(Language::of(Path::new("intro.mdx")), Language::Mdx);
+        assert_eq!(Language::of(Path::new("paper.qmd")), Language::Markdown);
         assert_eq!(Language::of(Path::new("notes.txt")), Language::Plain);
         assert_eq!(Language::of(Path::new("README")), Language::Plain);
     }

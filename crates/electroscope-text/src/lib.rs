@@ -3,18 +3,23 @@
 //! Everything here is pure: no clock, no thread, no model. Only [`Document::decode`] can fail, for
 //! bytes that are not text; after that every function is total.
 
+mod as_read;
+mod dialect;
 mod document;
 mod lines;
 mod prose;
 mod sentences;
 mod span;
 mod visible;
+mod words;
 mod wrap;
 
+pub use as_read::{AsRead, BlockText};
 pub use document::{DecodeError, Document, Encoding, Language, is_prose};
 pub use lines::{LineIndex, Position};
 pub use prose::{Block, Segment, SegmentKind, blocks};
 pub use sentences::sentences;
 pub use span::Span;
 pub use visible::{stand_in, visible};
+pub use words::{is_punctuation, word_starts};
 pub use wrap::{Glyph, Row, Wrapped, content};

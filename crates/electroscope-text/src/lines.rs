@@ -5,7 +5,8 @@
 pub struct Position {
     /// The line, from 1.
     pub line: usize,
-    /// The column in characters, from 1. A byte order mark takes no column.
+    /// The column in characters, from 1. A byte order mark at the start of the text takes no column;
+    /// the same character elsewhere is one, as in editors.
     pub column: usize,
 }
 
@@ -65,7 +66,8 @@ impl LineIndex {
         let line = self.line_of(byte);
         let start = self.span(line).start();
         let before = text.get(start..byte).unwrap_or_default();
-        let column = before.chars().filter(|&c| c != '\u{feff}').count() + 1;
+        let has_mark = start == 0 && before.starts_with('\u{feff}');
+        let column = before.chars().count() + 1 - usize::from(has_mark);
         Position {
             line: line + 1,
             column,
@@ -91,6 +93,14 @@ mod tests {
                 column: 10
             }
         );
+    }
+
+    #[test]
+    fn the_character_of_the_mark_inside_a_text_takes_a_column() {
+        for text in ["a\u{feff}x", "\n\u{feff}ax"] {
+            let at = text.find('x').unwrap();
+            assert_eq!(LineIndex::new(text).position(text, at).column, 3);
+        }
     }
 
     #[test]

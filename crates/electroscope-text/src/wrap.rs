@@ -382,7 +382,25 @@ fn glyph(span: Span, grapheme: &str, column: usize) -> Glyph<'_> {
         0 if symbol.chars().all(is_invisible) => plain(Cow::Borrowed(""), 0),
         // An accent with nothing to stand on gets the circle that typographers give it.
         0 => plain(Cow::Owned(format!("◌{symbol}")), 1),
-        width => plain(symbol, width.min(2)),
+        width @ 1..=2 => plain(symbol, width),
+        _ => plain(narrowed(symbol), 2),
+    }
+}
+
+/// The beginning of a cluster that fits into two cells. Some clusters are wider by the tables, such as an
+/// emoji that takes no skin tone with one behind it; a terminal would draw them over what follows.
+fn narrowed(symbol: Cow<'_, str>) -> Cow<'_, str> {
+    let mut end = 0;
+    for (at, c) in symbol.char_indices() {
+        let next = at + c.len_utf8();
+        if symbol.get(..next).is_none_or(|part| part.width() > 2) {
+            break;
+        }
+        end = next;
+    }
+    match symbol {
+        Cow::Borrowed(symbol) => Cow::Borrowed(symbol.get(..end).unwrap_or_default()),
+        Cow::Owned(symbol) => Cow::Owned(symbol.get(..end).unwrap_or_default().to_owned()),
     }
 }
 

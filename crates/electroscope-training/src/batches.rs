@@ -1,40 +1,40 @@
-//! Which examples go through the model together, and in what order.
+//! Which examples form a batch, and the order of the batches.
 //!
-//! A pure function of the lengths, a seed and the number of the epoch: whoever goes on with a
-//! training that was interrupted finds the batches where they were. Padding is computed like
-//! anything else, so examples of like length are put together; not all too strictly, or the same
-//! ones would meet in every epoch.
+//! Both depend only on the lengths of the examples, a seed and the number of the epoch, so that a
+//! resumed training has the batches that an uninterrupted one has. Padding costs as much as text, so
+//! examples of similar length share a batch; the sorting is limited to pools, because otherwise the
+//! same examples would meet in every epoch.
 
 use candle_core::Device;
 
-use electroscope_model::chance::Chance;
-use electroscope_model::electra::Batch;
+use electroscope_model::nn::electra::Batch;
 
 use super::Error;
 use super::example::Example;
+use super::rng::SeededRng;
 
-/// How many batches are sorted by length among themselves. The reference takes 50, too.
+/// Batches in a pool; examples are sorted by length within a pool. The reference uses 50, too.
 const POOL: usize = 50;
 
-/// What is shuffled has numbers of its own, apart from those of the weights and of what is dropped.
+/// The random stream of the batch order, which no other use of the seed shares.
 const STREAM: u64 = u64::from_be_bytes(*b"batches\0");
 
-/// The batches of an epoch, as the numbers of the examples, which have these `lengths`. Every example
-/// is in one of them, and all have `size` but perhaps one.
+/// The batches of an epoch, as indices of the examples, which have these `lengths`. Every example is
+/// in one batch, and all batches but at most one have `size` examples.
 ///
-/// Examples are shuffled and dealt into pools; in each pool those of like length go together, and
-/// then the batches are shuffled.
+/// Examples are shuffled and divided into pools, each pool is sorted by length and cut into batches,
+/// and the batches are shuffled.
 pub fn batches(lengths: &[usize], size: usize, seed: u64, epoch: u64) -> Vec<Vec<usize>> {
     let size = size.max(1);
-    let mut chance = Chance::new(seed, STREAM ^ epoch);
+    let mut rng = SeededRng::new(seed, STREAM ^ epoch);
     let mut order: Vec<usize> = (0..lengths.len()).collect();
-    chance.shuffle(&mut order);
+    rng.shuffle(&mut order);
     let length = |example: usize| lengths.get(example).copied().unwrap_or_default();
     let mut batches: Vec<Vec<usize>> = Vec::with_capacity(order.len().div_ceil(size));
     for pool in order.chunks_mut(size.saturating_mul(POOL)) {
-        // Equals stay as they were shuffled.
+        // The sort is stable: examples of equal length stay shuffled.
         pool.sort_by_key(|&example| std::cmp::Reverse(length(example)));
-        let short = shortest_at(pool, size, &length);
+        let short = partial_batch_at(pool, size, &length);
         let (before, rest) = pool.split_at(short * size);
         let (short, after) = rest.split_at(pool.len() % size);
         batches.extend(before.chunks(size).map(<[usize]>::to_vec));
@@ -43,13 +43,13 @@ pub fn batches(lengths: &[usize], size: usize, seed: u64, epoch: u64) -> Vec<Vec
         }
         batches.extend(after.chunks(size).map(<[usize]>::to_vec));
     }
-    chance.shuffle(&mut batches);
+    rng.shuffle(&mut batches);
     batches
 }
 
-/// After how many batches of a pool, which is sorted by length, the one comes that is not full, so
-/// that least is padded. At the end, it would leave a long example to pad short ones beside it.
-fn shortest_at(pool: &[usize], size: usize, length: &impl Fn(usize) -> usize) -> usize {
+/// The place of the partial batch in a pool, which is sorted by length, that needs the least padding.
+/// Always at the end, it could join one long example with many short ones.
+fn partial_batch_at(pool: &[usize], size: usize, length: &impl Fn(usize) -> usize) -> usize {
     let rest = pool.len() % size;
     let full = pool.len() / size;
     if rest == 0 {
@@ -66,22 +66,22 @@ fn shortest_at(pool: &[usize], size: usize, length: &impl Fn(usize) -> usize) ->
     (0..=full).min_by_key(|&short| cost(short)).unwrap_or(full)
 }
 
-/// The tensors of some examples, the shorter ones padded. Segments are told apart if the model
-/// `knows_pairs`.
+/// The tensors of some examples, padded to the longest. Segment ids are 0 unless the model
+/// `has_segments`.
 ///
 /// # Errors
 ///
-/// Those of making tensors.
+/// Those of the tensor operations.
 pub fn collate(
     examples: &[&Example],
     pad_id: u32,
-    knows_pairs: bool,
+    has_segments: bool,
     device: &Device,
 ) -> Result<Batch, Error> {
     let windows: Vec<(&[u32], usize)> = (examples.iter())
         .map(|example| {
             let ids = example.input.ids.as_slice();
-            let second = if knows_pairs {
+            let second = if has_segments {
                 example.input.second
             } else {
                 ids.len()
@@ -99,8 +99,8 @@ mod tests {
     use electroscope_model::HeadInput;
     use proptest::prelude::*;
 
-    /// What is computed for some batches, padding included.
-    fn computed<'a>(batches: impl Iterator<Item = &'a [usize]>, lengths: &[usize]) -> usize {
+    /// The tokens that some batches take, padding included.
+    fn padded_tokens<'a>(batches: impl Iterator<Item = &'a [usize]>, lengths: &[usize]) -> usize {
         let cost = |batch: &[usize]| {
             let longest = batch.iter().map(|&example| lengths[example]).max();
             batch.len() * longest.unwrap_or(0)
@@ -110,7 +110,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_example_comes_once_in_an_epoch_and_batches_are_full(
+        fn every_example_is_in_one_batch_and_all_batches_but_one_are_full(
             lengths in prop::collection::vec(1usize..200, 0..700), size in 1usize..40, seed: u64, epoch: u64,
         ) {
             let batches = batches(&lengths, size, seed, epoch);
@@ -123,23 +123,23 @@ mod tests {
         }
 
         #[test]
-        fn no_more_is_padded_than_without_sorting(
+        fn sorting_never_adds_padding(
             lengths in prop::collection::vec(1usize..200, 1..700), size in 1usize..40, seed: u64, epoch: u64,
         ) {
             let mut order: Vec<usize> = (0..lengths.len()).collect();
-            Chance::new(seed, STREAM ^ epoch).shuffle(&mut order);
-            let unsorted = computed(order.chunks(size), &lengths);
+            SeededRng::new(seed, STREAM ^ epoch).shuffle(&mut order);
+            let unsorted = padded_tokens(order.chunks(size), &lengths);
             let batches = batches(&lengths, size, seed, epoch);
-            let sorted = computed(batches.iter().map(Vec::as_slice), &lengths);
+            let sorted = padded_tokens(batches.iter().map(Vec::as_slice), &lengths);
             prop_assert!(sorted <= unsorted, "{} > {}", sorted, unsorted);
         }
     }
 
     #[test]
-    fn most_padding_is_saved() {
+    fn padding_is_under_five_percent() {
         let lengths: Vec<usize> = (0..4_000).map(|at| 5 + (at * 7_919) % 120).collect();
         let batches = batches(&lengths, 32, 1, 0);
-        let computed = computed(batches.iter().map(Vec::as_slice), &lengths);
+        let computed = padded_tokens(batches.iter().map(Vec::as_slice), &lengths);
         let needed: usize = lengths.iter().sum();
         assert!(
             (computed - needed) as f64 <= 0.05 * needed as f64,
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn the_order_follows_from_seed_and_epoch() {
+    fn the_order_depends_on_seed_and_epoch_only() {
         let lengths: Vec<usize> = (0..300).map(|at| at % 17).collect();
         let first = batches(&lengths, 8, 1, 0);
         assert_eq!(batches(&lengths, 8, 1, 0), first);
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_is_padded_to_its_longest_and_has_segments_where_they_are_known() {
+    fn a_batch_is_padded_to_its_longest_and_has_segment_ids_if_the_model_does() {
         let example = |ids: &[u32], second| Example {
             input: HeadInput {
                 ids: ids.to_vec(),
@@ -168,8 +168,8 @@ mod tests {
             target: Target::Label(0),
         };
         let (pair, single) = (example(&[1, 2, 3, 4, 3], 3), example(&[1, 2, 3], 3));
-        for (knows_pairs, second) in [(true, 1u32), (false, 0)] {
-            let batch = collate(&[&pair, &single], 9, knows_pairs, &Device::Cpu).unwrap();
+        for (has_segments, second) in [(true, 1u32), (false, 0)] {
+            let batch = collate(&[&pair, &single], 9, has_segments, &Device::Cpu).unwrap();
             assert_eq!(
                 batch.ids.to_vec2::<u32>().unwrap(),
                 [[1, 2, 3, 4, 3], [1, 2, 3, 9, 9]]

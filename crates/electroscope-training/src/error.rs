@@ -1,17 +1,17 @@
-//! What can go wrong in learning and measuring. Every error names the file and the thing.
+//! The errors of this crate. Each names the file or the thing that it is about.
 
 use std::path::PathBuf;
 
 use electroscope_analysis as analysis;
 use electroscope_model as model;
 
-/// Why a training or a measurement did not come about.
+/// Why a training or an evaluation failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A checkpoint, a tokenizer or the arithmetic.
+    /// A checkpoint or tokenizer that cannot be used, or a failed tensor operation.
     #[error(transparent)]
     Model(#[from] model::Error),
-    /// A head did not read.
+    /// The forward pass of a head failed.
     #[error(transparent)]
     Read(#[from] analysis::ReadError),
     /// A file that cannot be read.
@@ -37,27 +37,26 @@ pub enum Error {
         path: PathBuf,
         /// The line, counted from 1, where there is one.
         line: Option<usize>,
-        /// What was found, what was wanted, and how to mend it.
+        /// What was found, what was expected and how to mend it.
         what: String,
     },
-    /// A parameter that the loss does not depend on, or depends on by an operation that gradients
-    /// cannot pass.
-    #[error("no gradient reaches {name}, which is to be trained")]
+    /// The loss does not depend on a parameter that is to be trained, or only through an operation that
+    /// has no gradient.
+    #[error("the loss has no gradient for {name}, which is to be trained")]
     NoGradient {
         /// The parameter.
         name: String,
     },
-    /// A step whose gradients are no finite numbers; nothing has been moved.
+    /// The gradients of a step are not finite. The step was not applied.
     #[error(
-        "the gradients are no finite numbers any more (their norm is {norm}): train from an earlier \
-         checkpoint with a lower learning rate, or look for numbers in the model or the data that \
-         are not finite"
+        "training diverged: the gradients are not finite (their norm is {norm}); train from an earlier \
+     checkpoint with a lower --learning-rate, or look for non-finite numbers in the model or the data"
     )]
     Diverged {
-        /// The norm over all of them.
+        /// The norm of all gradients together.
         norm: f64,
     },
-    /// Settings that do not go together.
+    /// Settings, data and model that do not fit together. The message names the setting.
     #[error("{0}")]
     Settings(String),
 }

@@ -1,34 +1,34 @@
-//! What a model learns from: a window of tokens, and what should have been said of it.
+//! Training examples: a window of tokens and the expected output.
 
 use electroscope_model::HeadInput;
 
-/// A window and its target.
+/// A window and its expected output.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Example {
-    /// What the model reads.
+    /// The tokens.
     pub input: HeadInput,
-    /// What it should say.
+    /// The expected output.
     pub target: Target,
 }
 
-/// What a model should say of a window.
+/// The expected output for a window.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Target {
-    /// The number of a label.
+    /// The index of a label.
     Label(usize),
-    /// Whether each label applies: as many as there are labels.
+    /// Whether each label applies; as many as the task has labels.
     Labels(Vec<bool>),
-    /// A value, for a regression.
+    /// The value, for a regression.
     Value(f32),
-    /// The first and the last token of the answer, as places in the window; both 0, which is
-    /// `[CLS]`, where it holds no answer.
+    /// The first and the last token of the answer, as positions in the window. Both 0, the position of
+    /// `[CLS]`, if the window does not contain the answer.
     Span {
         /// The first token.
         start: usize,
         /// The last token.
         end: usize,
     },
-    /// The number of a label for each token of the window; none where nothing is asked: at special
-    /// tokens and at pieces that begin no word.
+    /// The index of a label for each token of the window; none for tokens without a loss: special tokens,
+    /// and word pieces other than the first of a word.
     Tags(Vec<Option<usize>>),
 }

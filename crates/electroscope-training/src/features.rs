@@ -1,10 +1,10 @@
-//! From what people labelled to what a model learns from: texts become windows of tokens, and labels
-//! become targets that point at those.
+//! From labelled data to training examples: texts become windows of tokens, and labels become targets
+//! that refer to the tokens.
 //!
-//! Windows look as they do when a head answers (see [`electroscope_analysis::HeadReader`]), but are laid out
-//! as in the reference: an answer must come out equal whatever the text around it became, a training
-//! example need not. Nothing is drawn by chance, and nothing is dropped in silence: what was cut or
-//! had no token is counted.
+//! Windows have the same special tokens as when a head is used (see
+//! [`electroscope_analysis::HeadReader`]), but are cut as in the reference, not with regard to later
+//! edits of the text. Nothing is random, and nothing is lost silently: [`Features`] counts what was
+//! truncated and what has no token.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -14,80 +14,83 @@ use rayon::prelude::*;
 use electroscope_model::{HeadInput, Piece, Task, Tokenizer};
 
 use super::Error;
-use super::data::{Classified, ClassifiedText, GoldAnswer, Question, Questions, Tagged};
+use super::data::{
+    GoldAnswer, LabelledSentences, LabelledText, LabelledTexts, Question, Questions,
+};
 use super::example::{Example, Target};
 
-/// Examples, and what they were made of.
+/// Training examples, and where in the data each comes from.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Features {
-    /// The examples in the order of the data.
+    /// The examples, in the order of the data.
     pub examples: Vec<Example>,
-    /// What each is of: the number of its text, question or sentence. Questions are counted through
-    /// all paragraphs.
-    pub of: Vec<usize>,
-    /// Which tokens of the context or of the sentence each reads, special ones excluded.
-    pub reads: Vec<Range<usize>>,
-    /// For tagging, where in each window the words of the sentence begin: the place of a token and
-    /// the number of the word. A word that two windows read is in one of them only.
+    /// For each example the index of its text, question or sentence. Questions are counted through all
+    /// paragraphs.
+    pub sources: Vec<usize>,
+    /// For each example the range of tokens of the context or of the sentence that its window covers,
+    /// special tokens not counted.
+    pub token_ranges: Vec<Range<usize>>,
+    /// For tagging: for each example the first tokens of words, as a position in the window and the index
+    /// of the word. A word that two windows cover is listed in one of them only.
     pub words: Vec<Vec<(usize, usize)>>,
-    /// How many texts or questions had to be cut.
-    pub cut: usize,
-    /// How many answers or words have no token at all, so that nothing can be learnt of them.
-    pub lost: usize,
+    /// The number of texts or questions that were truncated.
+    pub truncated: usize,
+    /// The number of answers or words that have no token in the vocabulary, so that they give no target.
+    pub without_tokens: usize,
 }
 
 impl Features {
-    /// How many tokens each example has.
+    /// The number of tokens of each example.
     pub fn lengths(&self) -> Vec<usize> {
         (self.examples.iter())
             .map(|example| example.input.ids.len())
             .collect()
     }
 
-    /// Adds what was made of text, question or sentence number `of`.
-    fn add(&mut self, of: usize, made: Made) {
-        self.cut += made.cut;
-        self.lost += made.lost;
+    /// Adds the windows of text, question or sentence `source`.
+    fn add(&mut self, source: usize, made: SourceFeatures) {
+        self.truncated += made.truncated;
+        self.without_tokens += made.without_tokens;
         for window in made.windows {
             self.examples.push(window.example);
-            self.of.push(of);
-            self.reads.push(window.reads);
+            self.sources.push(source);
+            self.token_ranges.push(window.token_range);
             self.words.push(window.words);
         }
     }
 
-    fn of_all(made: Vec<Made>) -> Features {
+    fn collect(made: Vec<SourceFeatures>) -> Features {
         let mut features = Features::default();
-        for (of, made) in made.into_iter().enumerate() {
-            features.add(of, made);
+        for (source, made) in made.into_iter().enumerate() {
+            features.add(source, made);
         }
         features
     }
 }
 
-/// What becomes of one text, question or sentence.
+/// The windows of one text, question or sentence.
 #[derive(Default)]
-struct Made {
-    windows: Vec<Window>,
-    cut: usize,
-    lost: usize,
+struct SourceFeatures {
+    windows: Vec<FeatureWindow>,
+    truncated: usize,
+    without_tokens: usize,
 }
 
-/// A window of it.
-struct Window {
+/// An example with its range and words; see [`Features`].
+struct FeatureWindow {
     example: Example,
-    reads: Range<usize>,
+    token_range: Range<usize>,
     words: Vec<(usize, usize)>,
 }
 
-/// The most tokens that an example may have, special ones included: `wanted`, or by default 128, and
-/// 384 for questions, as the reference has it; but no more than the model has `positions` for.
+/// The tokens of a window at most, special ones included: `wanted`, or by default the reference's 128,
+/// and 384 for question answering; but no more than the `positions` of the model.
 ///
 /// # Errors
 ///
-/// [`Error::Settings`] if more are wanted, or too few to read anything.
-pub fn length(task: Task, wanted: Option<usize>, positions: usize) -> Result<usize, Error> {
-    /// With a question cut to a third and three special tokens, something is left for the text.
+/// [`Error::Settings`] if `wanted` is more than `positions`, or too small for any text.
+pub fn window_length(task: Task, wanted: Option<usize>, positions: usize) -> Result<usize, Error> {
+    /// Enough for a question cut to a third, three special tokens and some text.
     const LEAST: usize = 8;
     let usual = match task {
         Task::Classification | Task::Tagging => 128,
@@ -96,52 +99,53 @@ pub fn length(task: Task, wanted: Option<usize>, positions: usize) -> Result<usi
     match wanted {
         None => Ok(usual.min(positions)),
         Some(wanted) if wanted > positions => Err(Error::Settings(format!(
-            "windows of {wanted} tokens are wanted, but the model has {positions} positions; ask for \
-             no more than these"
+            "windows of {wanted} tokens were asked for, but the model has {positions} positions; ask for \
+             at most these"
         ))),
         Some(wanted) if wanted < LEAST => Err(Error::Settings(format!(
-            "windows of {wanted} tokens are too short to read anything; ask for at least {LEAST}"
+            "windows of {wanted} tokens are too short for any text; ask for at least {LEAST}"
         ))),
         Some(wanted) => Ok(wanted),
     }
 }
 
 /// One example for each text: `[CLS] a [SEP]`, or `[CLS] a [SEP] b [SEP]`, of at most `length`
-/// tokens. What is too long loses its end; of two texts the longer one first, until they are equal.
-pub fn classification(data: &Classified, tokenizer: &Tokenizer, length: usize) -> Features {
+/// tokens. Longer texts lose tokens at their end; of a pair the longer text first, until both are
+/// equally long.
+pub fn classification(data: &LabelledTexts, tokenizer: &Tokenizer, length: usize) -> Features {
     let ids = |text: &str| -> Vec<u32> {
         let pieces = tokenizer.encode(text);
         pieces.iter().map(|piece| piece.id).collect()
     };
-    let made = |text: &ClassifiedText| {
+    let made = |text: &LabelledText| {
         let mut first = ids(&text.text);
         let mut second = text.pair.as_deref().map(ids);
         let before = (first.len(), second.as_ref().map(Vec::len));
         match &mut second {
             Some(second) => {
                 let room = length.saturating_sub(3);
-                let (a, b) = fitting(first.len(), second.len(), room);
+                let (a, b) = truncated_lengths(first.len(), second.len(), room);
                 first.truncate(a);
                 second.truncate(b);
             }
             None => first.truncate(length.saturating_sub(2)),
         }
-        let is_cut = before != (first.len(), second.as_ref().map(Vec::len));
+        let is_truncated = before != (first.len(), second.as_ref().map(Vec::len));
         let example = Example {
             input: input(tokenizer, &first, second.as_deref()),
             target: text.target.clone(),
         };
-        Made {
-            windows: vec![Window {
+        SourceFeatures {
+            windows: vec![FeatureWindow {
                 example,
-                reads: 0..first.len(),
+                token_range: 0..first.len(),
                 words: Vec::new(),
             }],
-            cut: usize::from(is_cut),
-            lost: 0,
+            truncated: usize::from(is_truncated),
+            without_tokens: 0,
         }
     };
-    Features::of_all(data.texts.par_iter().map(made).collect())
+    Features::collect(data.texts.par_iter().map(made).collect())
 }
 
 /// `[CLS] first [SEP]`, or `[CLS] first [SEP] second [SEP]`.
@@ -151,20 +155,20 @@ fn input(tokenizer: &Tokenizer, first: &[u32], second: Option<&[u32]>) -> HeadIn
     ids.push(cls);
     ids.extend_from_slice(first);
     ids.push(sep);
-    let begins = ids.len();
+    let second_start = ids.len();
     if let Some(second) = second {
         ids.extend_from_slice(second);
         ids.push(sep);
     }
     HeadInput {
         ids,
-        second: begins,
+        second: second_start,
     }
 }
 
-/// To how many tokens two texts of `a` and `b` are cut to fit into `room`: the reference's
-/// `longest_first`, with its way to share an odd number.
-fn fitting(a: usize, b: usize, room: usize) -> (usize, usize) {
+/// The lengths to which two texts of `a` and `b` tokens are truncated to fit into `room`: the
+/// reference's `longest_first`, with its way to divide an odd number.
+fn truncated_lengths(a: usize, b: usize, room: usize) -> (usize, usize) {
     if a + b <= room {
         return (a, b);
     }
@@ -177,8 +181,8 @@ fn fitting(a: usize, b: usize, room: usize) -> (usize, usize) {
     if a <= b { (short, long) } else { (long, short) }
 }
 
-/// Stretches of at most `room` tokens that follow each other, `shared` of which the next reads again;
-/// the last is as long as what is left. Never none.
+/// Consecutive ranges of at most `room` of `tokens` tokens, each overlapping the next by `shared`; the
+/// last may be shorter. At least one range, even without tokens.
 pub fn windows(tokens: usize, room: usize, shared: usize) -> Vec<Range<usize>> {
     let room = room.max(1);
     let step = room - shared.min(room - 1);
@@ -195,76 +199,81 @@ pub fn windows(tokens: usize, room: usize, shared: usize) -> Vec<Range<usize>> {
 }
 
 /// The examples of each question: `[CLS] question [SEP] context [SEP]`, of at most `length` tokens. A
-/// context that is too long is read in several windows, which share 128 tokens, or a third of
-/// `length` if that is less.
+/// longer context gives several windows, which overlap by 128 tokens, or a third of `length` if that
+/// is less.
 ///
-/// The target is the answer's first and last token: those that any of its bytes is in. A window that
-/// the answer does not lie in whole has the target 0, 0, which is `[CLS]`. Of several answers that
-/// people gave the most frequent counts, of equals the first. A question of more than a third of
-/// `length`, which could not be asked later, is cut.
+/// The target is the answer's first and last token: the tokens that contain any of its bytes. A window
+/// that does not contain the whole answer has the target 0, 0, the position of `[CLS]`. Of several
+/// different answers the most frequent counts, of equally frequent ones the first. A question longer
+/// than a third of `length` is truncated.
 pub fn questions(data: &Questions, tokenizer: &Tokenizer, length: usize) -> Features {
     let paragraphs = data.paragraphs.par_iter().map(|paragraph| {
         let context = tokenizer.encode(&paragraph.context);
-        let made = |question| asked(question, &context, tokenizer, length);
+        let made = |question| question_features(question, &context, tokenizer, length);
         paragraph.questions.iter().map(made).collect()
     });
-    let made: Vec<Vec<Made>> = paragraphs.collect();
-    Features::of_all(made.into_iter().flatten().collect())
+    let made: Vec<Vec<SourceFeatures>> = paragraphs.collect();
+    Features::collect(made.into_iter().flatten().collect())
 }
 
-fn asked(question: &Question, context: &[Piece], tokenizer: &Tokenizer, length: usize) -> Made {
+fn question_features(
+    question: &Question,
+    context: &[Piece],
+    tokenizer: &Tokenizer,
+    length: usize,
+) -> SourceFeatures {
     let mut words: Vec<u32> = (tokenizer.encode(&question.text).iter())
         .map(|piece| piece.id)
         .collect();
     let longest = length / 3;
-    let cut = usize::from(words.len() > longest);
+    let truncated = usize::from(words.len() > longest);
     words.truncate(longest);
 
-    let gold = most_given(&question.answers);
-    let answer = gold.and_then(|gold| touched(context, gold));
+    let gold = most_frequent_answer(&question.answers);
+    let answer = gold.and_then(|gold| pieces_of(context, gold));
     if gold.is_some() && answer.is_none() {
-        // That there is no answer would be a lie.
-        return Made {
-            lost: 1,
-            cut,
-            ..Made::default()
+        // It has an answer, so an example that says otherwise would be wrong.
+        return SourceFeatures {
+            without_tokens: 1,
+            truncated,
+            ..SourceFeatures::default()
         };
     }
     let opening = words.len() + 2;
     let room = length.saturating_sub(opening + 1);
-    let made = |reads: Range<usize>| {
-        let read = context.get(reads.clone()).unwrap_or_default();
+    let made = |token_range: Range<usize>| {
+        let read = context.get(token_range.clone()).unwrap_or_default();
         let ids: Vec<u32> = read.iter().map(|piece| piece.id).collect();
-        let within = answer
+        let answer_in_window = answer
             .clone()
-            .filter(|answer| reads.start <= answer.start && answer.end <= reads.end);
-        let place = |token: usize| opening + token - reads.start;
-        let target = match within {
+            .filter(|answer| token_range.start <= answer.start && answer.end <= token_range.end);
+        let place = |token: usize| opening + token - token_range.start;
+        let target = match answer_in_window {
             Some(answer) => Target::Span {
                 start: place(answer.start),
                 end: place(answer.end - 1),
             },
             None => Target::Span { start: 0, end: 0 },
         };
-        Window {
+        FeatureWindow {
             example: Example {
                 input: input(tokenizer, &words, Some(&ids)),
                 target,
             },
-            reads,
+            token_range,
             words: Vec::new(),
         }
     };
     let windows = windows(context.len(), room, (length / 3).min(128));
-    Made {
+    SourceFeatures {
         windows: windows.into_iter().map(made).collect(),
-        cut,
-        lost: 0,
+        truncated,
+        without_tokens: 0,
     }
 }
 
-/// The answer that most people gave, of equals the first.
-fn most_given(answers: &[GoldAnswer]) -> Option<&GoldAnswer> {
+/// The most frequent answer, of equally frequent ones the first.
+fn most_frequent_answer(answers: &[GoldAnswer]) -> Option<&GoldAnswer> {
     let mut counts: HashMap<(usize, &str), usize> = HashMap::new();
     for answer in answers {
         *counts.entry((answer.start, &answer.text)).or_default() += 1;
@@ -274,8 +283,8 @@ fn most_given(answers: &[GoldAnswer]) -> Option<&GoldAnswer> {
     answers.iter().find(|answer| count(answer) == most)
 }
 
-/// The pieces that any byte of the answer is in; none if there are none.
-fn touched(pieces: &[Piece], answer: &GoldAnswer) -> Option<Range<usize>> {
+/// The range of pieces that contain any byte of the answer; none if it is empty.
+fn pieces_of(pieces: &[Piece], answer: &GoldAnswer) -> Option<Range<usize>> {
     let (start, end) = (answer.start, answer.start + answer.text.len());
     let first = pieces.partition_point(|piece| piece.end as usize <= start);
     let after = pieces.partition_point(|piece| (piece.start as usize) < end);
@@ -283,47 +292,50 @@ fn touched(pieces: &[Piece], answer: &GoldAnswer) -> Option<Range<usize>> {
 }
 
 /// The examples of each sentence: `[CLS] sentence [SEP]`, of at most `length` tokens. The words are
-/// tokenised one by one. A sentence that is too long is read in several windows that share a third
-/// of their tokens; each token has its target in that window where it is furthest from an end.
+/// tokenized one by one. A longer sentence gives several windows, which overlap by a third of their
+/// tokens; each token has its target in the window that shows most of its surroundings.
 ///
-/// A word of the data may be several to the tokenizer, such as `U.S.`. Since those are what gets a
-/// label when a head tags a text, each has its target at its first piece: the label of the word,
-/// with the letter that fits its place if the labels mark entities.
-pub fn tagging(data: &Tagged, tokenizer: &Tokenizer, length: usize) -> Features {
-    let parts: Vec<Parts> = (0..data.labels.len())
-        .map(|label| Parts::of(label, &data.labels))
+/// A word of the data may be several words to the tokenizer, such as `U.S.`. When a head is used, each
+/// of these gets a label, so each has a target, at its first piece: the label of the data's word,
+/// adjusted to its place if the labels mark entities.
+pub fn tagging(data: &LabelledSentences, tokenizer: &Tokenizer, length: usize) -> Features {
+    let parts: Vec<WordPartLabels> = (0..data.labels.len())
+        .map(|label| WordPartLabels::for_word(label, &data.labels))
         .collect();
     let room = length.saturating_sub(2);
     let sentences = data.sentences.par_iter().map(|sentence| {
-        let mut tokens = Tokens::default();
-        let mut lost = 0;
+        let mut tokens = SentenceTokens::default();
+        let mut without_tokens = 0;
         for (number, (word, &tag)) in sentence.words.iter().zip(&sentence.tags).enumerate() {
-            let parts = parts.get(tag).copied().unwrap_or(Parts::repeated(tag));
+            let parts = parts
+                .get(tag)
+                .copied()
+                .unwrap_or(WordPartLabels::repeated(tag));
             let pieces = tokenizer.encode(word);
-            lost += usize::from(pieces.is_empty());
+            without_tokens += usize::from(pieces.is_empty());
             tokens.push(&pieces, number, parts);
         }
-        Made {
+        SourceFeatures {
             windows: tokens.windows(room, tokenizer),
-            cut: 0,
-            lost,
+            truncated: 0,
+            without_tokens,
         }
     });
-    Features::of_all(sentences.collect())
+    Features::collect(sentences.collect())
 }
 
-/// The labels of a word, and of its parts if it is several words to the tokenizer.
+/// The labels for the parts of a word, if it is several words to the tokenizer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Parts {
+struct WordPartLabels {
     whole: usize,
     first: usize,
     middle: usize,
     last: usize,
 }
 
-impl Parts {
-    fn repeated(label: usize) -> Parts {
-        Parts {
+impl WordPartLabels {
+    fn repeated(label: usize) -> WordPartLabels {
+        WordPartLabels {
             whole: label,
             first: label,
             middle: label,
@@ -331,11 +343,11 @@ impl Parts {
         }
     }
 
-    /// Of a word with label number `label`: after `B` comes `I`, before `E` stands `I`, and `S`
-    /// becomes `B`, `I`, `E`. Where `labels` lack what would be needed, and if they mark no entities,
-    /// the label is repeated.
-    fn of(label: usize, labels: &[String]) -> Parts {
-        let same = Parts::repeated(label);
+    /// The labels for the parts of a word with label index `label`: `B` is followed by `I`, `E` is
+    /// preceded by `I`, and `S` becomes `B`, `I`, `E`. The label is repeated if it marks no entity or if
+    /// `labels` have none of the others.
+    fn for_word(label: usize, labels: &[String]) -> WordPartLabels {
+        let same = WordPartLabels::repeated(label);
         let name = labels.get(label).map_or("", String::as_str);
         let kind = name.get(1..).filter(|kind| kind.starts_with(['-', '_']));
         let (Some(kind), Some(letter)) = (kind, name.get(..1)) else {
@@ -350,18 +362,18 @@ impl Parts {
         };
         let inside = find(&["I", "M"]).unwrap_or(label);
         match letter {
-            "B" => Parts {
+            "B" => WordPartLabels {
                 middle: inside,
                 last: inside,
                 ..same
             },
-            "E" | "L" => Parts {
+            "E" | "L" => WordPartLabels {
                 first: inside,
                 middle: inside,
                 ..same
             },
             "S" | "U" => match (find(&["B"]), find(&["E", "L"])) {
-                (Some(first), Some(last)) => Parts {
+                (Some(first), Some(last)) => WordPartLabels {
                     whole: label,
                     first,
                     middle: find(&["I", "M"]).unwrap_or(first),
@@ -374,18 +386,18 @@ impl Parts {
     }
 }
 
-/// The tokens of a sentence.
+/// The tokens of a sentence, with their targets.
 #[derive(Default)]
-struct Tokens {
+struct SentenceTokens {
     ids: Vec<u32>,
     targets: Vec<Option<usize>>,
-    /// Which word of the data begins at each.
+    /// For each token the index of the word of the data that begins there.
     words: Vec<Option<usize>>,
 }
 
-impl Tokens {
-    /// Adds word number `number`.
-    fn push(&mut self, pieces: &[Piece], number: usize, parts: Parts) {
+impl SentenceTokens {
+    /// Adds word `number` of the data.
+    fn push(&mut self, pieces: &[Piece], number: usize, parts: WordPartLabels) {
         let ends = pieces.first().zip(pieces.last());
         let mut before = None;
         for piece in pieces {
@@ -397,45 +409,45 @@ impl Tokens {
                 Some((false, true)) => parts.last,
                 _ => parts.middle,
             };
-            let begins_all = ends.is_some_and(|(first, _)| begins && is(first));
+            let begins_data_word = ends.is_some_and(|(first, _)| begins && is(first));
             self.ids.push(piece.id);
             self.targets.push(begins.then_some(label));
-            self.words.push(begins_all.then_some(number));
+            self.words.push(begins_data_word.then_some(number));
         }
     }
 
-    /// The windows of `room` tokens, but for those in which nothing is asked.
-    fn windows(&self, room: usize, tokenizer: &Tokenizer) -> Vec<Window> {
+    /// The windows of at most `room` tokens that have any target.
+    fn windows(&self, room: usize, tokenizer: &Tokenizer) -> Vec<FeatureWindow> {
         let windows = windows(self.ids.len(), room, room / 3);
-        let mut core = 0;
+        let mut targets_from = 0;
         let mut made = Vec::with_capacity(windows.len());
-        for (at, reads) in windows.iter().enumerate() {
-            // Two windows part in the middle of what they share.
+        for (at, token_range) in windows.iter().enumerate() {
+            // Each window takes the targets up to the middle of its overlap with the next.
             let next = windows.get(at + 1);
-            let end = next.map_or(reads.end, |next| next.start.midpoint(reads.end));
-            let core = std::mem::replace(&mut core, end)..end;
-            let asked = |token: &usize| core.contains(token);
-            let targets = reads.clone().map(|token| {
+            let end = next.map_or(token_range.end, |next| next.start.midpoint(token_range.end));
+            let core = std::mem::replace(&mut targets_from, end)..end;
+            let has_target = |token: &usize| core.contains(token);
+            let targets = token_range.clone().map(|token| {
                 let target = self.targets.get(token).copied().flatten();
-                target.filter(|_| asked(&token))
+                target.filter(|_| has_target(&token))
             });
             let targets: Vec<Option<usize>> =
                 std::iter::once(None).chain(targets).chain([None]).collect();
             if targets.iter().all(Option::is_none) {
                 continue;
             }
-            let words = reads.clone().filter(asked).filter_map(|token| {
+            let words = token_range.clone().filter(has_target).filter_map(|token| {
                 let word = self.words.get(token).copied().flatten()?;
-                Some((1 + token - reads.start, word))
+                Some((1 + token - token_range.start, word))
             });
-            let ids = self.ids.get(reads.clone()).unwrap_or_default();
-            made.push(Window {
+            let ids = self.ids.get(token_range.clone()).unwrap_or_default();
+            made.push(FeatureWindow {
                 words: words.collect(),
                 example: Example {
                     input: input(tokenizer, ids, None),
                     target: Target::Tags(targets),
                 },
-                reads: reads.clone(),
+                token_range: token_range.clone(),
             });
         }
         made
@@ -445,12 +457,12 @@ impl Tokens {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::{Paragraph, TaggedSentence};
+    use crate::data::{LabelledSentence, Paragraph};
     use electroscope_model::{Problem, VocabularyOptions};
     use proptest::prelude::*;
     use std::path::Path;
 
-    /// Letters and digits, alone and after others, a few words, and what stands between words.
+    /// A tokenizer for letters and digits, a few words and punctuation.
     fn tokenizer() -> Tokenizer {
         let mut vocabulary: Vec<String> = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
             .map(str::to_owned)
@@ -471,18 +483,18 @@ mod tests {
         .unwrap()
     }
 
-    fn spelled(tokenizer: &Tokenizer, ids: &[u32]) -> String {
+    fn token_text(tokenizer: &Tokenizer, ids: &[u32]) -> String {
         let tokens: Vec<String> = ids.iter().map(|&id| tokenizer.token(id).unwrap()).collect();
         tokens.join(" ")
     }
 
-    fn texts(texts: &[(&str, Option<&str>)]) -> Classified {
-        let text = |(at, &(text, pair)): (usize, &(&str, Option<&str>))| ClassifiedText {
+    fn texts(texts: &[(&str, Option<&str>)]) -> LabelledTexts {
+        let text = |(at, &(text, pair)): (usize, &(&str, Option<&str>))| LabelledText {
             text: text.to_owned(),
             pair: pair.map(str::to_owned),
             target: Target::Label(at),
         };
-        Classified {
+        LabelledTexts {
             labels: (0..texts.len()).map(|label| label.to_string()).collect(),
             problem: Problem::SingleLabel,
             texts: texts.iter().enumerate().map(text).collect(),
@@ -506,30 +518,30 @@ mod tests {
         }
     }
 
-    fn tagged(labels: &[&str], words: &[(&str, usize)]) -> Tagged {
-        Tagged {
+    fn tagged(labels: &[&str], words: &[(&str, usize)]) -> LabelledSentences {
+        LabelledSentences {
             labels: labels.iter().map(|&label| label.to_owned()).collect(),
-            sentences: vec![TaggedSentence {
+            sentences: vec![LabelledSentence {
                 words: words.iter().map(|(word, _)| (*word).to_owned()).collect(),
                 tags: words.iter().map(|&(_, tag)| tag).collect(),
             }],
         }
     }
 
-    /// Each token that has a target, with its label.
+    /// The tokens of an example, with the label of each that has a target.
     fn targets(tokenizer: &Tokenizer, labels: &[&str], example: &Example) -> String {
         let Target::Tags(tags) = &example.target else {
             return String::new();
         };
-        let said = example.input.ids.iter().zip(tags).map(|(&id, tag)| {
+        let labelled = example.input.ids.iter().zip(tags).map(|(&id, tag)| {
             let token = tokenizer.token(id).unwrap();
             tag.map_or(token.clone(), |tag| format!("{token}/{}", labels[tag]))
         });
-        said.collect::<Vec<_>>().join(" ")
+        labelled.collect::<Vec<_>>().join(" ")
     }
 
     #[test]
-    fn texts_and_pairs_stand_between_special_tokens() {
+    fn texts_and_pairs_get_special_tokens() {
         let tokenizer = tokenizer();
         let data = texts(&[
             ("The boats", None),
@@ -540,7 +552,7 @@ mod tests {
         let windows: Vec<(String, usize)> = (features.examples.iter())
             .map(|example| {
                 (
-                    spelled(&tokenizer, &example.input.ids),
+                    token_text(&tokenizer, &example.input.ids),
                     example.input.second,
                 )
             })
@@ -555,11 +567,11 @@ mod tests {
             wanted.map(|(text, second)| (text.to_owned(), second))
         );
         assert_eq!(features.examples[1].target, Target::Label(1));
-        assert_eq!((features.of, features.cut), (vec![0, 1, 2], 0));
+        assert_eq!((features.sources, features.truncated), (vec![0, 1, 2], 0));
     }
 
     #[test]
-    fn of_two_texts_the_longer_loses_its_end_first() {
+    fn the_longer_of_two_texts_is_truncated_first() {
         let tokenizer = tokenizer();
         let data = texts(&[
             ("a b c d e f", Some("x y")),
@@ -569,7 +581,7 @@ mod tests {
         ]);
         let features = classification(&data, &tokenizer, 8);
         let windows: Vec<String> = (features.examples.iter())
-            .map(|example| spelled(&tokenizer, &example.input.ids))
+            .map(|example| token_text(&tokenizer, &example.input.ids))
             .collect();
         assert_eq!(
             windows,
@@ -580,13 +592,13 @@ mod tests {
                 "[CLS] a b c d e f [SEP]",
             ]
         );
-        assert_eq!(features.cut, 4);
+        assert_eq!(features.truncated, 4);
     }
 
     #[test]
-    fn an_answer_is_the_tokens_that_its_bytes_are_in() {
+    fn an_answer_spans_all_tokens_that_contain_its_bytes() {
         let tokenizer = tokenizer();
-        // The second begins within a word, the third ends with a blank, the fourth has no letter.
+        // The second answer begins within a word, the third ends with a space.
         for (answer, wanted) in [
             ("boats came", "boats came"),
             ("ats", "boats"),
@@ -600,9 +612,9 @@ mod tests {
                 panic!("{features:?}");
             };
             let ids = &features.examples[0].input.ids;
-            assert_eq!(spelled(&tokenizer, &ids[start..=end]), wanted);
+            assert_eq!(token_text(&tokenizer, &ids[start..=end]), wanted);
             assert_eq!(
-                spelled(&tokenizer, ids),
+                token_text(&tokenizer, ids),
                 "[CLS] w ##h ##o ? [SEP] the boats came . [SEP]"
             );
             assert_eq!(features.examples[0].input.second, 6);
@@ -610,14 +622,14 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_without_a_token_is_counted_and_not_learnt_as_none() {
+    fn an_answer_without_tokens_is_counted_and_gives_no_example() {
         let data = question("The  boats", "Who?", &[(" ", 3)]);
         let features = questions(&data, &tokenizer(), 24);
-        assert_eq!((features.examples.len(), features.lost), (0, 1));
+        assert_eq!((features.examples.len(), features.without_tokens), (0, 1));
     }
 
     #[test]
-    fn the_answer_that_most_people_gave_counts() {
+    fn the_most_frequent_answer_is_the_target() {
         let answers = [("the", 0), ("boat", 4), ("came", 9), ("boat", 4)];
         let features = questions(&question("the boat came", "a", &answers), &tokenizer(), 24);
         assert_eq!(
@@ -636,14 +648,14 @@ mod tests {
     }
 
     #[test]
-    fn windows_without_the_answer_point_at_their_beginning() {
+    fn windows_without_the_answer_have_the_target_0_0() {
         let tokenizer = tokenizer();
         let context = "a b c d e f g h i j k l";
         let features = questions(&question(context, "x", &[("j k", 18)]), &tokenizer, 12);
         let windows: Vec<(String, Target)> = (features.examples.iter())
             .map(|example| {
                 (
-                    spelled(&tokenizer, &example.input.ids),
+                    token_text(&tokenizer, &example.input.ids),
                     example.target.clone(),
                 )
             })
@@ -660,15 +672,15 @@ mod tests {
             windows,
             wanted.map(|(text, target)| (text.to_owned(), target))
         );
-        assert_eq!(features.reads, [0..8, 4..12]);
-        assert_eq!(features.of, [0, 0]);
+        assert_eq!(features.token_ranges, [0..8, 4..12]);
+        assert_eq!(features.sources, [0, 0]);
 
         let refused = questions(&question("a b", "x", &[]), &tokenizer, 12);
         assert_eq!(refused.examples[0].target, none);
     }
 
     #[test]
-    fn a_question_of_more_than_a_third_is_cut() {
+    fn a_question_longer_than_a_third_of_the_window_is_truncated() {
         let tokenizer = tokenizer();
         let features = questions(
             &question("the boat", "u v w x y z", &[("boat", 4)]),
@@ -677,14 +689,14 @@ mod tests {
         );
         let ids = &features.examples[0].input.ids;
         assert_eq!(
-            spelled(&tokenizer, ids),
+            token_text(&tokenizer, ids),
             "[CLS] u v w x [SEP] the boat [SEP]"
         );
-        assert_eq!(features.cut, 1);
+        assert_eq!(features.truncated, 1);
     }
 
     #[test]
-    fn every_word_of_the_tokenizer_has_the_label_of_its_place() {
+    fn parts_of_a_word_have_the_entity_label_of_their_place() {
         let tokenizer = tokenizer();
         let bio = &["O", "B-PER", "I-PER", "B-X"];
         let words = [
@@ -722,27 +734,27 @@ mod tests {
             targets(&tokenizer, parts, &features.examples[0]),
             "[CLS] a/NOUN -/NOUN b/NOUN [SEP]"
         );
-        assert_eq!(features.lost, 1);
+        assert_eq!(features.without_tokens, 1);
     }
 
     #[test]
-    fn lengths_are_those_of_the_reference_within_what_the_model_has() {
-        let usual = |task, positions| length(task, None, positions).unwrap();
+    fn window_lengths_are_the_references_limited_by_the_models_positions() {
+        let usual = |task, positions| window_length(task, None, positions).unwrap();
         assert_eq!(usual(Task::Classification, 512), 128);
         assert_eq!(usual(Task::QuestionAnswering, 512), 384);
         assert_eq!(usual(Task::QuestionAnswering, 128), 128);
-        assert_eq!(length(Task::Tagging, Some(512), 512).unwrap(), 512);
+        assert_eq!(window_length(Task::Tagging, Some(512), 512).unwrap(), 512);
         let refused = [600, 7].map(|wanted| {
-            let refused = length(Task::Tagging, Some(wanted), 512).unwrap_err();
+            let refused = window_length(Task::Tagging, Some(wanted), 512).unwrap_err();
             refused.to_string()
         });
         insta::assert_snapshot!(refused.join("\n"), @r"
-        windows of 600 tokens are wanted, but the model has 512 positions; ask for no more than these
-        windows of 7 tokens are too short to read anything; ask for at least 8
+        windows of 600 tokens were asked for, but the model has 512 positions; ask for at most these
+        windows of 7 tokens are too short for any text; ask for at least 8
         ");
     }
 
-    /// Words that have a token each at least, and what may stand between them.
+    /// Words that have at least a token each, and white space between them.
     fn prose() -> impl Strategy<Value = Vec<(String, &'static str)>> {
         let word = "[a-z0-9éÅ日😀.,-]{1,6}";
         let between = prop::sample::select(vec![" ", "  ", "\n", "\u{a0}", " \t "]);
@@ -751,7 +763,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_tokens_of_a_target_spell_the_answer(
+        fn the_target_tokens_spell_the_answer(
             words in prose(), from in 0.0..1.0f64, to in 0.0..1.0f64, length in 8usize..80, asked in 0usize..40,
         ) {
             let tokenizer = tokenizer();
@@ -770,31 +782,31 @@ mod tests {
 
             let pieces = tokenizer.encode(&context);
             let mut read = vec![false; pieces.len()];
-            for (example, reads) in features.examples.iter().zip(&features.reads) {
+            for (example, token_range) in features.examples.iter().zip(&features.token_ranges) {
                 let ids = &example.input.ids;
                 prop_assert!(ids.len() <= length, "{} of {}", ids.len(), length);
                 let Target::Span { start: first, end: last } = example.target else {
                     return Err(TestCaseError::fail("no span"));
                 };
-                read[reads.clone()].fill(true);
-                let inside = &pieces[reads.clone()];
+                read[token_range.clone()].fill(true);
+                let inside = &pieces[token_range.clone()];
                 let holds = inside.first().is_some_and(|piece| piece.start as usize <= start)
                     && inside.last().is_some_and(|piece| piece.end as usize >= end);
                 prop_assert_eq!(holds, (first, last) != (0, 0));
                 if holds {
                     let piece = |at: usize| inside[at - example.input.second];
-                    let spelled = &context[piece(first).start as usize..piece(last).end as usize];
-                    prop_assert_eq!(spelled, text);
+                    let token_text = &context[piece(first).start as usize..piece(last).end as usize];
+                    prop_assert_eq!(token_text, text);
                     prop_assert_eq!(ids[first], piece(first).id);
                     prop_assert_eq!(ids[last], piece(last).id);
                 }
             }
             prop_assert!(read.iter().all(|&read| read));
-            prop_assert!(features.of.iter().all(|&of| of == 0));
+            prop_assert!(features.sources.iter().all(|&of| of == 0));
         }
 
         #[test]
-        fn every_word_has_its_target_once_however_long_the_sentence(words in prose(), length in 8usize..40) {
+        fn every_word_has_one_target_in_sentences_of_any_length(words in prose(), length in 8usize..40) {
             let tokenizer = tokenizer();
             let words: Vec<(&str, usize)> = words.iter().zip(0..).map(|((word, _), tag)| (word.as_str(), tag)).collect();
             let labels: Vec<String> = (0..words.len()).map(|label| label.to_string()).collect();
@@ -824,15 +836,15 @@ mod tests {
         }
 
         #[test]
-        fn two_texts_are_cut_as_one_token_after_the_other_would_be(a in 0usize..60, b in 0usize..60, room in 0usize..80) {
-            let (cut_a, cut_b) = fitting(a, b, room);
+        fn pairs_are_truncated_as_if_token_by_token(a in 0usize..60, b in 0usize..60, room in 0usize..80) {
+            let (short_a, short_b) = truncated_lengths(a, b, room);
             let (mut long, mut short) = (a.max(b), a.min(b));
             while long + short > room {
                 if long >= short { long -= 1 } else { short -= 1 }
             }
-            prop_assert_eq!(cut_a + cut_b, long + short);
-            prop_assert_eq!(cut_a.max(cut_b), long.max(short));
-            prop_assert!(cut_a <= a && cut_b <= b);
+            prop_assert_eq!(short_a + short_b, long + short);
+            prop_assert_eq!(short_a.max(short_b), long.max(short));
+            prop_assert!(short_a <= a && short_b <= b);
         }
     }
 }

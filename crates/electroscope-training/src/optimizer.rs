@@ -1,10 +1,9 @@
-//! How parameters move: ELECTRA's Adam.
+//! ELECTRA's variant of Adam.
 //!
-//! Follows `model/optimization.py` of the original ELECTRA: moments without bias correction, weight
-//! decay that does not pass through them, gradients clipped by the norm over all of them, and lower
-//! rates for layers nearer to the text. On a CPU one step reads and writes each parameter once, in
-//! place; the result does not depend on the number of threads. How the rate changes in the course of
-//! a training is [`super::schedule`]'s business; how the gradients came about is not known here.
+//! It follows `model/optimization.py` of the original ELECTRA: moments without bias correction,
+//! decoupled weight decay, gradients clipped by their global norm, and lower learning rates for lower
+//! layers. On a CPU a step updates each parameter in place, in one pass over memory; the result does
+//! not depend on the number of threads. The learning rate schedule is in [`super::schedule`].
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
@@ -15,24 +14,24 @@ use rayon::prelude::*;
 
 use super::Error;
 
-/// The settings of an [`Optimizer`]. The defaults are those of the reference for fine-tuning.
+/// The settings of an [`Optimizer`]. The defaults are those that the reference fine-tunes with.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AdamSettings {
-    /// The rate of the head; that of a layer may be lower.
+    /// The learning rate of the head; lower layers may have a lower one.
     pub learning_rate: f64,
-    /// Which share of a weight is taken away, times the rate; nothing is taken from biases and layer
-    /// norms.
+    /// The decoupled weight decay: a step multiplies a weight by 1 minus this times the learning rate.
+    /// Biases and layer norms do not decay.
     pub weight_decay: f64,
-    /// How much of the mean of the gradients a step keeps.
+    /// The decay rate of the mean of the gradients.
     pub beta1: f64,
-    /// How much of the mean of their squares a step keeps.
+    /// The decay rate of the mean of the squared gradients.
     pub beta2: f64,
-    /// What keeps the division by that mean's root finite.
+    /// Added to the denominator, against division by zero.
     pub epsilon: f64,
-    /// The norm over all gradients that longer ones are shortened to.
+    /// The global norm that larger gradients are scaled down to.
     pub clip: f64,
-    /// The rate of a layer as a share of that of the layer above it; none if all have one rate, as in
-    /// pre-training.
+    /// The learning rate of a layer as a share of that of the layer above; none if all layers have the
+    /// same, as in pre-training.
     pub layer_decay: Option<f64>,
 }
 
@@ -52,30 +51,30 @@ impl Default for AdamSettings {
 
 impl AdamSettings {
     fn check(&self) -> Result<(), Error> {
-        let fits = |name: &str, value: f64, fits: bool, wanted: &str| {
+        let require = |name: &str, value: f64, fits: bool, expected: &str| {
             if fits {
                 return Ok(());
             }
             Err(Error::Settings(format!(
-                "the {name} is {value}, but it must be {wanted}"
+                "the {name} is {value}, but it must be {expected}"
             )))
         };
         let above_zero = |value: f64| value > 0.0 && value.is_finite();
         let (rate, decay) = (self.learning_rate, self.weight_decay);
-        fits("learning rate", rate, above_zero(rate), "above 0")?;
-        fits(
+        require("learning rate", rate, above_zero(rate), "above 0")?;
+        require(
             "weight decay",
             decay,
             decay >= 0.0 && decay.is_finite(),
             "at least 0",
         )?;
         for (name, beta) in [("beta1", self.beta1), ("beta2", self.beta2)] {
-            fits(name, beta, (0.0..1.0).contains(&beta), "from 0 to below 1")?;
+            require(name, beta, (0.0..1.0).contains(&beta), "from 0 to below 1")?;
         }
-        fits("epsilon", self.epsilon, above_zero(self.epsilon), "above 0")?;
-        fits("clipping norm", self.clip, above_zero(self.clip), "above 0")?;
+        require("epsilon", self.epsilon, above_zero(self.epsilon), "above 0")?;
+        require("clipping norm", self.clip, above_zero(self.clip), "above 0")?;
         let layers = self.layer_decay.unwrap_or(1.0);
-        fits(
+        require(
             "layer decay",
             layers,
             layers > 0.0 && layers <= 1.0,
@@ -84,21 +83,21 @@ impl AdamSettings {
     }
 }
 
-/// Moves parameters against their gradients.
+/// Updates parameters by their gradients.
 #[derive(Debug)]
 pub struct Optimizer {
     variables: Vec<(String, Var)>,
-    /// One for each variable.
-    parts: Vec<Part>,
-    /// Whether a step is one pass over memory: whether all of them lie in the CPU's, in one piece.
-    by_slices: bool,
+    /// The state of each variable, in the same order.
+    states: Vec<ParameterState>,
+    /// Whether the variables are updated in place: all are contiguous and in the CPU's memory.
+    in_place: bool,
     settings: AdamSettings,
 }
 
-/// What the optimiser knows of a variable.
+/// The learning rate and the moments of a variable.
 #[derive(Debug)]
-struct Part {
-    /// The learning rate before the schedule.
+struct ParameterState {
+    /// The learning rate, without the schedule.
     rate: f64,
     weight_decay: f64,
     moments: Moments,
@@ -107,43 +106,42 @@ struct Part {
 /// The running means of a variable's gradients and of their squares.
 #[derive(Debug)]
 enum Moments {
-    /// Where a step is one pass over memory.
-    Slices { mean: Vec<f32>, square: Vec<f32> },
-    /// On any other device.
-    Tensors { mean: Tensor, square: Tensor },
+    /// For updates in place.
+    InPlace { mean: Vec<f32>, square: Vec<f32> },
+    /// For any device.
+    OutOfPlace { mean: Tensor, square: Tensor },
 }
 
 impl Optimizer {
-    /// For `variables` with their names, which are those of the checkpoint, of a model whose encoder
-    /// has `layers` layers.
+    /// An optimizer for `variables`, by their names in a checkpoint, of a model with `layers` encoder
+    /// layers.
     ///
     /// # Errors
     ///
-    /// [`Error::Settings`] if a setting is out of range, a name or a variable comes twice, a variable
-    /// is not in f32 or its layer is beyond the last.
+    /// [`Error::Settings`] if a setting is out of range, if a name or a variable is given twice, if a
+    /// variable is not in f32, or if the number of its layer is too large.
     pub fn new(
         variables: Vec<(String, Var)>,
         layers: usize,
         settings: AdamSettings,
     ) -> Result<Optimizer, Error> {
-        let by_slices = variables.iter().all(|(_, var)| is_whole_on_cpu(var));
-        Optimizer::with_moments(variables, layers, settings, by_slices)
+        let in_place = variables.iter().all(|(_, var)| is_contiguous_on_cpu(var));
+        Optimizer::with_moments(variables, layers, settings, in_place)
     }
 
     fn with_moments(
         variables: Vec<(String, Var)>,
         layers: usize,
         settings: AdamSettings,
-        by_slices: bool,
+        in_place: bool,
     ) -> Result<Optimizer, Error> {
         settings.check()?;
         let (mut names, mut ids) = (HashSet::new(), HashSet::new());
-        let mut parts = Vec::with_capacity(variables.len());
+        let mut states = Vec::with_capacity(variables.len());
         for (name, var) in &variables {
             if !names.insert(name.as_str()) || !ids.insert(var.id()) {
                 return Err(Error::Settings(format!(
-                    "{name} is to be trained twice; a parameter that two models share must be given \
-                     once"
+                    "{name} is to be trained twice; give a parameter that two models share once"
                 )));
             }
             if var.dtype() != DType::F32 {
@@ -156,20 +154,20 @@ impl Optimizer {
                 Some(decay) => decay.powi(layers_above(name, layers)?),
                 None => 1.0,
             };
-            parts.push(Part {
+            states.push(ParameterState {
                 rate: settings.learning_rate * share,
                 weight_decay: if is_decayed(name) {
                     settings.weight_decay
                 } else {
                     0.0
                 },
-                moments: if by_slices {
-                    Moments::Slices {
+                moments: if in_place {
+                    Moments::InPlace {
                         mean: vec![0.0; var.elem_count()],
                         square: vec![0.0; var.elem_count()],
                     }
                 } else {
-                    Moments::Tensors {
+                    Moments::OutOfPlace {
                         mean: var.zeros_like()?.detach(),
                         square: var.zeros_like()?.detach(),
                     }
@@ -178,23 +176,23 @@ impl Optimizer {
         }
         Ok(Optimizer {
             variables,
-            parts,
-            by_slices,
+            states,
+            in_place,
             settings,
         })
     }
 
-    /// Moves every variable once; `rate` is the factor of the schedule. Gives the norm over all
-    /// gradients as they were before clipping.
+    /// Updates every variable once, with the learning rate multiplied by `factor`. Gives the global norm
+    /// of the gradients before clipping.
     ///
     /// # Errors
     ///
-    /// [`Error::NoGradient`] and [`Error::Diverged`], with nothing moved; those of the tensor
+    /// [`Error::NoGradient`] and [`Error::Diverged`], with no variable changed; those of the tensor
     /// operations.
-    pub fn step(&mut self, gradients: &GradStore, rate: f64) -> Result<f64, Error> {
-        if !(rate >= 0.0 && rate.is_finite()) {
+    pub fn step(&mut self, gradients: &GradStore, factor: f64) -> Result<f64, Error> {
+        if !(factor >= 0.0 && factor.is_finite()) {
             return Err(Error::Settings(format!(
-                "the schedule's rate is {rate}, but it must be at least 0"
+                "the factor on the learning rate is {factor}, but it must be at least 0"
             )));
         }
         let gradient = |(name, var): &(String, Var)| {
@@ -208,10 +206,10 @@ impl Optimizer {
             .iter()
             .map(gradient)
             .collect::<Result<_, _>>()?;
-        let norm = if self.by_slices {
-            norm_by_slices(&gradients)
+        let norm = if self.in_place {
+            norm_on_cpu(&gradients)
         } else {
-            norm_by_tensors(&gradients)
+            norm_on_device(&gradients)
         }?;
         if !norm.is_finite() {
             return Err(Error::Diverged { norm });
@@ -222,76 +220,74 @@ impl Optimizer {
         } else {
             1.0
         };
-        for (((_, var), part), gradient) in
-            self.variables.iter().zip(&mut self.parts).zip(&gradients)
+        for (((_, var), state), gradient) in
+            self.variables.iter().zip(&mut self.states).zip(&gradients)
         {
-            let step = Step {
+            let step = AdamStep {
                 scale: scale as f32,
                 beta1: settings.beta1 as f32,
-                rest1: (1.0 - settings.beta1) as f32,
+                one_minus_beta1: (1.0 - settings.beta1) as f32,
                 beta2: settings.beta2 as f32,
-                rest2: (1.0 - settings.beta2) as f32,
+                one_minus_beta2: (1.0 - settings.beta2) as f32,
                 epsilon: settings.epsilon as f32,
-                weight_decay: part.weight_decay as f32,
-                rate: (part.rate * rate) as f32,
+                weight_decay: state.weight_decay as f32,
+                rate: (state.rate * factor) as f32,
             };
-            match &mut part.moments {
-                Moments::Slices { mean, square } => {
+            match &mut state.moments {
+                Moments::InPlace { mean, square } => {
                     let moments = RefCell::new((mean.as_mut_slice(), square.as_mut_slice()));
-                    var.inplace_op2(gradient, &InPlace { step, moments })?;
+                    var.inplace_op2(gradient, &AdamInPlace { step, moments })?;
                 }
-                Moments::Tensors { mean, square } => step.tensors(var, gradient, mean, square)?,
+                Moments::OutOfPlace { mean, square } => step.update(var, gradient, mean, square)?,
             }
         }
         Ok(norm)
     }
 
-    /// The variables with their names, in the order in which they were given.
+    /// The variables with their names, in the order given.
     pub fn variables(&self) -> &[(String, Var)] {
         &self.variables
     }
 
-    /// What must be saved for a training to go on as if it had not been interrupted, besides the
-    /// variables: `NAME.m` and `NAME.v` for each. There is no count of steps, since nothing is
-    /// corrected by it.
+    /// The moments of each variable as `NAME.m` and `NAME.v`: all of the optimizer's state, since there is
+    /// no bias correction that would need the number of steps.
     ///
     /// # Errors
     ///
-    /// Those of making tensors.
+    /// Those of the tensor operations.
     pub fn state(&self) -> Result<Vec<(String, Tensor)>, Error> {
-        let mut state = Vec::with_capacity(2 * self.parts.len());
-        for ((name, var), part) in self.variables.iter().zip(&self.parts) {
-            let [m, v] = match &part.moments {
-                Moments::Slices { mean, square } => [mean, square]
+        let mut tensors = Vec::with_capacity(2 * self.states.len());
+        for ((name, var), state) in self.variables.iter().zip(&self.states) {
+            let [m, v] = match &state.moments {
+                Moments::InPlace { mean, square } => [mean, square]
                     .map(|values| Tensor::from_slice(values, var.shape(), &Device::Cpu)),
-                Moments::Tensors { mean, square } => [Ok(mean.clone()), Ok(square.clone())],
+                Moments::OutOfPlace { mean, square } => [Ok(mean.clone()), Ok(square.clone())],
             };
-            state.push((format!("{name}.m"), m?));
-            state.push((format!("{name}.v"), v?));
+            tensors.push((format!("{name}.m"), m?));
+            tensors.push((format!("{name}.v"), v?));
         }
-        Ok(state)
+        Ok(tensors)
     }
 
-    /// Goes on from what [`Optimizer::state`] gave; other tensors are passed over.
+    /// Restores the moments that [`Optimizer::state`] gave; other tensors are ignored.
     ///
     /// # Errors
     ///
-    /// [`Error::Settings`] if a tensor is missing or misshapen, with nothing taken over.
-    pub fn restore(&mut self, state: &HashMap<String, Tensor>) -> Result<(), Error> {
-        let mut restored = Vec::with_capacity(self.parts.len());
-        for ((name, var), part) in self.variables.iter().zip(&self.parts) {
+    /// [`Error::Settings`] if a tensor is missing or has another shape; then nothing is restored.
+    pub fn restore(&mut self, saved: &HashMap<String, Tensor>) -> Result<(), Error> {
+        let mut restored = Vec::with_capacity(self.states.len());
+        for ((name, var), state) in self.variables.iter().zip(&self.states) {
             let find = |suffix: &str| -> Result<Tensor, Error> {
                 let name = format!("{name}.{suffix}");
-                let found = state.get(&name).ok_or_else(|| {
+                let found = saved.get(&name).ok_or_else(|| {
                     Error::Settings(format!(
-                        "the saved state of the optimiser lacks {name}: it is that of another \
-                         training"
+                        "the saved optimizer state has no {name}; it belongs to another training"
                     ))
                 })?;
                 if found.shape() != var.shape() {
                     return Err(Error::Settings(format!(
-                        "{name} in the saved state of the optimiser has the shape {:?}, but {:?} is \
-                         wanted: it is that of another training",
+                        "{name} in the saved optimizer state has the shape {:?} instead of {:?}; it belongs to \
+                         another training",
                         found.dims(),
                         var.dims()
                     )));
@@ -299,28 +295,29 @@ impl Optimizer {
                 Ok(found.detach().to_dtype(DType::F32)?)
             };
             let (mean, square) = (find("m")?, find("v")?);
-            restored.push(match &part.moments {
-                Moments::Slices { .. } => Moments::Slices {
+            restored.push(match &state.moments {
+                Moments::InPlace { .. } => Moments::InPlace {
                     mean: mean.flatten_all()?.to_vec1()?,
                     square: square.flatten_all()?.to_vec1()?,
                 },
-                Moments::Tensors { .. } => Moments::Tensors {
+                Moments::OutOfPlace { .. } => Moments::OutOfPlace {
                     mean: mean.to_device(var.device())?,
                     square: square.to_device(var.device())?,
                 },
             });
         }
-        for (part, moments) in self.parts.iter_mut().zip(restored) {
-            part.moments = moments;
+        for (state, moments) in self.states.iter_mut().zip(restored) {
+            state.moments = moments;
         }
         Ok(())
     }
 }
 
-/// How many times the rate of a variable is multiplied by the layer decay. As in the reference
-/// (`_get_layer_lrs`), embeddings and their projection are the lowest, the encoder's layers follow,
-/// and everything else is the head; between it and the last layer one level is left out, so the last
-/// layer has the decay's square. A low-rank adapter belongs to the layer that it adapts.
+/// How many times the learning rate of a variable is multiplied by the layer decay. As in the
+/// reference (`_get_layer_lrs`), embeddings and their projection are the lowest layer, the encoder
+/// layers follow, and all else is the head. The reference leaves out one level below the head, so that
+/// the last encoder layer has the square of the decay. A low-rank adapter belongs to the layer that it
+/// adapts.
 fn layers_above(name: &str, layers: usize) -> Result<i32, Error> {
     let parts: Vec<&str> = name.split('.').collect();
     let depth = if parts.contains(&"embeddings") || parts.contains(&"embeddings_project") {
@@ -331,7 +328,7 @@ fn layers_above(name: &str, layers: usize) -> Result<i32, Error> {
     }) {
         if layer >= layers {
             return Err(Error::Settings(format!(
-                "{name} is to be trained, but the model has {layers} layers, counted from 0"
+                "{name} has a layer number that is too large: the model has {layers} layers, counted from 0"
             )));
         }
         layer + 1
@@ -341,24 +338,24 @@ fn layers_above(name: &str, layers: usize) -> Result<i32, Error> {
     Ok(i32::try_from(layers + 2 - depth).unwrap_or(i32::MAX))
 }
 
-/// Whether weight decay takes from the variable `name`: the reference excludes names in which one of
-/// these words stands.
+/// Whether the variable `name` has weight decay. The reference excludes names that contain one of
+/// these words.
 fn is_decayed(name: &str) -> bool {
     !["LayerNorm", "layer_norm", "bias"]
         .iter()
         .any(|word| name.contains(word))
 }
 
-/// How many numbers a thread takes at once. Sums are made chunk by chunk, so that they do not depend
-/// on who makes them.
+/// The numbers that a thread takes at once. Sums are made chunk by chunk, so that they do not depend
+/// on the number of threads.
 const CHUNK: usize = 1 << 14;
 
-fn is_whole_on_cpu(var: &Var) -> bool {
+fn is_contiguous_on_cpu(var: &Var) -> bool {
     var.device().is_cpu() && var.is_contiguous()
 }
 
-/// In f64: a model has many small numbers to add.
-fn norm_by_slices(gradients: &[Tensor]) -> candle_core::Result<f64> {
+/// The global norm, for gradients in the CPU's memory. In f64, because many small squares are added.
+fn norm_on_cpu(gradients: &[Tensor]) -> candle_core::Result<f64> {
     let of = |chunk: &[f32]| -> f64 {
         let square = |&value: &f32| f64::from(value) * f64::from(value);
         chunk.iter().map(square).sum()
@@ -369,7 +366,7 @@ fn norm_by_slices(gradients: &[Tensor]) -> candle_core::Result<f64> {
         let Storage::Cpu(storage) = &*storage else {
             candle_core::bail!("a gradient is not where its variable is");
         };
-        let sums: Vec<f64> = (whole(storage, layout)?.par_chunks(CHUNK))
+        let sums: Vec<f64> = (contiguous(storage, layout)?.par_chunks(CHUNK))
             .map(of)
             .collect();
         squares += sums.iter().sum::<f64>();
@@ -377,8 +374,8 @@ fn norm_by_slices(gradients: &[Tensor]) -> candle_core::Result<f64> {
     Ok(squares.sqrt())
 }
 
-/// Asks the device once, and not for each variable.
-fn norm_by_tensors(gradients: &[Tensor]) -> candle_core::Result<f64> {
+/// The global norm, for any device: one transfer for all variables.
+fn norm_on_device(gradients: &[Tensor]) -> candle_core::Result<f64> {
     let sums = gradients.iter().map(|gradient| gradient.sqr()?.sum_all());
     let sums: Vec<Tensor> = sums.collect::<Result<_, _>>()?;
     if sums.is_empty() {
@@ -388,41 +385,47 @@ fn norm_by_tensors(gradients: &[Tensor]) -> candle_core::Result<f64> {
     Ok(squares.to_scalar::<f64>()?.sqrt())
 }
 
-/// The numbers of a tensor that lies in one piece.
-fn whole<'a>(storage: &'a CpuStorage, layout: &Layout) -> candle_core::Result<&'a [f32]> {
+/// The numbers of a contiguous tensor.
+fn contiguous<'a>(storage: &'a CpuStorage, layout: &Layout) -> candle_core::Result<&'a [f32]> {
     let values = storage.as_slice::<f32>()?;
     (layout.contiguous_offsets())
         .and_then(|(start, end)| values.get(start..end))
-        .ok_or_else(|| candle_core::Error::Msg("a tensor does not lie in one piece".into()))
+        .ok_or_else(|| candle_core::Error::Msg("a tensor is not contiguous".into()))
 }
 
-/// The numbers of a step, the same for all of a variable's.
+/// The coefficients of an update, the same for all numbers of a variable.
 #[derive(Clone, Copy, Debug)]
-struct Step {
-    /// What clipping leaves of a gradient.
+struct AdamStep {
+    /// The factor that clips the gradient.
     scale: f32,
     beta1: f32,
-    rest1: f32,
+    one_minus_beta1: f32,
     beta2: f32,
-    rest2: f32,
+    one_minus_beta2: f32,
     epsilon: f32,
     weight_decay: f32,
     rate: f32,
 }
 
-impl Step {
-    fn slices(&self, values: &mut [f32], gradient: &[f32], mean: &mut [f32], square: &mut [f32]) {
+impl AdamStep {
+    fn update_in_place(
+        &self,
+        values: &mut [f32],
+        gradient: &[f32],
+        mean: &mut [f32],
+        square: &mut [f32],
+    ) {
         let all = values.iter_mut().zip(gradient).zip(mean).zip(square);
         for (((value, &gradient), mean), square) in all {
             let gradient = gradient * self.scale;
-            *mean = self.beta1 * *mean + self.rest1 * gradient;
-            *square = self.beta2 * *square + self.rest2 * (gradient * gradient);
+            *mean = self.beta1 * *mean + self.one_minus_beta1 * gradient;
+            *square = self.beta2 * *square + self.one_minus_beta2 * (gradient * gradient);
             let update = *mean / (square.sqrt() + self.epsilon) + self.weight_decay * *value;
             *value -= self.rate * update;
         }
     }
 
-    fn tensors(
+    fn update(
         &self,
         var: &Var,
         gradient: &Tensor,
@@ -431,22 +434,23 @@ impl Step {
     ) -> candle_core::Result<()> {
         let value = var.as_detached_tensor();
         let gradient = (gradient * f64::from(self.scale))?;
-        *mean = ((&*mean * f64::from(self.beta1))? + (&gradient * f64::from(self.rest1))?)?;
-        *square =
-            ((&*square * f64::from(self.beta2))? + (gradient.sqr()? * f64::from(self.rest2))?)?;
+        *mean =
+            ((&*mean * f64::from(self.beta1))? + (&gradient * f64::from(self.one_minus_beta1))?)?;
+        *square = ((&*square * f64::from(self.beta2))?
+            + (gradient.sqr()? * f64::from(self.one_minus_beta2))?)?;
         let update = mean.div(&(square.sqrt()? + f64::from(self.epsilon))?)?;
         let update = (update + (&value * f64::from(self.weight_decay))?)?;
         var.set(&(value - (update * f64::from(self.rate))?)?)
     }
 }
 
-/// A step of one variable, within its own memory.
-struct InPlace<'a> {
-    step: Step,
+/// The update of a variable in place.
+struct AdamInPlace<'a> {
+    step: AdamStep,
     moments: RefCell<(&'a mut [f32], &'a mut [f32])>,
 }
 
-impl InplaceOp2 for InPlace<'_> {
+impl InplaceOp2 for AdamInPlace<'_> {
     fn name(&self) -> &'static str {
         "adam"
     }
@@ -458,20 +462,18 @@ impl InplaceOp2 for InPlace<'_> {
         gradient: &CpuStorage,
         gradient_layout: &Layout,
     ) -> candle_core::Result<()> {
-        let gradient = whole(gradient, gradient_layout)?;
+        let gradient = contiguous(gradient, gradient_layout)?;
         let CpuStorage::F32(values) = values else {
             candle_core::bail!("only f32 can be trained");
         };
         let values = (values_layout.contiguous_offsets())
             .and_then(|(start, end)| values.get_mut(start..end))
-            .ok_or_else(|| {
-                candle_core::Error::Msg("a variable does not lie in one piece".into())
-            })?;
+            .ok_or_else(|| candle_core::Error::Msg("a variable is not contiguous".into()))?;
         let step = self.step;
         let (mean, square) = &mut *self.moments.borrow_mut();
         if [gradient.len(), mean.len(), square.len()] != [values.len(); 3] {
             candle_core::bail!(
-                "a variable has {} numbers, but its gradient has {}",
+                "a variable has {} numbers, but its gradient or its moments have {}",
                 values.len(),
                 gradient.len()
             );
@@ -482,7 +484,7 @@ impl InplaceOp2 for InPlace<'_> {
             .zip(mean.par_chunks_mut(CHUNK))
             .zip(square.par_chunks_mut(CHUNK))
             .for_each(|(((values, gradient), mean), square)| {
-                step.slices(values, gradient, mean, square);
+                step.update_in_place(values, gradient, mean, square);
             });
         Ok(())
     }
@@ -500,9 +502,9 @@ mod tests {
         tensor.flatten_all().unwrap().to_vec1().unwrap()
     }
 
-    /// Gradients of each variable that are its `slopes`.
-    fn sloped(optimizer: &Optimizer, slopes: &[&[f32]]) -> GradStore {
-        let parts = optimizer
+    /// The gradients of a loss that is linear in the variables, with these `slopes`.
+    fn linear_gradients(optimizer: &Optimizer, slopes: &[&[f32]]) -> GradStore {
+        let losses = optimizer
             .variables()
             .iter()
             .zip(slopes)
@@ -510,8 +512,8 @@ mod tests {
                 let slopes = Tensor::from_slice(slopes, var.shape(), var.device())?;
                 (var.as_tensor() * slopes)?.sum_all()
             });
-        let parts: Vec<Tensor> = parts.collect::<Result<_, _>>().unwrap();
-        Tensor::stack(&parts, 0)
+        let losses: Vec<Tensor> = losses.collect::<Result<_, _>>().unwrap();
+        Tensor::stack(&losses, 0)
             .unwrap()
             .sum_all()
             .unwrap()
@@ -519,7 +521,7 @@ mod tests {
             .unwrap()
     }
 
-    fn one(name: &str, values: &[f32], settings: AdamSettings) -> Optimizer {
+    fn single(name: &str, values: &[f32], settings: AdamSettings) -> Optimizer {
         Optimizer::new(vec![(name.to_owned(), var(values))], 2, settings).unwrap()
     }
 
@@ -534,25 +536,28 @@ mod tests {
     }
 
     #[test]
-    fn moments_are_not_corrected_and_the_step_is_long_at_first() {
-        let mut optimizer = one("classifier.weight", &[1.0, 1.0], plain());
-        let gradients = sloped(&optimizer, &[&[2.0, -0.5]]);
+    fn moments_have_no_bias_correction() {
+        let mut optimizer = single("classifier.weight", &[1.0, 1.0], plain());
+        let gradients = linear_gradients(&optimizer, &[&[2.0, -0.5]]);
         let norm = optimizer.step(&gradients, 1.0).unwrap();
         assert!((norm - 4.25f64.sqrt()).abs() < 1e-12, "{norm}");
         // 0.1 g / (sqrt(0.001) |g| + 1e-6) = 3.162, where a corrected step would be 1.
         let found = numbers(&optimizer.variables()[0].1);
-        for (found, wanted) in found.iter().zip([1.0 - 0.316_22, 1.0 + 0.316_21]) {
-            assert!((found - wanted).abs() < 1e-4, "{found} instead of {wanted}");
+        for (found, expected) in found.iter().zip([1.0 - 0.316_22, 1.0 + 0.316_21]) {
+            assert!(
+                (found - expected).abs() < 1e-4,
+                "{found} instead of {expected}"
+            );
         }
     }
 
     #[test]
-    fn weights_decay_beside_the_moments_and_biases_and_norms_do_not() {
+    fn weight_decay_is_decoupled_and_spares_biases_and_layer_norms() {
         let settings = AdamSettings {
             weight_decay: 0.5,
             ..plain()
         };
-        for (name, wanted) in [
+        for (name, expected) in [
             (
                 "electra.encoder.layer.0.output.dense.weight",
                 2.0 - 0.1 * 0.5 * 2.0,
@@ -564,12 +569,12 @@ mod tests {
             ("electra.encoder.layer.0.output.dense.bias", 2.0),
             ("electra.encoder.layer.0.output.LayerNorm.weight", 2.0),
         ] {
-            let mut optimizer = one(name, &[2.0], settings.clone());
-            let gradients = sloped(&optimizer, &[&[0.0]]);
+            let mut optimizer = single(name, &[2.0], settings.clone());
+            let gradients = linear_gradients(&optimizer, &[&[0.0]]);
             optimizer.step(&gradients, 1.0).unwrap();
             assert_eq!(
                 numbers(&optimizer.variables()[0].1),
-                [wanted as f32],
+                [expected as f32],
                 "{name}"
             );
             assert_eq!(numbers(&optimizer.state().unwrap()[0].1), [0.0], "{name}");
@@ -577,7 +582,7 @@ mod tests {
     }
 
     #[test]
-    fn long_gradients_are_shortened_together_and_short_ones_are_left() {
+    fn gradients_are_clipped_by_their_global_norm() {
         let settings = AdamSettings {
             clip: 1.0,
             ..plain()
@@ -588,26 +593,26 @@ mod tests {
                 ("qa_outputs.bias".to_owned(), var(&[0.0])),
             ];
             let mut optimizer = Optimizer::new(variables, 2, settings.clone()).unwrap();
-            let gradients = sloped(&optimizer, &[&slopes[..1], &slopes[1..]]);
+            let gradients = linear_gradients(&optimizer, &[&slopes[..1], &slopes[1..]]);
             optimizer.step(&gradients, 1.0).unwrap();
             let state: HashMap<String, Tensor> = optimizer.state().unwrap().into_iter().collect();
             for (name, slope) in [
                 ("qa_outputs.weight.m", slopes[0]),
                 ("qa_outputs.bias.m", slopes[1]),
             ] {
-                let (found, wanted) = (numbers(&state[name])[0], 0.1 * scale * slope);
+                let (found, expected) = (numbers(&state[name])[0], 0.1 * scale * slope);
                 assert!(
-                    (found - wanted).abs() < 1e-6,
-                    "{name}: {found} instead of {wanted}"
+                    (found - expected).abs() < 1e-6,
+                    "{name}: {found} instead of {expected}"
                 );
             }
         }
     }
 
     #[test]
-    fn layers_nearer_to_the_text_have_lower_rates() {
+    fn lower_layers_have_lower_learning_rates() {
         let above = |name: &str| layers_above(name, 12).unwrap();
-        for (name, wanted) in [
+        for (name, expected) in [
             ("electra.embeddings.word_embeddings.weight", 14),
             ("electra.embeddings.position_embeddings.weight", 14),
             ("electra.embeddings.token_type_embeddings.weight", 14),
@@ -624,21 +629,21 @@ mod tests {
             ("classifier.out_proj.lora_A.weight", 0),
             ("qa_outputs.bias", 0),
         ] {
-            assert_eq!(above(name), wanted, "{name}");
+            assert_eq!(above(name), expected, "{name}");
         }
         assert!(layers_above("electra.encoder.layer.12.output.dense.bias", 12).is_err());
     }
 
     #[test]
-    fn a_rate_of_zero_fills_the_moments_and_moves_nothing() {
-        let mut optimizer = one("classifier.weight", &[3.0], AdamSettings::default());
-        let gradients = sloped(&optimizer, &[&[0.5]]);
+    fn a_step_at_rate_zero_changes_only_the_moments() {
+        let mut optimizer = single("classifier.weight", &[3.0], AdamSettings::default());
+        let gradients = linear_gradients(&optimizer, &[&[0.5]]);
         optimizer.step(&gradients, 0.0).unwrap();
         assert_eq!(numbers(&optimizer.variables()[0].1), [3.0]);
         assert!(numbers(&optimizer.state().unwrap()[0].1)[0] > 0.0);
     }
 
-    /// More numbers than a thread takes at once.
+    /// Variables with more numbers than a thread takes at once.
     fn many() -> Vec<(String, Var)> {
         let values = |count: usize, by: f32| -> Vec<f32> {
             (0..count).map(|at| (at as f32 * by).sin()).collect()
@@ -656,19 +661,19 @@ mod tests {
         .to_vec()
     }
 
-    fn taught(optimizer: &mut Optimizer, steps: std::ops::Range<u32>) {
+    fn train(optimizer: &mut Optimizer, steps: std::ops::Range<u32>) {
         for step in steps {
-            let parts = optimizer.variables().iter().map(|(_, var)| {
-                let wanted = (var.as_tensor().detach() * f64::from(step).cos())?;
-                (var.as_tensor() - wanted)?.sqr()?.sum_all()
+            let losses = optimizer.variables().iter().map(|(_, var)| {
+                let expected = (var.as_tensor().detach() * f64::from(step).cos())?;
+                (var.as_tensor() - expected)?.sqr()?.sum_all()
             });
-            let parts: Vec<Tensor> = parts.collect::<Result<_, _>>().unwrap();
-            let loss = Tensor::stack(&parts, 0).unwrap().sum_all().unwrap();
+            let losses: Vec<Tensor> = losses.collect::<Result<_, _>>().unwrap();
+            let loss = Tensor::stack(&losses, 0).unwrap().sum_all().unwrap();
             optimizer.step(&loss.backward().unwrap(), 0.9).unwrap();
         }
     }
 
-    fn moved(optimizer: &Optimizer) -> Vec<Vec<f32>> {
+    fn values(optimizer: &Optimizer) -> Vec<Vec<f32>> {
         optimizer
             .variables()
             .iter()
@@ -677,16 +682,16 @@ mod tests {
     }
 
     #[test]
-    fn slices_and_tensors_move_alike() {
+    fn both_kinds_of_update_give_the_same_values() {
         let settings = AdamSettings {
             learning_rate: 0.01,
             ..AdamSettings::default()
         };
-        let moved = [true, false].map(|by_slices| {
+        let moved = [true, false].map(|in_place| {
             let mut optimizer =
-                Optimizer::with_moments(many(), 2, settings.clone(), by_slices).unwrap();
-            taught(&mut optimizer, 0..5);
-            moved(&optimizer).concat()
+                Optimizer::with_moments(many(), 2, settings.clone(), in_place).unwrap();
+            train(&mut optimizer, 0..5);
+            values(&optimizer).concat()
         });
         let start = many()
             .iter()
@@ -704,7 +709,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_does_not_depend_on_the_number_of_threads() {
+    fn an_update_does_not_depend_on_the_number_of_threads() {
         let with = |threads: usize| {
             let pool = rayon::ThreadPoolBuilder::new()
                 .num_threads(threads)
@@ -712,39 +717,39 @@ mod tests {
                 .unwrap();
             pool.install(|| {
                 let mut optimizer = Optimizer::new(many(), 2, AdamSettings::default()).unwrap();
-                taught(&mut optimizer, 0..5);
-                moved(&optimizer)
+                train(&mut optimizer, 0..5);
+                values(&optimizer)
             })
         };
         assert_eq!(with(1), with(3));
     }
 
     #[test]
-    fn a_training_goes_on_from_its_state_as_if_it_had_not_stopped() {
-        for by_slices in [true, false] {
+    fn a_restored_optimizer_gives_the_values_of_an_uninterrupted_one() {
+        for in_place in [true, false] {
             let settings = AdamSettings::default;
-            let start = || Optimizer::with_moments(many(), 2, settings(), by_slices).unwrap();
+            let start = || Optimizer::with_moments(many(), 2, settings(), in_place).unwrap();
             let mut whole = start();
-            taught(&mut whole, 0..6);
+            train(&mut whole, 0..6);
 
             let mut first = start();
-            taught(&mut first, 0..3);
+            train(&mut first, 0..3);
             let state = first.state().unwrap().into_iter().collect();
             let variables = first.variables().iter().map(|(name, var)| {
                 let copy = Var::from_tensor(&var.as_tensor().detach().copy().unwrap()).unwrap();
                 (name.clone(), copy)
             });
             let mut second =
-                Optimizer::with_moments(variables.collect(), 2, settings(), by_slices).unwrap();
+                Optimizer::with_moments(variables.collect(), 2, settings(), in_place).unwrap();
             second.restore(&state).unwrap();
-            taught(&mut second, 3..6);
-            assert_eq!(moved(&second), moved(&whole));
+            train(&mut second, 3..6);
+            assert_eq!(values(&second), values(&whole));
         }
     }
 
     #[test]
     fn the_state_of_another_training_is_refused() {
-        let mut optimizer = one("classifier.weight", &[1.0, 2.0], plain());
+        let mut optimizer = single("classifier.weight", &[1.0, 2.0], plain());
         let mut state: HashMap<String, Tensor> = optimizer.state().unwrap().into_iter().collect();
         let refused = |optimizer: &mut Optimizer, state: &HashMap<String, Tensor>| {
             optimizer.restore(state).unwrap_err().to_string()
@@ -753,20 +758,20 @@ mod tests {
             "classifier.weight.v".into(),
             Tensor::new(&[1f32], &Device::Cpu).unwrap(),
         );
-        assert!(refused(&mut optimizer, &state).contains("the shape [1]"));
+        assert!(refused(&mut optimizer, &state).contains("has the shape [1]"));
         state.remove("classifier.weight.v");
-        assert!(refused(&mut optimizer, &state).contains("lacks classifier.weight.v"));
+        assert!(refused(&mut optimizer, &state).contains("has no classifier.weight.v"));
     }
 
     #[test]
-    fn gradients_that_are_missing_or_not_finite_move_nothing() {
-        let mut optimizer = one("classifier.weight", &[1.0], plain());
-        let other = one("classifier.bias", &[1.0], plain());
-        let gradients = sloped(&other, &[&[1.0]]);
+    fn a_missing_or_non_finite_gradient_changes_no_variable() {
+        let mut optimizer = single("classifier.weight", &[1.0], plain());
+        let other = single("classifier.bias", &[1.0], plain());
+        let gradients = linear_gradients(&other, &[&[1.0]]);
         let error = optimizer.step(&gradients, 1.0).unwrap_err();
         assert!(matches!(error, Error::NoGradient { name } if name == "classifier.weight"));
         for slope in [f32::NAN, f32::INFINITY] {
-            let gradients = sloped(&optimizer, &[&[slope]]);
+            let gradients = linear_gradients(&optimizer, &[&[slope]]);
             let error = optimizer.step(&gradients, 1.0).unwrap_err();
             assert!(matches!(error, Error::Diverged { .. }));
         }

@@ -1,32 +1,31 @@
-//! How fast a model learns in the course of a training: a rise from nothing, then a fall to nothing.
+//! The learning rate schedule: linear warm-up, then linear decay.
 //!
-//! By the share of the training that is done, and not by steps, so that one that ends with the clock
-//! has the same course as one that ends with its data. What the rate multiplies is the optimiser's
-//! business.
+//! It depends on the share of the training that is done, not on steps, so that a training that is
+//! bounded by time has the same course as one that is bounded by steps.
 
-/// Linear warm-up under a linear decay, as in ELECTRA's own training (`create_optimizer` in
+/// Linear warm-up multiplied by linear decay, as in ELECTRA's own training (`create_optimizer` in
 /// `model/optimization.py`).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Schedule {
-    /// Which share of the training warms up, `0.0..=1.0`; with 0 nothing does.
+    /// The share of the training that warms up, `0.0..=1.0`.
     pub warmup: f64,
 }
 
 impl Schedule {
-    /// The factor on the learning rate where `done` of the training lies behind, `0.0..=1.0`.
+    /// The factor on the learning rate when `progress`, `0.0..=1.0`, of the training is done.
     ///
-    /// The reference multiplies its two lines, `(1 - done) · min(1, done / warmup)`: the very first
-    /// step has rate 0 and moves nothing (it does fill the moments), the last of n steps has
-    /// 1 / n, and the peak is `1 - warmup` and not 1, unlike where the fall begins at the end of the
-    /// rise. The reference is undefined at the first step where nothing warms up; that is 1 here.
-    pub fn rate(&self, done: f64) -> f64 {
-        let done = done.clamp(0.0, 1.0);
-        let risen = if self.warmup > 0.0 {
-            (done / self.warmup).min(1.0)
+    /// As in the reference, it is the product of two lines, `(1 - progress) · min(1, progress / warmup)`.
+    /// So the first step has rate 0 and changes only the optimizer's moments, the last of n steps has
+    /// rate 1 / n, and the peak is `1 - warmup`, not 1. The reference does not define the first step of a
+    /// training without warm-up; it is 1 here.
+    pub fn factor(&self, progress: f64) -> f64 {
+        let progress = progress.clamp(0.0, 1.0);
+        let warmed = if self.warmup > 0.0 {
+            (progress / self.warmup).min(1.0)
         } else {
             1.0
         };
-        (1.0 - done) * risen
+        (1.0 - progress) * warmed
     }
 }
 
@@ -38,7 +37,7 @@ mod tests {
     fn the_rate_rises_from_zero_and_falls_to_zero_as_in_the_reference() {
         // Twenty steps, of which five warm up.
         let schedule = Schedule { warmup: 0.25 };
-        let rate = |step: u32| schedule.rate(f64::from(step) / 20.0);
+        let factor = |step: u32| schedule.factor(f64::from(step) / 20.0);
         for (step, wanted) in [
             (0, 0.0),
             (1, 0.95 * 0.2),
@@ -48,7 +47,7 @@ mod tests {
             (19, 0.05),
             (20, 0.0),
         ] {
-            let found = rate(step);
+            let found = factor(step);
             assert!(
                 (found - wanted).abs() < 1e-12,
                 "step {step}: {found} instead of {wanted}"
@@ -57,16 +56,16 @@ mod tests {
     }
 
     #[test]
-    fn without_warm_up_the_first_step_has_the_whole_rate() {
+    fn without_warm_up_the_first_step_has_the_full_rate() {
         let schedule = Schedule { warmup: 0.0 };
-        assert_eq!(schedule.rate(0.0), 1.0);
-        assert_eq!(schedule.rate(0.5), 0.5);
+        assert_eq!(schedule.factor(0.0), 1.0);
+        assert_eq!(schedule.factor(0.5), 0.5);
     }
 
     #[test]
-    fn a_clock_that_runs_over_the_end_gives_no_negative_rate() {
+    fn a_training_past_its_end_has_rate_zero() {
         let schedule = Schedule { warmup: 0.1 };
-        assert_eq!(schedule.rate(1.25), 0.0);
-        assert_eq!(schedule.rate(-0.5), 0.0);
+        assert_eq!(schedule.factor(1.25), 0.0);
+        assert_eq!(schedule.factor(-0.5), 0.0);
     }
 }

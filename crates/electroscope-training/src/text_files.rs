@@ -1,8 +1,8 @@
 //! Running text for pre-training: files, folders and patterns, plain or compressed with Zstandard,
 //! read document by document.
 //!
-//! A paragraph a line, an empty line after each document. What is read is never held as a whole: a
-//! corpus may be larger than memory. Nothing is known here of tokens.
+//! A file has one paragraph per line and an empty line after each document. Files are read in pieces,
+//! because a corpus may be larger than memory.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
@@ -17,45 +17,45 @@ use super::Error;
 /// A document of a text file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TextDocument {
-    /// The file.
+    /// The path of the file.
     pub path: Arc<Path>,
     /// The line that it begins at, counted from 1.
     pub line: usize,
-    /// Its lines, none of them blank, without the blanks around each.
+    /// Its non-blank lines, each without surrounding white space.
     pub text: String,
 }
 
-/// The longest document, in bytes: a longer one is cut at the end of a line. So a file without an
-/// empty line is read in pieces that fit in memory.
+/// The bytes of a document at most; a longer one is divided at the end of a line, so that a file
+/// without empty lines is read in pieces that fit in memory.
 const LONGEST_DOCUMENT: usize = 4 << 20;
 
-/// The longest line, in bytes: with a longer one a file is no text with a paragraph a line.
+/// The bytes of a line at most; a file with a longer one does not have one paragraph per line.
 const LONGEST_LINE: usize = 16 << 20;
 
-/// The documents of `named`, file by file; see [`files`] for what may be named. After an error the
-/// file that it came from is left, and the next one is read.
+/// The documents of `paths`, file by file; see [`files`] for what a path may be. After an error, the
+/// rest of the file is skipped.
 ///
 /// # Errors
 ///
-/// What [`files`] finds; each file's own troubles come with its documents.
-pub fn documents(named: &[PathBuf]) -> Result<Documents, Error> {
-    Ok(Documents::of(files(named)?))
+/// Those of [`files`]; errors in a file are items of the iterator.
+pub fn documents(paths: &[PathBuf]) -> Result<Documents, Error> {
+    Ok(Documents::of(files(paths)?))
 }
 
-/// The files that `named` stand for, in order and each once: a file itself; of a folder what ends in
-/// `.txt`, `.text` or `.zst`, in the folders below too, hidden ones aside; of a pattern with `*`, `?`,
-/// `[…]`, `{…}` and `**` the files that it fits.
+/// The files that `paths` stand for, in order and each once. A path is a file; a folder, for its files
+/// and those of its subfolders that end in `.txt`, `.text` or `.zst` and are not hidden; or a pattern
+/// with `*`, `?`, `[…]`, `{…}` or `**`, for the files that match.
 ///
 /// # Errors
 ///
-/// Something that is not there, a folder or a pattern that has no file.
-pub fn files(named: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
+/// A path that does not exist, a folder or a pattern without files.
+pub fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
     let mut files: Vec<PathBuf> = Vec::new();
-    for path in named {
+    for path in paths {
         let found = match std::fs::metadata(path) {
-            Ok(facts) if facts.is_dir() => below(path, &|file| is_text(file))?,
+            Ok(metadata) if metadata.is_dir() => files_below(path, &|file| is_text(file))?,
             Ok(_) => vec![path.clone()],
-            Err(_) if is_pattern(path) => matching(path)?,
+            Err(_) if is_pattern(path) => files_matching(path)?,
             Err(source) => {
                 return Err(Error::Open {
                     path: path.clone(),
@@ -67,9 +67,9 @@ pub fn files(named: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
             return Err(Error::Data {
                 path: path.clone(),
                 line: None,
-                what: "no text file is there; of a folder those that end in .txt, .text or .zst are \
-                       read, and others can be named one by one or by a pattern such as 'books/**/*.md'"
-                    .to_owned(),
+                what: "no text files found; of a folder those that end in .txt, .text or .zst are read; name \
+       others one by one or by a pattern such as 'books/**/*.md'"
+    .to_owned(),
             });
         }
         for file in found {
@@ -81,7 +81,7 @@ pub fn files(named: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
     Ok(files)
 }
 
-/// Whether a file is one of those that are taken from a folder.
+/// Whether a file of a folder is read.
 fn is_text(path: &Path) -> bool {
     let extension = path.extension().and_then(|extension| extension.to_str());
     extension.is_some_and(|extension| {
@@ -95,10 +95,10 @@ fn is_pattern(path: &Path) -> bool {
     path.to_string_lossy().contains(['*', '?', '[', '{'])
 }
 
-/// The files below `folder` that are `wanted`, in order of their paths.
-fn below(folder: &Path, wanted: &dyn Fn(&Path) -> bool) -> Result<Vec<PathBuf>, Error> {
+/// The files below `folder` that are `wanted`, in the order of their paths.
+fn files_below(folder: &Path, wanted: &dyn Fn(&Path) -> bool) -> Result<Vec<PathBuf>, Error> {
     let mut walk = ignore::WalkBuilder::new(folder);
-    // What git ignores may well be text to train on: corpora are seldom under version control.
+    // Corpora are often ignored by git, so .gitignore does not apply.
     walk.standard_filters(false).hidden(true).follow_links(true);
     walk.sort_by_file_path(Path::cmp);
     let mut files = Vec::new();
@@ -115,18 +115,18 @@ fn below(folder: &Path, wanted: &dyn Fn(&Path) -> bool) -> Result<Vec<PathBuf>, 
     Ok(files)
 }
 
-/// The files that a pattern fits, in order of their paths.
-fn matching(pattern: &Path) -> Result<Vec<PathBuf>, Error> {
+/// The files that match a pattern, in the order of their paths.
+fn files_matching(pattern: &Path) -> Result<Vec<PathBuf>, Error> {
     let glob = globset::GlobBuilder::new(&pattern.to_string_lossy())
         .literal_separator(true)
         .build()
         .map_err(|err| Error::Data {
             path: pattern.to_owned(),
             line: None,
-            what: format!("it is not there, and is no pattern either: {}", err.kind()),
+            what: format!("no such file, and not a valid pattern: {}", err.kind()),
         })?
         .compile_matcher();
-    // The part before the first wildcard is the folder to look in.
+    // The components before the first wildcard are the folder to search.
     let fixed = pattern
         .components()
         .take_while(|part| !is_pattern(Path::new(part)));
@@ -140,11 +140,11 @@ fn matching(pattern: &Path) -> Result<Vec<PathBuf>, Error> {
         Ok(path) if here => path.to_owned(),
         _ => path.to_owned(),
     };
-    let files = below(root, &|path| glob.is_match(named(path)))?;
+    let files = files_below(root, &|path| glob.is_match(named(path)))?;
     Ok(files.iter().map(|path| named(path)).collect())
 }
 
-/// Documents, file by file.
+/// An iterator over the documents of files.
 pub struct Documents {
     files: std::vec::IntoIter<PathBuf>,
     open: Option<TextFile>,
@@ -179,19 +179,19 @@ impl Iterator for Documents {
     }
 }
 
-/// The documents of one file. After an error there are no more.
+/// An iterator over the documents of one file. It ends after an error.
 pub struct TextFile {
     path: Arc<Path>,
     input: Box<dyn BufRead + Send>,
     /// The number of the line read last.
     line: usize,
-    /// A line that belongs to the next document already.
-    kept: Vec<u8>,
+    /// The first line of the next document, if it was read already.
+    next_document: Vec<u8>,
     ended: bool,
 }
 
 impl TextFile {
-    /// Opens the file at `path`, which is compressed if it begins as Zstandard's frames do.
+    /// Opens the file at `path`; it is compressed if it begins with the magic number of Zstandard.
     ///
     /// # Errors
     ///
@@ -204,7 +204,7 @@ impl TextFile {
         let mut file = BufReader::with_capacity(1 << 16, File::open(path).map_err(failed)?);
         let start = file.fill_buf().map_err(failed)?;
         let input: Box<dyn BufRead + Send> = if is_compressed(start) {
-            Box::new(BufReader::with_capacity(1 << 16, Frames::new(file)))
+            Box::new(BufReader::with_capacity(1 << 16, ZstdFrames::new(file)))
         } else {
             Box::new(file)
         };
@@ -212,16 +212,16 @@ impl TextFile {
             path: path.into(),
             input,
             line: 0,
-            kept: Vec::new(),
+            next_document: Vec::new(),
             ended: false,
         })
     }
 
-    /// Passes over `count` documents, and gives how many there were.
+    /// Skips `count` documents and gives how many there were.
     ///
     /// # Errors
     ///
-    /// Those of reading them.
+    /// Those of reading the file.
     pub fn skip_documents(&mut self, count: usize) -> Result<usize, Error> {
         for done in 0..count {
             match self.next() {
@@ -232,7 +232,7 @@ impl TextFile {
         Ok(count)
     }
 
-    /// Reads a line with its end into `line`; false at the end of the file.
+    /// Reads a line with its line feed into `line`; false at the end of the file.
     fn read_line(&mut self, line: &mut Vec<u8>) -> Result<bool, Error> {
         line.clear();
         let mut limited = (&mut self.input).take(LONGEST_LINE as u64 + 1);
@@ -244,7 +244,7 @@ impl TextFile {
         self.line += usize::from(count > 0);
         if count > LONGEST_LINE {
             return Err(self.refuse(format!(
-                "the line has more than {} MiB; a text for pre-training has a paragraph a line",
+                "the line has more than {} MiB; a text for pre-training has one paragraph per line",
                 LONGEST_LINE >> 20
             )));
         }
@@ -259,11 +259,11 @@ impl TextFile {
         }
     }
 
-    /// The line as text, without the blanks around it.
+    /// Decodes a line and trims it.
     fn decode<'a>(&self, line: &'a [u8]) -> Result<&'a str, Error> {
         if let Some(at) = line.iter().position(|&byte| byte == 0) {
             return Err(self.refuse(format!(
-                "byte {} of the line is NUL, so this is no text; give text in UTF-8, plain or as .zst",
+                "byte {} of the line is NUL, so this is not text; give UTF-8 text, plain or as .zst",
                 at + 1
             )));
         }
@@ -280,11 +280,11 @@ impl TextFile {
         Ok(text.trim())
     }
 
-    /// The next document, or none at the end.
+    /// The next document; none at the end of the file.
     fn read(&mut self) -> Result<Option<TextDocument>, Error> {
         let mut text = String::new();
         let mut first = 0;
-        let mut line = std::mem::take(&mut self.kept);
+        let mut line = std::mem::take(&mut self.next_document);
         loop {
             if line.is_empty() && !self.read_line(&mut line)? {
                 self.ended = true;
@@ -296,7 +296,7 @@ impl TextFile {
                     break;
                 }
             } else if !text.is_empty() && text.len() + decoded.len() >= LONGEST_DOCUMENT {
-                self.kept = line;
+                self.next_document = line;
                 break;
             } else {
                 if text.is_empty() {
@@ -329,7 +329,7 @@ impl Iterator for TextFile {
     }
 }
 
-/// Whether bytes begin as a frame of Zstandard does, or as one that is to be skipped.
+/// Whether bytes begin with the magic number of a Zstandard frame, skippable frames included.
 fn is_compressed(start: &[u8]) -> bool {
     match start
         .first_chunk::<4>()
@@ -340,25 +340,25 @@ fn is_compressed(start: &[u8]) -> bool {
     }
 }
 
-/// What the frames of a Zstandard file hold, one after the other.
-struct Frames<R> {
+/// Decodes the frames of a Zstandard file, one after the other.
+struct ZstdFrames<R> {
     source: R,
     decoder: FrameDecoder,
-    /// Whether a frame has been begun and not been checked yet.
-    within: bool,
+    /// Whether a frame has begun whose checksum is not verified yet.
+    in_frame: bool,
 }
 
-impl<R: BufRead> Frames<R> {
-    fn new(source: R) -> Frames<R> {
-        Frames {
+impl<R: BufRead> ZstdFrames<R> {
+    fn new(source: R) -> ZstdFrames<R> {
+        ZstdFrames {
             source,
             decoder: FrameDecoder::new(),
-            within: false,
+            in_frame: false,
         }
     }
 
-    /// Begins the next frame; false if there is none.
-    fn begin(&mut self) -> io::Result<bool> {
+    /// Begins the next frame; false at the end of the file.
+    fn begin_frame(&mut self) -> io::Result<bool> {
         loop {
             if self.source.fill_buf()?.is_empty() {
                 return Ok(false);
@@ -381,29 +381,31 @@ impl<R: BufRead> Frames<R> {
 fn damaged(why: impl std::fmt::Display) -> io::Error {
     io::Error::new(
         io::ErrorKind::InvalidData,
-        format!("the Zstandard file is damaged or cut off ({why}); fetch or compress it again"),
+        format!(
+            "the Zstandard file is damaged or incomplete ({why}); download or compress it again"
+        ),
     )
 }
 
-impl<R: BufRead> Read for Frames<R> {
+impl<R: BufRead> Read for ZstdFrames<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
-            if self.within && self.decoder.can_collect() > 0 {
+            if self.in_frame && self.decoder.can_collect() > 0 {
                 return self.decoder.read(buffer);
             }
-            if self.within && self.decoder.is_finished() {
-                self.within = false;
-                let (noted, found) = (
+            if self.in_frame && self.decoder.is_finished() {
+                self.in_frame = false;
+                let (stored, found) = (
                     self.decoder.get_checksum_from_data(),
                     self.decoder.get_calculated_checksum(),
                 );
-                if noted.is_some() && noted != found {
-                    return Err(damaged("its checksum is another"));
+                if stored.is_some() && stored != found {
+                    return Err(damaged("its checksum does not match"));
                 }
             }
-            if !self.within {
-                self.within = self.begin()?;
-                if !self.within {
+            if !self.in_frame {
+                self.in_frame = self.begin_frame()?;
+                if !self.in_frame {
                     return Ok(0);
                 }
             }
@@ -464,9 +466,9 @@ mod tests {
     }
 
     #[test]
-    fn compressed_files_read_as_plain_ones() {
+    fn compressed_files_give_the_same_documents_as_plain_ones() {
         let frame = |bytes: &[u8]| compress_to_vec(bytes, CompressionLevel::Fastest);
-        // Two frames, and one between them that is to be skipped.
+        // Two frames, with a skippable one between them.
         let mut bytes = frame(&TWO[..20]);
         bytes.extend(0x184D_2A53u32.to_le_bytes());
         bytes.extend(3u32.to_le_bytes());
@@ -478,7 +480,7 @@ mod tests {
     }
 
     #[test]
-    fn a_compressed_file_that_is_cut_off_or_changed_is_an_error() {
+    fn an_incomplete_or_corrupt_compressed_file_is_an_error() {
         let long: String = (0..2000).map(|n| format!("Line {n} of many.\n")).collect();
         let bytes = compress_to_vec(long.as_bytes(), CompressionLevel::Fastest);
         let mut changed = bytes.clone();
@@ -495,14 +497,14 @@ mod tests {
                 other => panic!("{name} gave {other:?}"),
             };
             assert!(
-                message.contains(name) && message.contains("damaged or cut off"),
+                message.contains(name) && message.contains("damaged or incomplete"),
                 "{message}"
             );
         }
     }
 
     #[test]
-    fn folders_and_patterns_stand_for_their_files() {
+    fn folders_and_patterns_expand_to_their_files() {
         let folder = folder(&[
             ("b/c.txt", b"x"),
             ("b/d.md", b"x"),
@@ -520,13 +522,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_or_is_no_text_is_an_error_that_names_it() {
+    fn missing_files_and_files_that_are_not_text_are_errors_with_their_name() {
         let folder = folder(&[
             ("nul.txt", b"a\nb\0c\n"),
             ("latin.txt", b"caf\xe9\n"),
             ("none/x.bin", b""),
         ]);
-        let said = |named: &str| {
+        let message = |named: &str| {
             let documents = documents(&[folder.path().join(named)]);
             let err = match documents {
                 Ok(mut documents) => documents.find_map(Result::err).unwrap(),
@@ -543,12 +545,12 @@ mod tests {
             "*.tex",
             "[.txt",
         ]
-        .map(said);
+        .map(message);
         insta::assert_snapshot!(messages.join("\n"));
     }
 
     #[test]
-    fn after_an_error_the_next_file_is_read() {
+    fn reading_continues_with_the_next_file_after_an_error() {
         let folder = folder(&[("a.txt", b"A.\n\n\xff\n\nLost.\n"), ("b.txt", b"B.")]);
         let found: Vec<_> = documents(&[folder.path().to_owned()])
             .unwrap()
@@ -558,7 +560,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_without_an_empty_line_comes_in_pieces() {
+    fn a_long_text_without_empty_lines_is_divided() {
         let line = "word ".repeat(1000);
         let long: String = (0..1000).map(|_| format!("{}\n", line.trim())).collect();
         let folder = folder(&[("a.txt", long.as_bytes())]);
@@ -570,13 +572,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn documents_hold_every_line_that_is_not_blank(lines in prop::collection::vec("[a-c ]{0,3}", 0..40)) {
+        fn documents_contain_every_non_blank_line(lines in prop::collection::vec("[a-c ]{0,3}", 0..40)) {
             let folder = folder(&[("a.txt", lines.join("\n").as_bytes())]);
             let read = texts(&folder.path().join("a.txt"));
             let found: Vec<&str> = read.iter().flat_map(|text| text.lines()).collect();
             let wanted: Vec<&str> = lines.iter().map(|line| line.trim()).filter(|line| !line.is_empty()).collect();
             prop_assert_eq!(found, wanted);
-            // As many as there are runs of lines that are not blank.
+            // As many as there are runs of non-blank lines.
             let blank = |line: &String| line.trim().is_empty();
             let runs = lines.iter().enumerate()
                 .filter(|&(at, line)| !blank(line) && (at == 0 || blank(&lines[at - 1])))

@@ -17,10 +17,12 @@ use crate::cli::heads::{self, BareHead};
 use crate::cli::{Exit, Global};
 use crate::report::write_json;
 use electroscope_model::{HeadConfig, Problem, Task};
-use electroscope_training::data::{Classified, columns, glue, spans, squad, table};
+use electroscope_training::data::{LabelledTexts, columns, glue, spans, squad, table};
+use electroscope_training::evaluation::{
+    self, ClassificationOptions, Evaluated, HeadScores, NoAnswerPolicy, ReportProgress,
+};
 use electroscope_training::example::{Example, Target};
 use electroscope_training::features;
-use electroscope_training::measure::{self, Judging, Measured, Refusals, Scores};
 
 /// What the measurements of heads have in common.
 #[derive(Clone, Debug, Args)]
@@ -47,10 +49,10 @@ enum MeasureFormat {
 
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "Examples:\n  \
-        electroscope evaluate classification --head my-cola/ --task cola glue/CoLA\n  \
-        electroscope evaluate classification --head sst2 --task sst2 SST-2/dev.tsv\n  \
+        electroscope evaluate classification --head builtin:acceptability --task cola glue/CoLA\n  \
+        electroscope evaluate classification --head builtin:sentiment --task sst2 glue/SST-2/dev.tsv\n  \
         electroscope evaluate classification --head nli/ --text premise --text-pair hypothesis dev.jsonl\n  \
-        electroscope evaluate classification --head my-model/ --format json held-out.csv | jq .metrics\n\n\
+        electroscope evaluate classification --format json held-out.csv | jq .metrics\n\n\
         Exit codes: 0 measured, 2 something failed, 130 Ctrl-C.")]
 pub(in crate::cli) struct ClassificationArgs {
     /// The data: a folder or file of --task, or a table (.tsv, .csv, .jsonl)
@@ -58,7 +60,7 @@ pub(in crate::cli) struct ClassificationArgs {
     data: PathBuf,
     /// Task of GLUE: cola, sst2, mrpc, stsb, rte, qnli, qqp, mnli, wnli
     #[arg(long, value_name = "TASK", conflicts_with_all = ["text", "text_pair", "label", "separator"])]
-    task: Option<glue::Task>,
+    task: Option<glue::GlueTask>,
     /// Column of the text
     #[arg(long, value_name = "COLUMN", default_value = "text")]
     text: String,
@@ -77,9 +79,9 @@ pub(in crate::cli) struct ClassificationArgs {
 
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "Examples:\n  \
-        electroscope evaluate qa --head squad2 dev-v2.0.json\n  \
-        electroscope evaluate qa --head my-qa/ --answerable --limit 500 dev-v1.1.json\n  \
-        electroscope evaluate qa --head my-qa/ --out said.jsonl dev.json\n\n\
+        electroscope evaluate qa dev-v2.0.json\n  \
+        electroscope evaluate qa --answerable --limit 500 dev-v1.1.json\n  \
+        electroscope evaluate qa --head qa/ --out said.jsonl dev.json\n\n\
         Exit codes: 0 measured, 2 something failed, 130 Ctrl-C.")]
 pub(in crate::cli) struct QaArgs {
     /// The data: JSON in the format of SQuAD 1.1 or 2.0
@@ -94,9 +96,9 @@ pub(in crate::cli) struct QaArgs {
 
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "Examples:\n  \
-        electroscope evaluate tagging --head ner dev.conll\n  \
-        electroscope evaluate tagging --head pos/ --column upos en_ewt-ud-dev.conllu\n  \
-        electroscope evaluate tagging --head errors/ --spans learners.jsonl\n\n\
+        electroscope evaluate tagging dev.conll\n  \
+        electroscope evaluate tagging --head builtin:pos --column upos en_ewt-ud-dev.conllu\n  \
+        electroscope evaluate tagging --head builtin:errors --spans learners.jsonl\n\n\
         Exit codes: 0 measured, 2 something failed, 130 Ctrl-C.")]
 pub(in crate::cli) struct TaggingArgs {
     /// The data: columns of CoNLL, .conllu, or with --spans JSON a line
@@ -131,25 +133,25 @@ pub(in crate::cli) fn classification(
         }
         None => (of_table(args, *problem, labels)?, "table", None),
     };
-    let (mut data, positive) = measure::relabelled(read, *problem, labels)?;
+    let (mut data, positive) = evaluation::relabel_texts(read, *problem, labels)?;
     desk.keep(&mut data.texts);
     let tokenizer = &desk.head.checkpoint.tokenizer;
     let made = features::classification(&data, tokenizer, *max_positions);
     let examples: Vec<&Example> = made.examples.iter().collect();
-    let judging = Judging {
+    let options = ClassificationOptions {
         problem: *problem,
         labels,
         positive,
-        main,
+        main_metric: main,
     };
     let measured = desk.measure(&args.data, |watch| {
-        measure::classification(&*desk.head.forward, &examples, &judging, watch)
+        evaluation::classification(&*desk.head.forward, &examples, &options, watch)
     })?;
-    desk.write_said(&measured.said, |at, p| {
+    desk.write_said(&measured.predictions, |at, p| {
         let text = data.texts.get(at)?;
         Some(SaidOfText::new(at, &text.target, p, *problem, labels))
     })?;
-    desk.print(&args.data, format, measured.scores, made.cut)
+    desk.print(&args.data, format, measured.scores, made.truncated)
 }
 
 /// The table that is named, with the head's numbers if its labels are those of the head, letter by
@@ -158,13 +160,14 @@ fn of_table(
     args: &ClassificationArgs,
     problem: Problem,
     labels: &[String],
-) -> anyhow::Result<Classified> {
+) -> anyhow::Result<LabelledTexts> {
     let columns = table::Columns {
         text: args.text.clone(),
         pair: args.text_pair.clone(),
         label: args.label.clone(),
         separator: args.separator.clone(),
         regression: problem == Problem::Regression,
+        delimiter: None,
     };
     match table::read_known(&args.data, &columns, labels) {
         Ok(data) => Ok(data),
@@ -188,13 +191,13 @@ pub(in crate::cli) fn qa(global: &Global, args: &QaArgs) -> anyhow::Result<Exit>
     }
     let config = &desk.head.checkpoint.config;
     let refusals = match config.can_refuse {
-        true => Refusals::Above(f64::from(config.no_answer_threshold.unwrap_or(0.0))),
-        false => Refusals::Never,
+        true => NoAnswerPolicy::Above(f64::from(config.no_answer_threshold.unwrap_or(0.0))),
+        false => NoAnswerPolicy::Never,
     };
     let tokenizer = &desk.head.checkpoint.tokenizer;
     let measured = desk.measure(&args.data, |watch| {
         let positions = config.max_positions;
-        measure::questions(
+        evaluation::question_answering(
             &*desk.head.forward,
             &data,
             tokenizer,
@@ -203,7 +206,7 @@ pub(in crate::cli) fn qa(global: &Global, args: &QaArgs) -> anyhow::Result<Exit>
             watch,
         )
     })?;
-    desk.write_said(&measured.said, |_, said| {
+    desk.write_said(&measured.predictions, |_, said| {
         Some(SaidOfQuestion {
             id: said.id.clone(),
             answer: said.text.clone(),
@@ -211,7 +214,7 @@ pub(in crate::cli) fn qa(global: &Global, args: &QaArgs) -> anyhow::Result<Exit>
             end: said.span.end,
             score: said.score,
             margin: said.margin,
-            refused: said.is_refused,
+            refused: said.is_no_answer,
             exact: said.exact,
             f1: said.f1,
         })
@@ -231,9 +234,9 @@ pub(in crate::cli) fn tagging(global: &Global, args: &TaggingArgs) -> anyhow::Re
         let mut data = spans::read(&args.data)?;
         desk.keep(&mut data);
         let measured = desk.measure(&args.data, |watch| {
-            measure::error_spans(forward, &data, labels, tokenizer, *max_positions, watch)
+            evaluation::error_spans(forward, &data, labels, tokenizer, *max_positions, watch)
         })?;
-        desk.write_said(&measured.said, |at, said| {
+        desk.write_said(&measured.predictions, |at, said| {
             let words = data.get(at)?.text.split_whitespace().zip(said);
             let words = words.map(|(text, &(p, marked))| MarkedWord { text, p, marked });
             Some(SaidOfSentence {
@@ -244,12 +247,12 @@ pub(in crate::cli) fn tagging(global: &Global, args: &TaggingArgs) -> anyhow::Re
         return desk.print(&args.data, "spans", measured.scores, 0);
     }
     let read = columns::read(&args.data, args.column.unwrap_or_default())?;
-    let mut data = measure::retagged(read, labels)?;
+    let mut data = evaluation::relabel_tags(read, labels)?;
     desk.keep(&mut data.sentences);
     let measured = desk.measure(&args.data, |watch| {
-        measure::tagging(forward, &data, tokenizer, *max_positions, watch)
+        evaluation::tagging(forward, &data, tokenizer, *max_positions, watch)
     })?;
-    desk.write_said(&measured.said, |at, said| {
+    desk.write_said(&measured.predictions, |at, said| {
         let sentence = data.sentences.get(at)?;
         let words = sentence.words.iter().zip(&sentence.tags).zip(said);
         let words = words.map(|((text, &gold), said)| TaggedWord {
@@ -394,9 +397,9 @@ impl<'a> Desk<'a> {
         &self,
         data: &Path,
         measure: impl FnOnce(
-            &mut dyn measure::Watch,
-        ) -> Result<Measured<T>, electroscope_training::Error>,
-    ) -> anyhow::Result<Measured<T>> {
+            &mut ReportProgress<'_>,
+        ) -> Result<Evaluated<T>, electroscope_training::Error>,
+    ) -> anyhow::Result<Evaluated<T>> {
         if let Some(path) = &self.args.out {
             // What cannot be written should be known before anything long begins.
             let file = File::create(path);
@@ -438,7 +441,7 @@ impl<'a> Desk<'a> {
         self,
         data: &Path,
         format: &'static str,
-        scores: Scores,
+        scores: HeadScores,
         cut: usize,
     ) -> anyhow::Result<Exit> {
         let data = Data {

@@ -11,11 +11,13 @@ use super::worth::{self, Compared, Found, TextFacts, WorthReport};
 use crate::cli::common::{self, InForce, Progress};
 use crate::cli::{Exit, Global, model::open_generator, probability};
 use crate::report::{FileError, Model};
-use electroscope_model::plain::PlainGenerator;
+use electroscope_model::nn::plain::PlainGenerator;
 use electroscope_model::{self as model, Checkpoint, Forward, Tokenizer};
-use electroscope_text::{Document, Language, SegmentKind, blocks};
-use electroscope_training::rtd::{self, Corrupted, Passages, Said, Way, wikitext};
-use electroscope_training::slips::{FREE_SOURCES, Misspellings};
+use electroscope_text::{Document, Language, blocks};
+use electroscope_training::rtd::{
+    self, CorruptedText, Corruption, RtdPredictions, TokenizedText, wikitext,
+};
+use electroscope_training::synthetic_errors::{Misspellings, REDISTRIBUTABLE_SOURCES};
 
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "Examples:\n  \
@@ -34,7 +36,7 @@ pub(in crate::cli) struct RtdArgs {
     format: Option<RtdFormat>,
     /// A way to spoil the text; several may be named [default: all of them]
     #[arg(long, value_name = "WAY", value_delimiter = ',')]
-    corruption: Vec<WayChoice>,
+    corruption: Vec<CorruptionChoice>,
     /// The generator that replaces tokens, a folder in Hugging Face layout [default: the built-in one]
     #[arg(long, value_name = "DIR")]
     generator: Option<PathBuf>,
@@ -43,7 +45,7 @@ pub(in crate::cli) struct RtdArgs {
     #[arg(long, value_name = "FILE")]
     misspellings: Option<PathBuf>,
     /// The sources of that table that count
-    #[arg(long, value_name = "NAME", value_delimiter = ',', default_values = FREE_SOURCES, requires = "misspellings")]
+    #[arg(long, value_name = "NAME", value_delimiter = ',', default_values = REDISTRIBUTABLE_SOURCES, requires = "misspellings")]
     sources: Vec<String>,
     /// Flag what has a p of P or more, from 0 to 1 [default: the model's own, else 0.5]
     #[arg(long, value_name = "P", env = "ELECTROSCOPE_THRESHOLD", hide_env_values = true, value_parser = probability)]
@@ -76,7 +78,7 @@ enum RtdFormat {
 
 /// A way to spoil a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum WayChoice {
+enum CorruptionChoice {
     /// 15 in 100 tokens masked, and drawn from what a generator expects there
     Generator,
     /// 15 in 100 tokens replaced by others of the text, the frequent ones more often
@@ -103,12 +105,12 @@ enum WikitextChoice {
     Never,
 }
 
-impl WayChoice {
-    fn way(self) -> Way {
+impl CorruptionChoice {
+    fn corruption(self) -> Corruption {
         match self {
-            WayChoice::Generator => Way::Generator,
-            WayChoice::Random => Way::Random,
-            WayChoice::Misspelling => Way::Misspelling,
+            CorruptionChoice::Generator => Corruption::Generator,
+            CorruptionChoice::Random => Corruption::Random,
+            CorruptionChoice::Misspelling => Corruption::Misspelling,
         }
     }
 }
@@ -117,11 +119,15 @@ pub(in crate::cli) fn run(global: &Global, args: &RtdArgs) -> anyhow::Result<Exi
     let in_force = InForce::new(global)?;
     let (sources, mut errors) = common::gather(global, &args.paths, "evaluate rtd")?;
     common::exit_on_interrupt()?;
-    let mut ways: Vec<Way> = args.corruption.iter().map(|choice| choice.way()).collect();
+    let mut ways: Vec<Corruption> = args
+        .corruption
+        .iter()
+        .map(|choice| choice.corruption())
+        .collect();
     ways.sort_unstable();
     ways.dedup();
     if ways.is_empty() {
-        ways = Way::ALL.to_vec();
+        ways = Corruption::ALL.to_vec();
     }
     // What is named wrongly should be known before anything long begins.
     let list = match &args.misspellings {
@@ -132,7 +138,7 @@ pub(in crate::cli) fn run(global: &Global, args: &RtdArgs) -> anyhow::Result<Exi
         None => None,
     };
     let (checkpoint, revision) = common::checkpoint(global, &in_force)?;
-    let generator = match ways.contains(&Way::Generator) {
+    let generator = match ways.contains(&Corruption::Generator) {
         true => Some(generator(args, &checkpoint)?),
         false => None,
     };
@@ -145,7 +151,7 @@ pub(in crate::cli) fn run(global: &Global, args: &RtdArgs) -> anyhow::Result<Exi
     };
     let mut paragraphs = Vec::new();
     for source in &sources {
-        match common::read(source, crate::cli::LanguageChoice::Auto) {
+        match common::read(source, &crate::cli::InputArgs::default()) {
             Ok(document) => {
                 let (found, is_wikitext) = paragraphs_of(&document, args.wikitext);
                 facts.files += 1;
@@ -176,18 +182,18 @@ pub(in crate::cli) fn run(global: &Global, args: &RtdArgs) -> anyhow::Result<Exi
     let limit = args
         .tokens
         .map(|tokens| usize::try_from(tokens).unwrap_or(usize::MAX));
-    let passages = Passages::of(&paragraphs, &checkpoint.tokenizer, capacity, limit);
-    if passages.tokens == 0 {
+    let text = TokenizedText::of(&paragraphs, &checkpoint.tokenizer, capacity, limit);
+    if text.tokens == 0 {
         bail!("there is no prose to measure on; name a text of at least a paragraph");
     }
-    facts.tokens = passages.tokens;
-    facts.paragraphs = passages.paragraphs;
+    facts.tokens = text.tokens;
+    facts.paragraphs = text.paragraphs;
     let threshold = in_force.threshold(args.threshold, checkpoint.config.threshold);
     let progress = Progress::new(global, ways.len());
     let mut corruptions = Vec::new();
     for way in ways {
         // Three stretches of work, or two, of about the same length.
-        let rounds = 1 + usize::from(other.is_some()) + usize::from(way == Way::Generator);
+        let rounds = 1 + usize::from(other.is_some()) + usize::from(way == Corruption::Generator);
         let show = |round: usize, done: usize| {
             progress.show(
                 Path::new(way.name()),
@@ -197,18 +203,18 @@ pub(in crate::cli) fn run(global: &Global, args: &RtdArgs) -> anyhow::Result<Exi
         };
         let mut round = 0;
         let corrupted = match (way, &generator) {
-            (Way::Generator, Some(generator)) => {
+            (Corruption::Generator, Some(generator)) => {
                 let done = AtomicUsize::new(0);
                 round += 1;
-                rtd::by_generator(
-                    &passages,
+                rtd::corrupt_by_generator(
+                    &text,
                     &checkpoint.tokenizer,
                     &|window, places| generator.guesses(window, places),
                     args.seed,
                     &|tokens| show(0, done.fetch_add(tokens, Ordering::Relaxed) + tokens),
                 )?
             }
-            (Way::Misspelling, _) => rtd::by_misspelling(
+            (Corruption::Misspelling, _) => rtd::corrupt_by_misspelling(
                 &paragraphs,
                 &checkpoint.tokenizer,
                 capacity,
@@ -216,12 +222,12 @@ pub(in crate::cli) fn run(global: &Global, args: &RtdArgs) -> anyhow::Result<Exi
                 list.as_ref(),
                 args.seed,
             ),
-            (Way::Random | Way::Generator, _) => {
-                rtd::at_random(&passages, &checkpoint.tokenizer, args.seed)
+            (Corruption::Random | Corruption::Generator, _) => {
+                rtd::corrupt_at_random(&text, &checkpoint.tokenizer, args.seed)
             }
         };
-        let mut read = |forward: &dyn Forward| -> Result<Said, model::Error> {
-            let said = rtd::read(forward, &corrupted, &mut |done| show(round, done));
+        let mut read = |forward: &dyn Forward| -> Result<RtdPredictions, model::Error> {
+            let said = rtd::predict(forward, &corrupted, &mut |done| show(round, done));
             round += 1;
             said
         };
@@ -231,7 +237,7 @@ pub(in crate::cli) fn run(global: &Global, args: &RtdArgs) -> anyhow::Result<Exi
                 let reference = read(&**other)?;
                 Some(Compared {
                     precision,
-                    apart: rtd::apart(&corrupted, &said, &reference),
+                    difference: rtd::difference(&corrupted, &said, &reference),
                     tokens_per_second: speed(&reference),
                 })
             }
@@ -283,15 +289,15 @@ fn exit(errors: &[FileError]) -> Exit {
 }
 
 fn found(
-    way: Way,
-    corrupted: &Corrupted,
-    said: &Said,
+    way: Corruption,
+    corrupted: &CorruptedText,
+    said: &RtdPredictions,
     threshold: f32,
     compared: Option<Compared>,
 ) -> Found {
     Found {
         unit: way.unit(),
-        worth: rtd::worth(corrupted, said, threshold),
+        scores: rtd::score(corrupted, said, threshold),
         tokens: said.tokens,
         tokens_per_second: speed(said),
         compared,
@@ -299,7 +305,7 @@ fn found(
 }
 
 /// Tokens in a second; 0 where no time went by.
-fn speed(said: &Said) -> f64 {
+fn speed(said: &RtdPredictions) -> f64 {
     match said.time.as_secs_f64() {
         0.0 => 0.0,
         seconds => said.tokens as f64 / seconds,
@@ -372,15 +378,9 @@ fn paragraphs_of(document: &Document, choice: WikitextChoice) -> (Vec<String>, b
     if is_wikitext {
         return (wikitext::paragraphs(&document.text), true);
     }
-    let paragraphs = blocks(document).into_iter().map(|block| {
-        let segments = block.segments.iter();
-        segments
-            .filter_map(|segment| match segment.kind {
-                SegmentKind::Break => Some(" "),
-                SegmentKind::Prose | SegmentKind::Context => segment.span.of(&document.text),
-            })
-            .collect()
-    });
+    let paragraphs = blocks(document)
+        .into_iter()
+        .map(|block| block.shown(&document.text, block.span).into_owned());
     (paragraphs.collect(), false)
 }
 

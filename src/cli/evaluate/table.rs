@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::report::{Model, write_json};
 use electroscope_text::visible;
-use electroscope_training::measure::Scores;
+use electroscope_training::evaluation::HeadScores;
 
 /// What was measured on what.
 #[derive(Debug, Serialize)]
@@ -16,7 +16,7 @@ pub(super) struct Measurement {
     task: &'static str,
     data: Data,
     #[serde(flatten)]
-    scores: Scores,
+    scores: HeadScores,
     /// Texts or questions of which only the beginning was read.
     cut: usize,
     seconds: f64,
@@ -36,12 +36,12 @@ impl Measurement {
         model: Model,
         task: &'static str,
         data: Data,
-        scores: Scores,
+        scores: HeadScores,
         cut: usize,
         seconds: f64,
     ) -> Measurement {
         Measurement {
-            schema_version: 1,
+            schema_version: 2,
             model,
             task,
             data,
@@ -72,10 +72,14 @@ impl Measurement {
         let scores = &self.scores;
         let widest = scores.values.iter().map(|(name, _)| name.len()).max();
         let widest = widest.unwrap_or(0).max(4);
-        let answer = visible(&scores.baseline.answer);
+        let answer = visible(&scores.baseline.prediction);
         writeln!(out, "\n  {:widest$}  {:>8}  {answer}", "", "head")?;
         for (name, value) in &scores.values {
-            let mark = if *name == scores.main { '▸' } else { ' ' };
+            let mark = if *name == scores.main_metric {
+                '▸'
+            } else {
+                ' '
+            };
             let mut baseline = scores.baseline.values.iter();
             let baseline = baseline.find(|(known, _)| known == name);
             let baseline = baseline.map_or(String::new(), |(_, value)| format!("  {value:.4}"));
@@ -102,7 +106,7 @@ impl Measurement {
 
     /// How each kind of entity, or each label, was found.
     fn kinds(&self, out: &mut dyn Write) -> io::Result<()> {
-        let kinds = &self.scores.kinds;
+        let kinds = &self.scores.by_label;
         if kinds.is_empty() {
             return Ok(());
         }
@@ -122,8 +126,8 @@ impl Measurement {
                 counts.precision(),
                 counts.recall(),
                 counts.f1(),
-                counts.right + counts.missed,
-                counts.right + counts.false_alarms
+                counts.true_positives + counts.false_negatives,
+                counts.true_positives + counts.false_positives
             )?;
         }
         Ok(())

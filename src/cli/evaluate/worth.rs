@@ -8,7 +8,7 @@ use anstyle::Style;
 use serde::Serialize;
 
 use crate::report::{FileError, Model, write_json};
-use electroscope_training::rtd::{Apart, Way, Worth};
+use electroscope_training::rtd::{Corruption, PredictionDifference, RtdScores};
 
 /// What is told of a discriminator.
 #[derive(Clone, Debug, Serialize)]
@@ -23,7 +23,7 @@ pub(super) struct WorthReport {
     pub(super) seed: u64,
     /// What was found, way by way.
     #[serde(serialize_with = "by_name")]
-    pub(super) corruptions: Vec<(Way, Found)>,
+    pub(super) corruptions: Vec<(Corruption, Found)>,
     /// Files that could not be read.
     pub(super) errors: Vec<FileError>,
 }
@@ -46,9 +46,9 @@ pub(super) struct TextFacts {
 pub(super) struct Found {
     /// What was judged: `token` or `word`.
     pub(super) unit: &'static str,
-    /// What the discriminator is worth.
+    /// What the discriminator is scores.
     #[serde(flatten)]
-    pub(super) worth: Worth,
+    pub(super) scores: RtdScores,
     /// Tokens that it read.
     pub(super) tokens: usize,
     /// Tokens that it read in a second.
@@ -65,12 +65,15 @@ pub(super) struct Compared {
     pub(super) precision: &'static str,
     /// How far the two lie apart.
     #[serde(flatten)]
-    pub(super) apart: Apart,
+    pub(super) difference: PredictionDifference,
     /// What the other one reads in a second.
     pub(super) tokens_per_second: f64,
 }
 
-fn by_name<S: serde::Serializer>(ways: &[(Way, Found)], serializer: S) -> Result<S::Ok, S::Error> {
+fn by_name<S: serde::Serializer>(
+    ways: &[(Corruption, Found)],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     serializer.collect_map(ways.iter().map(|(way, found)| (way.name(), found)))
 }
 
@@ -120,20 +123,20 @@ pub(super) fn pretty(out: &mut dyn Write, report: &WorthReport, bold: Style) -> 
         .map(|(way, found)| {
             let Found {
                 unit,
-                worth,
+                scores,
                 tokens_per_second,
                 ..
             } = found;
             [
                 way.name().to_owned(),
-                share(worth.auroc),
-                share(worth.average_precision),
-                share(Some(worth.ece)),
-                share(Some(worth.brier)),
-                share(Some(worth.precision)),
-                share(Some(worth.recall)),
-                format!("{} {unit}s", grouped(worth.units)),
-                grouped(worth.replaced),
+                share(scores.auroc),
+                share(scores.average_precision),
+                share(Some(scores.ece)),
+                share(Some(scores.brier)),
+                share(Some(scores.precision)),
+                share(Some(scores.recall)),
+                format!("{} {unit}s", grouped(scores.units)),
+                grouped(scores.replaced),
                 grouped(tokens_per_second.round() as usize),
             ]
         })
@@ -156,7 +159,7 @@ pub(super) fn pretty(out: &mut dyn Write, report: &WorthReport, bold: Style) -> 
         writeln!(
             out,
             "\nprecision and recall of p ≥ {}",
-            found.worth.threshold
+            found.scores.threshold
         )?;
     }
     let rows: Vec<[String; 5]> = (report.corruptions.iter())
@@ -164,9 +167,9 @@ pub(super) fn pretty(out: &mut dyn Write, report: &WorthReport, bold: Style) -> 
             let compared = found.compared?;
             Some([
                 way.name().to_owned(),
-                format!("{:.5}", compared.apart.mean_difference),
-                format!("{:.4}", compared.apart.largest_difference),
-                (compared.apart.auroc_difference)
+                format!("{:.5}", compared.difference.mean_difference),
+                format!("{:.4}", compared.difference.largest_difference),
+                (compared.difference.auroc_difference)
                     .map_or("–".to_owned(), |apart| format!("{apart:+.5}")),
                 grouped(compared.tokens_per_second.round() as usize),
             ])
@@ -239,7 +242,7 @@ mod tests {
     use super::*;
 
     fn report() -> WorthReport {
-        let worth = Worth {
+        let scores = RtdScores {
             auroc: Some(0.86625),
             average_precision: Some(0.5),
             ece: 0.0123,
@@ -251,14 +254,14 @@ mod tests {
             replaced: 1_000,
             flagged: 333,
         };
-        let found = |way: Way, auroc| Found {
+        let found = |way: Corruption, auroc| Found {
             unit: way.unit(),
-            worth: Worth { auroc, ..worth },
+            scores: RtdScores { auroc, ..scores },
             tokens: 12_345,
             tokens_per_second: 9_876.5,
             compared: Some(Compared {
                 precision: "f32",
-                apart: Apart {
+                difference: PredictionDifference {
                     mean_difference: 0.00125,
                     largest_difference: 0.0625,
                     auroc_difference: auroc.map(|_| -0.0005),
@@ -282,8 +285,14 @@ mod tests {
             },
             seed: 7,
             corruptions: vec![
-                (Way::Generator, found(Way::Generator, Some(0.86625))),
-                (Way::Misspelling, found(Way::Misspelling, None)),
+                (
+                    Corruption::Generator,
+                    found(Corruption::Generator, Some(0.86625)),
+                ),
+                (
+                    Corruption::Misspelling,
+                    found(Corruption::Misspelling, None),
+                ),
             ],
             errors: vec![],
         }

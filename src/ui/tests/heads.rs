@@ -30,6 +30,7 @@ impl Screen {
                 precision: "f32".into(),
                 task,
                 labels: labels.iter().map(|&label| label.to_owned()).collect(),
+                no_answer_margin: 0.0,
                 note: None,
             },
         });
@@ -114,6 +115,7 @@ fn tagged(screen: &mut Screen) {
         span: span_of(text),
         label,
         p: 0.9,
+        is_punctuation: false,
     };
     let words = vec![
         word("Harbour", 1),
@@ -128,6 +130,7 @@ fn tagged(screen: &mut Screen) {
     let entity = |label: &str, text: &str, p| EntityAt {
         label: label.into(),
         span: span_of(text),
+        text: text.into(),
         p,
     };
     let entities = [
@@ -143,6 +146,7 @@ fn tagged(screen: &mut Screen) {
 fn answered(screen: &mut Screen) {
     let answer = |text: &str, score, p| Answer {
         span: span_of(text),
+        text: text.into(),
         score,
         p,
     };
@@ -211,7 +215,7 @@ fn the_ask_panel_shows_answers_and_goes_to_the_best() {
     answered(&mut screen);
     insta::assert_snapshot!("ask_answered", screen.picture());
     assert_eq!(screen.cursor_word().as_deref(), Some("The"));
-    screen.press("]d ]d");
+    screen.press("]d");
     assert_eq!(screen.cursor_word().as_deref(), Some("the"));
     screen.press("]d");
     assert_eq!(screen.cursor_word().as_deref(), Some("The"));
@@ -219,9 +223,107 @@ fn the_ask_panel_shows_answers_and_goes_to_the_best() {
     screen.press("gg");
     screen.change("notes.md", &NOTES.replace("late", "soon"));
     assert_eq!(screen.requests(), [(Generation(2), Request::Ask(question))]);
-    assert_eq!(screen.state.documents[0].findings.answers.len(), 3);
+    assert_eq!(screen.state.documents[0].findings.answers.len(), 2);
     answered(&mut screen);
     assert_eq!(screen.state.documents[0].cursor, 0);
+}
+
+#[test]
+fn where_no_answer_wins_the_panel_says_so_and_the_cursor_stays() {
+    let mut screen = Screen::with_notes(100, 24, DARK);
+    screen.press("3");
+    screen.load_head(Task::QuestionAnswering, &[]);
+    screen.press("a");
+    screen.type_in("who approved it?");
+    screen.press("enter");
+    let answers = Answers {
+        best: vec![Answer {
+            span: span_of("the boats"),
+            text: "the boats".into(),
+            score: 1.0,
+            p: 0.2,
+        }],
+        none: Some(NoAnswer { score: 3.0, p: 0.8 }),
+    };
+    screen.found(Finding::Answers(
+        "who approved it?".into(),
+        Arc::new(answers),
+    ));
+    screen.done(Task::QuestionAnswering);
+    assert_eq!(screen.state.documents[0].cursor, 0);
+    let text = screen.text();
+    assert!(text.contains("No answer in this text"), "{text}");
+    assert!(text.contains("Weak answers 1"), "{text}");
+    // To look at a weak one is the reader's choice.
+    screen.press("]d");
+    assert_eq!(screen.cursor_word().as_deref(), Some("the"));
+}
+
+#[test]
+fn an_answer_is_shown_in_its_sentence() {
+    let mut screen = Screen::with_notes(100, 24, DARK);
+    screen.press("3");
+    screen.load_head(Task::QuestionAnswering, &[]);
+    screen.press("a");
+    screen.type_in("who approved it?");
+    screen.press("enter");
+    assert!(!screen.text().contains("Answers 0"), "{}", screen.text());
+    answered(&mut screen);
+    screen.press("]d");
+    let (buffer, _) = screen.buffer();
+    let panel = crate::ui::areas::Areas::of(&screen.state).panel;
+    let cells = (panel.y..panel.bottom())
+        .flat_map(|y| (panel.x..panel.right()).map(move |x| (x, y)))
+        .map(|at| &buffer[at]);
+    let of = |cells: &mut dyn Iterator<Item = &ratatui::buffer::Cell>| -> String {
+        let symbols: String = cells.map(|cell| cell.symbol()).collect();
+        symbols.split_whitespace().collect()
+    };
+    let all = of(&mut cells.clone());
+    assert!(all.contains("everyday,andtheboatswait."), "{all}");
+    // The answer is underlined in it.
+    let is_underlined = |cell: &&ratatui::buffer::Cell| {
+        cell.modifier.contains(ratatui::style::Modifier::UNDERLINED)
+    };
+    assert_eq!(of(&mut cells.filter(is_underlined)), "theboats");
+}
+
+#[test]
+fn an_answer_in_another_document_does_not_move_its_cursor() {
+    let mut screen = Screen::new(120, 24, DARK, &["notes.md", "other.md"]);
+    screen.load();
+    screen.change("notes.md", NOTES);
+    screen.change("other.md", NOTES);
+    screen.press("3");
+    screen.load_head(Task::QuestionAnswering, &[]);
+    screen.press("a");
+    screen.type_in("who approved it?");
+    screen.press("enter");
+    answered(&mut screen);
+    assert_eq!(
+        screen.state.documents[0].cursor,
+        span_of("The committee").start()
+    );
+    screen.press("gt");
+    let open = &screen.state.documents[1];
+    let (id, generation) = (open.id, open.generation);
+    let answers = Answers {
+        best: vec![Answer {
+            span: span_of("the boats"),
+            text: "the boats".into(),
+            score: 7.0,
+            p: 0.9,
+        }],
+        none: None,
+    };
+    let question = "who approved it?".into();
+    screen.head(HeadReply::Found {
+        id,
+        generation,
+        finding: Finding::Answers(question, Arc::new(answers)),
+    });
+    assert_eq!(screen.state.documents[1].findings.answers.len(), 1);
+    assert_eq!(screen.state.documents[1].cursor, 0);
 }
 
 #[test]
@@ -282,6 +384,58 @@ fn tags_are_filtered_by_kind() {
 }
 
 #[test]
+fn kinds_are_listed_and_cycled_from_the_commonest_on_and_the_legend_is_clicked() {
+    let mut screen = Screen::with_notes(100, 24, DARK);
+    screen.press("4");
+    screen.load_head(Task::Tagging, &["ADJ", "NOUN", "VERB"]);
+    let word = |text: &str, label| TaggedWord {
+        span: span_of(text),
+        is_punctuation: false,
+        label,
+        p: 0.9,
+    };
+    let words = vec![
+        word("committee", 1),
+        word("approved", 2),
+        word("banana", 1),
+        word("new", 0),
+        word("bridge", 1),
+        word("work", 2),
+    ];
+    let span = Span::new(words[0].span.start(), words[5].span.end());
+    screen.found(Finding::Tagging(Arc::new(Tagging { span, words })));
+    screen.done(Task::Tagging);
+    let mut seen = Vec::new();
+    for _ in 0..4 {
+        screen.press("f");
+        seen.push(screen.notice().to_owned());
+    }
+    assert_eq!(
+        seen,
+        [
+            "listing NOUN",
+            "listing VERB",
+            "listing ADJ",
+            "listing all tags"
+        ]
+    );
+    let row = |screen: &Screen, kind: &str| {
+        let text = screen.text();
+        let row = text
+            .lines()
+            .position(|line| line.contains(&format!("■ {kind}")));
+        row.unwrap() as u16
+    };
+    let verb = row(&screen, "VERB");
+    assert_eq!(verb, row(&screen, "NOUN") + 1);
+    screen.click(80, verb);
+    assert_eq!(screen.notice(), "listing VERB");
+    assert_eq!(screen.state.documents[0].findings.tags.len(), 2);
+    screen.click(80, verb);
+    assert_eq!(screen.notice(), "listing all tags");
+}
+
+#[test]
 fn every_word_is_listed_where_a_tagger_marks_no_entities() {
     let mut screen = Screen::with_notes(100, 24, DARK);
     screen.press("4");
@@ -291,11 +445,13 @@ fn every_word_is_listed_where_a_tagger_marks_no_entities() {
             span: span_of("committee"),
             label: 0,
             p: 0.9,
+            is_punctuation: false,
         },
         TaggedWord {
             span: span_of("approved"),
             label: 1,
             p: 0.8,
+            is_punctuation: false,
         },
     ];
     let span = Span::new(words[0].span.start(), words[1].span.end());
@@ -391,6 +547,34 @@ fn a_remembered_head_is_loaded_when_its_panel_is_first_shown() {
     screen.press("j");
     assert_eq!(screen.jobs(), []);
     assert!(screen.state.is_busy());
+}
+
+#[test]
+fn a_head_of_the_command_line_beats_the_remembered_one_until_another_is_chosen() {
+    let mut screen = Screen::with_notes(100, 24, DARK);
+    let loaded = |screen: &mut Screen| -> Vec<String> {
+        let jobs = screen.jobs().into_iter();
+        jobs.filter_map(|job| match job {
+            HeadJob::Load { choice, .. } => Some(choice),
+            _ => None,
+        })
+        .collect()
+    };
+    screen.state.memory.classify = Some("remembered".into());
+    screen.state.usual_heads[Task::Classification] = Some("usual".into());
+    screen.state.usual_heads[Task::Tagging] = Some("usual".into());
+    screen.state.given_heads[Task::Classification] = Some("given".into());
+    screen.press("2");
+    assert_eq!(loaded(&mut screen), ["given"]);
+    screen.press("4");
+    assert_eq!(loaded(&mut screen), ["usual"]);
+    // It is not kept.
+    assert_eq!(screen.state.memory.classify.as_deref(), Some("remembered"));
+    screen.press("2 m");
+    screen.type_in("./mine");
+    screen.press("enter");
+    assert_eq!(loaded(&mut screen), ["./mine"]);
+    assert_eq!(screen.state.given_heads[Task::Classification], None);
 }
 
 #[test]

@@ -34,6 +34,7 @@ fn scored(word: &str, p: f32) -> Message {
             span,
             p,
             tokens: 0..1,
+            is_punctuation: false,
         }],
     };
     Message::Model(Reply::Scored {
@@ -130,4 +131,48 @@ fn where_the_head_cannot_be_had_the_map_goes_back() {
     assert_eq!(screen.state.lens, Lens::Replaced);
     screen.send(scored("Harbour", 0.9));
     assert_eq!(screen.state.document().unwrap().readings.flagged(), 1);
+}
+
+#[test]
+fn the_lens_that_was_chosen_last_is_the_first_one_and_is_asked_for_once() {
+    let mut screen = with_errors();
+    screen.press("r");
+    assert!(matches!(
+        screen.effects.last(),
+        Some(Effect::Remember(memory)) if memory.lens == Some(Lens::Errors)
+    ));
+    let opening = Opening {
+        files: vec!["notes.md".into()],
+        size: Size::new(100, 20),
+        lens: Lens::Errors,
+        has_errors: true,
+        ..Opening::plain(DARK)
+    };
+    let (state, effects) = State::new(opening);
+    let mut screen = Screen { state, effects };
+    screen.send(Message::Model(Reply::Loaded(summary(
+        "builtin:errors",
+        0.4,
+    ))));
+    assert!(screen.notice().contains("shows errors"));
+    let is_use = |effect: &Effect| matches!(effect, Effect::Model(Job::Use(_)));
+    // The thread was started with it.
+    assert!(!screen.effects.iter().any(is_use));
+}
+
+#[test]
+fn a_remembered_lens_that_cannot_be_had_gives_way() {
+    let opening = Opening {
+        files: vec!["notes.md".into()],
+        size: Size::new(100, 20),
+        lens: Lens::Errors,
+        has_errors: true,
+        ..Opening::plain(DARK)
+    };
+    let (state, effects) = State::new(opening);
+    let mut screen = Screen { state, effects };
+    screen.send(Message::Model(Reply::LoadFailed("there is none".into())));
+    let wanted = Effect::Model(Job::Use(Lens::Replaced));
+    assert!(screen.effects.contains(&wanted));
+    assert_eq!(screen.notice(), "there is none");
 }

@@ -26,7 +26,7 @@ pub(super) fn ask_heads(state: &mut State, effects: &mut Vec<Effect>) {
     }
     match &state.heads[task] {
         HeadState::Absent => {
-            if let Some(choice) = state.memory.head(task).cloned() {
+            if let Some(choice) = state.head_choice(task).cloned() {
                 load(state, task, choice, effects);
             }
         }
@@ -96,10 +96,7 @@ pub(super) fn head_reply(state: &mut State, reply: HeadReply) {
     match reply {
         HeadReply::Choices(choices) => {
             state.choices = Some(choices);
-            let entries = entries(state);
-            if let Some(Popup::Heads(_, picker)) = &mut state.popup {
-                picker.filter(&entries);
-            }
+            state.is_unsettled = true;
         }
         HeadReply::Loading { task, step } => {
             if matches!(state.heads[task], HeadState::Loading(_)) {
@@ -165,12 +162,23 @@ fn found(
     let Some(open) = state.by_id(id).filter(|open| open.generation == generation) else {
         return;
     };
-    let had_answers = !open.findings.answers.is_empty();
     open.findings.take(generation, finding);
-    // The first answer to a new question is what the reader waits for; after an edit the text stays
-    // where it is.
-    let first = open.findings.answers.first().map(|answer| answer.span);
-    if let (true, true, false, Some(span)) = (is_shown, is_answer, had_answers, first) {
+    if !is_answer || state.asked_in != Some(id) {
+        return;
+    }
+    // The first answer in the document in which the question was asked is what the reader waits for.
+    // After an edit, and in other documents, the text stays where it is, and so it does where the head
+    // says that there is no answer.
+    state.asked_in = None;
+    let (Some(open), HeadState::Ready(head)) = (
+        state.document().filter(|_| is_shown),
+        &state.heads[Task::QuestionAnswering],
+    ) else {
+        return;
+    };
+    let findings = &open.findings;
+    let first = findings.answers.first().map(|answer| answer.span);
+    if let Some(span) = first.filter(|_| !findings.is_refused(head)) {
         go_to(state, span.start());
     }
 }
@@ -234,16 +242,21 @@ pub(super) fn next_unit(state: &mut State) {
 
 pub(super) fn next_filter(state: &mut State) {
     super::show_panel(state, Panel::Tag);
-    let Some(head) = state.ready().cloned() else {
+    if state.ready().is_none() {
         return;
-    };
-    let counts = state
+    }
+    let kinds = state
         .document()
-        .map_or(Vec::new(), |open| open.findings.counts.clone());
-    // Kinds that do not occur are passed over; after the last come all.
-    let from = state.filter.map_or(0, |kind| kind + 1);
-    let next = (from..head.kinds.len()).find(|&kind| counts.get(kind).is_some_and(|&n| n > 0));
-    set_filter(state, next);
+        .map_or(Vec::new(), |open| open.findings.kinds_by_count());
+    // In the order of the legend; after the last come all.
+    let next = match state.filter {
+        None => kinds.first(),
+        Some(kind) => {
+            let at = kinds.iter().position(|&listed| listed == kind);
+            at.and_then(|at| kinds.get(at + 1))
+        }
+    };
+    set_filter(state, next.copied());
 }
 
 /// Lists tags of `kind` only, or all.
@@ -270,7 +283,7 @@ pub(in crate::ui) fn choices_for(state: &State, task: Task) -> Vec<&HeadChoice> 
     all.filter(|choice| choice.task == task).collect()
 }
 
-fn entries(state: &State) -> Vec<String> {
+pub(super) fn entries(state: &State) -> Vec<String> {
     let task = match &state.popup {
         Some(Popup::Heads(task, _)) => *task,
         _ => return Vec::new(),
@@ -315,16 +328,14 @@ pub(super) fn heads_key(
                 return;
             }
             *state.memory.head_mut(task) = Some(choice.clone());
+            // What was named on the command line was for the beginning.
+            state.given_heads[task] = None;
             effects.push(Effect::Remember(state.memory.clone()));
             load(state, task, choice, effects);
         }
         _ => {
-            let is_edit = picker.press(key);
+            state.is_unsettled |= picker.press(key);
             state.popup = Some(Popup::Heads(task, picker));
-            let entries = entries(state);
-            if let (true, Some(Popup::Heads(_, picker))) = (is_edit, &mut state.popup) {
-                picker.filter(&entries);
-            }
         }
     }
 }
@@ -356,6 +367,7 @@ pub(super) fn question_key(
                 state.memory.questions.drain(..surplus);
                 effects.push(Effect::Remember(state.memory.clone()));
                 state.question = Some(question);
+                state.asked_in = state.document().map(|open| open.id);
             }
             return;
         }

@@ -56,12 +56,8 @@ pub(super) fn draw(buffer: &mut Buffer, state: &State, areas: &Areas) {
 
 /// The name of the file, or its path where another open file has the same name.
 fn name_of(state: &State, open: &Open) -> String {
-    let is_shared = state
-        .documents
-        .iter()
-        .any(|other| other.id != open.id && other.path.file_name() == open.path.file_name());
     match open.path.file_name() {
-        Some(name) if !is_shared => name.to_string_lossy().into_owned(),
+        Some(name) if !state.is_name_shared(&open.path) => name.to_string_lossy().into_owned(),
         _ => open.path.display().to_string(),
     }
 }

@@ -28,9 +28,16 @@ pub(super) fn draw(buffer: &mut Buffer, state: &State, area: Rect) {
     let mut room = pen.room().saturating_sub(right.width() + 2);
     if let Some(open) = state.document() {
         let path = visible(&open.path.display().to_string());
-        let path = cut_front(&path, room.saturating_sub(1).min(40));
-        pen.put(" ", theme.strong()).put(&path, theme.strong());
-        room = room.saturating_sub(path.width() + 1);
+        // Which of how many: the list of documents is not always there.
+        let which = match state.documents.len() {
+            0 | 1 => String::new(),
+            count => format!("  {}/{count}", state.current + 1),
+        };
+        let path = cut_front(&path, room.saturating_sub(1 + which.width()).min(40));
+        pen.put(" ", theme.strong())
+            .put(&path, theme.strong())
+            .put(&which, theme.faint());
+        room = room.saturating_sub(path.width() + which.width() + 1);
         let fits = |counted: &String| counted.width() + 2 <= room;
         let counted = [is_narrow, true].map(|is_short| counted(state, is_short));
         if let Some(counted) = counted.iter().find(|counted| fits(counted)) {

@@ -40,8 +40,7 @@ pub(super) fn draw(buffer: &mut Buffer, state: &State, areas: &Areas) -> Option<
         words: open.readings.words_in(visible).collect(),
         layer: layer::layer(state, open, visible),
         matches: state.search.as_ref().map_or(Vec::new(), |search| {
-            let text = open.text().get(..visible.end()).unwrap_or_default();
-            search.matches(text, visible.start()).collect()
+            search.in_rows(open.text(), rows.iter().map(|row| row.span))
         }),
         under_cursor: open.word().map(|(word, _)| word.span),
         threshold: state.threshold(),
@@ -100,10 +99,11 @@ impl Painter<'_> {
         let word = self.words.get(at).filter(|word| word.span.contains(byte));
         let mut style = match word {
             Some(_) if self.state.panel != Panel::Heat => Style::new(),
-            Some(word) => {
+            Some(word) if word.is_judged => {
                 let level = heat::level(word.p, self.threshold);
-                theme.heat(level, word.p >= self.threshold)
+                theme.heat(level, word.is_flagged)
             }
+            Some(_) => Style::new(),
             None if self.is_settled => theme.faint(),
             None => Style::new(),
         };

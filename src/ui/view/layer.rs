@@ -27,7 +27,9 @@ pub(super) fn layer(state: &State, open: &Open, visible: Span) -> Vec<Painted> {
             });
             painted.collect()
         }
+        // Weak answers are underlined only: none of them is what was asked for.
         Panel::Ask => {
+            let is_weak = state.ready().is_some_and(|head| findings.is_refused(head));
             let mut painted: Vec<Painted> = Vec::new();
             let mut answers: Vec<(usize, Span)> = (findings.answers.iter())
                 .map(|answer| answer.span)
@@ -40,7 +42,9 @@ pub(super) fn layer(state: &State, open: &Open, visible: Span) -> Vec<Painted> {
                 if painted.iter().any(|(other, _)| other.overlaps(span)) {
                     continue;
                 }
-                let style = if rank == findings.chosen {
+                let style = if is_weak {
+                    Style::new().add_modifier(Modifier::UNDERLINED)
+                } else if rank == findings.chosen {
                     theme.found().add_modifier(Modifier::BOLD)
                 } else {
                     Style::new().add_modifier(Modifier::UNDERLINED)

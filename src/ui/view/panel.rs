@@ -186,7 +186,7 @@ fn draw_flagged(
     pen.put(if is_here { "▸" } else { " " }, style)
         .put(&format!("{place:>7} "), style.patch(theme.faint()));
     let room = pen.room().saturating_sub(5);
-    let text = visible(word.span.of(open.text()).unwrap_or_default());
+    let text = visible(&open.word_text(word.span));
     pen.put_cut(&text, room, style);
     let level = heat::level(word.p, state.threshold());
     let p = format!("{:.2}", word.p);
@@ -205,7 +205,7 @@ fn draw_word(
 ) {
     const BAR: usize = 10;
     let theme = state.theme;
-    let text = visible(word.span.of(open.text()).unwrap_or_default());
+    let text = visible(&open.word_text(word.span));
     let threshold = state.threshold();
     let level = heat::level(word.p, threshold);
     let p = format!("p {:.2}", word.p);
@@ -214,7 +214,7 @@ fn draw_word(
     let room = pen.room().saturating_sub(p.width() + 1);
     pen.put_cut(&text, room, theme.strong());
     pen.right(p.width())
-        .put(&p, theme.heat(level, word.p >= threshold));
+        .put(&p, theme.heat(level, word.is_flagged));
 
     let share = open.readings.share_above(word.p) * 100.0;
     let share = match share {
@@ -231,7 +231,7 @@ fn draw_word(
     if !is_tall {
         return;
     }
-    let mut rows = paragraph(&in_words(state, word.p), usize::from(area.width));
+    let mut rows = paragraph(&in_words(state, word), usize::from(area.width));
     rows.truncate(3);
     for (row, line) in rows.iter().enumerate() {
         Pen::new(buffer, area, first + 2 + row as u16).put(line, Style::new());
@@ -243,7 +243,7 @@ fn draw_word(
     let shown: Vec<String> = pieces
         .iter()
         .map(|piece| {
-            let text = visible(piece.span.of(open.text()).unwrap_or_default());
+            let text = visible(&open.word_text(piece.span));
             let is_first = piece.span.start() == word.span.start();
             let mark = if is_first { "" } else { "##" };
             // Kept together when the row is broken.
@@ -259,10 +259,12 @@ fn draw_word(
 }
 
 /// What p means, for people.
-fn in_words(state: &State, p: f32) -> String {
+fn in_words(state: &State, word: Hot) -> String {
+    let p = word.p;
     let threshold = state.threshold();
     let level = heat::level(p, threshold);
     let meaning = match level {
+        _ if !word.is_judged => "Punctuation, which is scored but not flagged.",
         0 if state.lens == Lens::Errors => "No error, says the head.",
         1 | 2 if state.lens == Lens::Errors => "Hardly an error, and not flagged.",
         3 | 4 if state.lens == Lens::Errors => "Perhaps an error: look at it again.",
@@ -278,7 +280,7 @@ fn in_words(state: &State, p: f32) -> String {
         return meaning.to_owned();
     };
     match model.false_alarms {
-        Some(share) if p >= threshold && threshold >= model.threshold && share > 0.0 => format!(
+        Some(share) if word.is_flagged && threshold >= model.threshold && share > 0.0 => format!(
             "{meaning} At most 1 in {:.0} words of good prose is as hot.",
             1.0 / share
         ),
@@ -328,6 +330,11 @@ pub(in crate::ui) fn list_top(state: &State, areas: &Areas) -> usize {
     state.document().map_or(0, |open| {
         top_of_list(state, listed(state), here(state, open), rows)
     })
+}
+
+/// The kind of tag in screen row `y`, if the legend is there.
+pub(in crate::ui) fn legend_at(state: &State, areas: &Areas, y: u16) -> Option<usize> {
+    heads::legend_at(state, areas.panel, y.checked_sub(areas.panel.y)?)
 }
 
 /// The number of the thing in screen row `y`.

@@ -10,7 +10,7 @@ use unicode_width::UnicodeWidthStr;
 use crate::ui::keymap::{self, GROUPS};
 use crate::ui::palette;
 use crate::ui::prompt::Picker;
-use crate::ui::state::{Popup, State};
+use crate::ui::state::{Help, Popup, State};
 use crate::ui::update::choices_for;
 use electroscope_analysis::{HeadSource, Task};
 use electroscope_text::visible;
@@ -18,24 +18,56 @@ use electroscope_text::visible;
 use super::pen::{Pen, cut_front};
 use super::spinner;
 
-/// Rows of the help, headings and gaps included.
-pub(in crate::ui) const HELP_ROWS: usize = {
-    let mut rows = 0;
-    let mut at = 0;
-    while at < GROUPS.len() {
-        rows += GROUPS[at].1.len() + 2;
-        at += 1;
+/// A row of the help: keys and what they do, a heading, or a gap.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum HelpRow {
+    Gap,
+    Heading(&'static str),
+    Keys(String, &'static str),
+}
+
+/// The rows of the help that fit its filter.
+fn rows_of_help(help: &Help) -> Vec<HelpRow> {
+    let wanted = help.filter.text().trim().to_lowercase();
+    let fits = |texts: [&str; 3]| {
+        wanted.is_empty() || (texts.iter()).any(|text| text.to_lowercase().contains(&wanted))
+    };
+    let mut rows = Vec::new();
+    for (heading, bindings) in GROUPS {
+        let bound = bindings.iter().filter_map(|binding| {
+            let keys: Vec<String> = binding.keys.split(' ').map(keymap::display).collect();
+            let keys = keys.join("  ");
+            fits([&keys, binding.name, binding.help]).then_some((keys, binding.help))
+        });
+        let notes = keymap::NOTES
+            .iter()
+            .filter(|&&(group, keys, text)| group == *heading && fits([keys, text, heading]))
+            .map(|&(_, keys, text)| (keys.to_owned(), text));
+        let listed: Vec<HelpRow> = bound
+            .chain(notes)
+            .map(|(keys, text)| HelpRow::Keys(keys, text))
+            .collect();
+        if listed.is_empty() {
+            continue;
+        }
+        if !rows.is_empty() {
+            rows.push(HelpRow::Gap);
+        }
+        rows.push(HelpRow::Heading(heading));
+        rows.extend(listed);
     }
-    rows - 1
-};
+    rows
+}
+
+/// Rows of the help, headings and gaps included.
+pub(in crate::ui) fn help_rows(help: &Help) -> usize {
+    rows_of_help(help).len()
+}
 
 /// Draws a popup; where the cursor is if something is typed in it.
 pub(super) fn draw(buffer: &mut Buffer, state: &State, popup: &Popup) -> Option<Position> {
     match popup {
-        Popup::Help(top) => {
-            draw_help(buffer, state, *top);
-            None
-        }
+        Popup::Help(help) => draw_help(buffer, state, help),
         Popup::Palette(picker) => {
             let rows: Vec<(&str, &str, &str)> = palette::commands().collect();
             draw_picker(buffer, state, picker, " Commands ", &|at| {
@@ -108,43 +140,65 @@ fn frame(buffer: &mut Buffer, state: &State, size: (u16, u16), title: &str) -> R
     inner
 }
 
-fn draw_help(buffer: &mut Buffer, state: &State, top: usize) {
+fn draw_help(buffer: &mut Buffer, state: &State, help: &Help) -> Option<Position> {
+    /// Cells of the keys, right-aligned, and of a column with its gap.
+    const KEYS: usize = 18;
+    const COLUMN: u16 = 70;
     let theme = state.theme;
-    let height = buffer.area().height;
-    let inner = frame(
-        buffer,
-        state,
-        (64, height.saturating_sub(2).max(5)),
-        " Keys · j k scroll · any other key closes ",
+    let rows = rows_of_help(help);
+    let (width, height) = (buffer.area().width, buffer.area().height);
+    // As many columns as there is width for, and as are needed.
+    let tallest = usize::from(height.saturating_sub(4)).max(1);
+    let fitting = (width.saturating_sub(2) / COLUMN).max(1);
+    let columns = fitting.min(rows.len().div_ceil(tallest).max(1) as u16);
+    let title = if help.is_typing || !help.filter.text().is_empty() {
+        " Keys · Enter keeps what is found, Esc shows all again "
+    } else {
+        " Keys · / finds · j k scroll · any other key closes "
+    };
+    let size = (
+        (COLUMN * columns).max(64) + 2,
+        height.saturating_sub(2).max(5),
     );
-    let mut rows: Vec<(String, &str, bool)> = Vec::new();
-    for (at, (heading, bindings)) in GROUPS.iter().enumerate() {
-        if at > 0 {
-            rows.push((String::new(), "", false));
-        }
-        rows.push((String::new(), heading, true));
-        for binding in *bindings {
-            let keys: Vec<String> = binding.keys.split(' ').map(keymap::display).collect();
-            rows.push((keys.join("  "), binding.help, false));
+    let mut inner = frame(buffer, state, size, title);
+    let mut cursor = None;
+    if help.is_typing || !help.filter.text().is_empty() {
+        let mut pen = Pen::new(buffer, inner, 0);
+        let before = cut_front(&visible(help.filter.before_cursor()), pen.room() / 2);
+        pen.put(" / ", theme.accent()).put(&before, Style::new());
+        let at = Position::new(pen.x().min(inner.right().saturating_sub(1)), inner.y);
+        cursor = (help.is_typing && !inner.is_empty()).then_some(at);
+        let after = help.filter.text().get(help.filter.before_cursor().len()..);
+        pen.put(after.unwrap_or_default(), Style::new());
+        inner.y += 1;
+        inner.height = inner.height.saturating_sub(1);
+        if rows.is_empty() {
+            let text = "no key does anything of that name";
+            Pen::new(buffer, inner, 0).skip(3).put(text, theme.faint());
         }
     }
+    let tall = usize::from(inner.height);
+    let shown = tall * usize::from(columns);
     // The last screen is full, not a single row.
-    let last = rows.len().saturating_sub(usize::from(inner.height));
-    for (row, (keys, text, is_heading)) in rows
-        .iter()
-        .skip(top.min(last))
-        .take(usize::from(inner.height))
-        .enumerate()
-    {
-        let mut pen = Pen::new(buffer, inner, row as u16);
-        if *is_heading {
-            pen.skip(1).put(text, theme.strong());
-        } else {
-            pen.put(&format!("{keys:>18}"), theme.accent())
-                .skip(2)
-                .put(text, Style::new());
+    let top = help.top.min(rows.len().saturating_sub(shown));
+    for (at, row) in rows.iter().skip(top).take(shown).enumerate() {
+        let (column, row_in_column) = (at / tall.max(1), at % tall.max(1));
+        let x = inner.x + column as u16 * (inner.width / columns);
+        let place = Rect::new(x, inner.y, inner.width / columns, inner.height);
+        let mut pen = Pen::new(buffer, place, row_in_column as u16);
+        match row {
+            HelpRow::Gap => {}
+            HelpRow::Heading(text) => {
+                pen.skip(1).put(text, theme.strong());
+            }
+            HelpRow::Keys(keys, text) => {
+                pen.put(&format!("{keys:>KEYS$}"), theme.accent())
+                    .skip(2)
+                    .put(text, Style::new());
+            }
         }
     }
+    cursor
 }
 
 fn draw_picker(

@@ -13,6 +13,7 @@ use crate::worker::inference::Lens;
 use electroscope_text::visible;
 
 use super::pen::{Pen, cut_front};
+use super::spinner;
 
 /// Draws the row; where the cursor is if something is typed in it.
 pub(super) fn draw(buffer: &mut Buffer, state: &State, area: Rect) -> Option<Position> {
@@ -47,10 +48,7 @@ pub(super) fn draw(buffer: &mut Buffer, state: &State, area: Rect) -> Option<Pos
         pen.skip(1).put_cut(&notice.text, room, style);
         return None;
     }
-    let mut hints = "? help  : command  q quit ";
-    if area.width < 70 {
-        hints = "? help ";
-    }
+    let hints = hints(state, area.width);
     let room = usize::from(area.width).saturating_sub(hints.width() + 1);
     let parts = parts(state);
     let mut pen = Pen::new(buffer, area, 0);
@@ -65,8 +63,27 @@ pub(super) fn draw(buffer: &mut Buffer, state: &State, area: Rect) -> Option<Pos
             .put_cut(&text, room.saturating_sub(used + 1), style);
         used += width;
     }
-    pen.right(hints.width()).put(hints, theme.faint());
+    pen.right(hints.width()).put(&hints, theme.faint());
     None
+}
+
+/// What stands at the right end: a count that is being typed, a search that goes on, or some keys.
+fn hints(state: &State, width: u16) -> String {
+    if let Some(count) = state.count {
+        return match count.panel() {
+            Some(panel) => format!("{} … a motion, or {} ", count.number, panel.title()),
+            None => format!("{} … a motion ", count.number),
+        };
+    }
+    if state.seeking.is_some() {
+        return format!("{} searching, Esc stops ", spinner(state));
+    }
+    let hints = if width < 70 {
+        "? help "
+    } else {
+        "? help  : command  q quit "
+    };
+    hints.to_owned()
 }
 
 /// What there is to say, the most important first.
@@ -81,14 +98,13 @@ fn parts(state: &State) -> Vec<(String, Style)> {
         |name| name.to_string_lossy().into_owned(),
     );
     parts.push((visible(&name), theme.strong()));
-    if let Some(lost) = &open.lost {
-        let text = format!("{lost}; this is its last text");
-        parts.push((visible(&text), theme.bad()));
+    if let Some(silence) = state.silence() {
+        parts.push((silence, theme.bad()));
     }
     let place = open.lines.position(open.text(), open.cursor);
     parts.push((format!("{}:{}", place.line, place.column), Style::new()));
     if let Some((word, _)) = open.word() {
-        let text = visible(word.span.of(open.text()).unwrap_or_default());
+        let text = visible(&open.word_text(word.span));
         parts.push((format!("{text} {:.2}", word.p), Style::new()));
     }
     let threshold = state.threshold();

@@ -107,6 +107,12 @@ struct Folder {
     files: HashMap<OsString, Vec<PathBuf>>,
 }
 
+impl Folder {
+    fn all_files(&self) -> Vec<PathBuf> {
+        self.files.values().flatten().cloned().collect()
+    }
+}
+
 /// All of them, and the watcher that tells of them.
 pub(super) struct Folders {
     make: Box<MakeWatcher>,
@@ -381,16 +387,22 @@ impl Folders {
         Some(files)
     }
 
-    /// The files of folders that are not what they were, though nobody told.
-    pub(super) fn displaced(&mut self) -> Vec<PathBuf> {
-        let mut files = Vec::new();
-        for (path, folder) in &mut self.folders {
-            if FolderId::of(path).ok() != folder.id {
-                folder.suspect = true;
-                files.extend(folder.files.values().flatten().cloned());
-            }
-        }
-        files
+    /// All folders, each with its files.
+    pub(super) fn list(&self) -> Vec<(PathBuf, Vec<PathBuf>)> {
+        self.folders
+            .iter()
+            .map(|(path, folder)| (path.clone(), folder.all_files()))
+            .collect()
+    }
+
+    /// Whether a folder is not what it was, though nobody told.
+    pub(super) fn is_displaced(&mut self, path: &Path) -> bool {
+        let Some(folder) = self.folders.get_mut(path) else {
+            return false;
+        };
+        let is_displaced = FolderId::of(path).ok() != folder.id;
+        folder.suspect |= is_displaced;
+        is_displaced
     }
 
     /// A change was found that nobody told of. The watches that should have are made anew at the next

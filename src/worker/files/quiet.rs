@@ -17,6 +17,9 @@ pub(super) struct Pace {
     /// All others are looked at this often, for the hints that never come: a write through a
     /// memory map, a file system mounted over the folder, a folder far above that is renamed.
     pub(super) sweep: Duration,
+    /// A call about a file may take this long, or as long between two parts that are read; then its
+    /// file system counts as hung.
+    pub(super) stall: Duration,
 }
 
 impl Pace {
@@ -27,6 +30,7 @@ impl Pace {
         limit: Duration::from_millis(200),
         poll: Duration::from_millis(500),
         sweep: Duration::from_secs(2),
+        stall: Duration::from_secs(2),
     };
 }
 

@@ -3,10 +3,9 @@
 //! Apart from the thread, because this is the part that touches the file itself. It never waits and
 //! never reports: it says what it found.
 
-use std::fs::{self, File, Metadata};
+use std::fs::{self, Metadata};
 use std::io::{self, Read};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use electroscope_text::{DecodeError, Document, Language};
@@ -189,19 +188,24 @@ fn interpret(
 }
 
 /// The bytes of a file that was this long a moment ago; not many more than the limit, for it may
-/// grow while it is read. Breaks off with an error once `ending` is set.
-pub(super) fn load(path: &Path, len: u64, ending: &AtomicBool) -> io::Result<Vec<u8>> {
+/// grow while it is read. Between its parts `go_on` is asked; a no breaks the reading off with an error.
+pub(super) fn load(path: &Path, len: u64, go_on: &dyn Fn() -> bool) -> io::Result<Vec<u8>> {
     const CHUNK: u64 = 1 << 20;
-    let mut file = File::open(path)?;
+    let mut file = electroscope_model::open_regular(path)?;
     let mut bytes = Vec::new();
     bytes
         .try_reserve_exact(usize::try_from(len).unwrap_or(0))
         .map_err(|_| io::ErrorKind::OutOfMemory)?;
     loop {
-        if ending.load(Ordering::Relaxed) {
+        if !go_on() {
             return Err(io::ErrorKind::Interrupted.into());
         }
-        let count = file.by_ref().take(CHUNK).read_to_end(&mut bytes)?;
+        let read = file.by_ref().take(CHUNK).read_to_end(&mut bytes);
+        let count = read.map_err(|err| match err.kind() {
+            // A few files of /proc wait where others say that there is no more.
+            io::ErrorKind::WouldBlock => io::Error::other("it has nothing to read at the moment"),
+            _ => err,
+        })?;
         if count == 0 || bytes.len() > Document::MAX_LEN {
             return Ok(bytes);
         }
@@ -219,11 +223,10 @@ pub(super) fn is_absence(err: &io::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs::File;
 
     fn read(seen: &mut Seen, path: &Path) -> (Found, bool) {
-        seen.read(path, path, Language::Plain, |len| {
-            load(path, len, &AtomicBool::new(false))
-        })
+        seen.read(path, path, Language::Plain, |len| load(path, len, &|| true))
     }
 
     fn stamp(path: &Path) -> Option<Stamp> {
@@ -315,7 +318,7 @@ mod tests {
         fs::write(path, "one").unwrap();
         let read = |during: fn(&Path)| {
             let load = |len| {
-                let bytes = load(path, len, &AtomicBool::new(false));
+                let bytes = load(path, len, &|| true);
                 during(path);
                 bytes
             };
@@ -333,7 +336,7 @@ mod tests {
     fn reading_breaks_off_when_the_thread_is_to_end() {
         let file = tempfile::NamedTempFile::new().unwrap();
         fs::write(file.path(), "text").unwrap();
-        let err = load(file.path(), 4, &AtomicBool::new(true)).unwrap_err();
+        let err = load(file.path(), 4, &|| false).unwrap_err();
         assert_eq!(err.kind(), io::ErrorKind::Interrupted);
     }
 

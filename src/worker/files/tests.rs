@@ -25,6 +25,7 @@ const TOLD: Pace = Pace {
     limit: Duration::from_millis(300),
     poll: HOUR,
     sweep: HOUR,
+    stall: HOUR,
 };
 
 /// All is looked at again and again.
@@ -33,6 +34,7 @@ const LOOKED_AT: Pace = Pace {
     limit: Duration::from_millis(300),
     poll: Duration::from_millis(20),
     sweep: Duration::from_millis(20),
+    stall: HOUR,
 };
 
 fn real(pace: Pace) -> Host {
@@ -442,8 +444,8 @@ fn half_a_save_is_not_shown() {
 /// A host under which a file grows while it is read, as often as `growth` is positive.
 fn growing(pace: Pace, growth: Arc<AtomicI64>) -> Host {
     Host {
-        load: Box::new(move |path, len, ending| {
-            let bytes = reading::load(path, len, ending);
+        load: Box::new(move |path, len, go_on| {
+            let bytes = reading::load(path, len, go_on);
             if growth.fetch_sub(1, Ordering::Relaxed) > 0 {
                 let mut file = OpenOptions::new().append(true).open(path).unwrap();
                 file.write_all(b", and more").unwrap();
@@ -1150,8 +1152,85 @@ fn dropping_the_handle_ends_the_thread_and_waits_for_it() {
     let Bench { files, events, .. } = bench;
     drop(files);
     // The thread owned the sending end.
-    while events.try_recv().is_ok() {}
-    assert_eq!(events.try_recv(), Err(mpsc::TryRecvError::Disconnected));
+    let last = loop {
+        if let Err(last) = events.recv_timeout(PATIENCE) {
+            break last;
+        }
+    };
+    assert_eq!(last, RecvTimeoutError::Disconnected);
+}
+
+/// A host under which the file called `hung` is read only once a nod has come.
+fn hanging(pace: Pace, nods: Receiver<()>) -> Host {
+    Host {
+        load: Box::new(move |path, len, go_on| {
+            if path.ends_with("hung") {
+                let _ = nods.recv();
+            }
+            reading::load(path, len, go_on)
+        }),
+        ..real(pace)
+    }
+}
+
+#[test]
+fn a_file_whose_read_never_returns_is_given_up_and_the_others_are_still_watched() {
+    let (nod, nods) = mpsc::channel();
+    let pace = Pace {
+        stall: Duration::from_millis(100),
+        ..TOLD
+    };
+    let bench = Bench::on(hanging(pace, nods));
+    let other = bench.open_native("a.txt", "text");
+    let hung = bench.path("hung");
+    fs::write(&hung, "late").unwrap();
+    bench.watch(&hung, None);
+    bench.expect_native(&hung);
+    let reason = bench.expect_unreadable(&hung);
+    assert!(reason.contains("has not answered"), "{reason}");
+    // The thread that took over says how it watches, and does not tell again what is known.
+    bench.expect_native(&other);
+    fs::write(&other, "changed").unwrap();
+    bench.expect_text(&other, "changed");
+    // The read returns after all.
+    nod.send(()).unwrap();
+    bench.expect_text(&hung, "late");
+}
+
+#[test]
+fn dropping_the_handle_does_not_wait_for_a_read_that_never_returns() {
+    let (nod, nods) = mpsc::channel();
+    let bench = Bench::on(hanging(TOLD, nods));
+    let hung = bench.path("hung");
+    fs::write(&hung, "late").unwrap();
+    bench.watch(&hung, None);
+    bench.expect_native(&hung);
+    let Bench { files, .. } = bench;
+    // Would never return if it waited.
+    drop(files);
+    drop(nod);
+}
+
+#[test]
+fn a_panic_over_one_file_is_told_of_it_and_costs_the_others_nothing() {
+    let host = Host {
+        load: Box::new(|path, len, go_on| {
+            assert!(!path.ends_with("cursed"), "as asked");
+            reading::load(path, len, go_on)
+        }),
+        ..real(TOLD)
+    };
+    let bench = Bench::on(host);
+    let other = bench.open_native("a.txt", "text");
+    let cursed = bench.path("cursed");
+    fs::write(&cursed, "text").unwrap();
+    bench.watch(&cursed, None);
+    bench.expect_native(&cursed);
+    let reason = bench.expect_unreadable(&cursed);
+    assert!(reason.ends_with("as asked"), "{reason}");
+    bench.expect_native(&other);
+    fs::write(&other, "changed").unwrap();
+    bench.expect_text(&other, "changed");
 }
 
 #[test]

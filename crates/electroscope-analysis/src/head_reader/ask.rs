@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use electroscope_model::{HeadInput, Logits, Task};
-use electroscope_text::{Document, Span, blocks};
+use electroscope_text::{AsRead, Document, Span, blocks};
 
 use super::super::cache::{Key, Said};
 use super::super::decode::{self, LONGEST_ANSWER, N_BEST};
@@ -29,9 +29,9 @@ impl HeadReader {
     ///
     /// An answer begins and ends with a word. The head points at pieces of words, and its answer is
     /// taken to be the words that they are of, as in the reference; of several ways to the same words
-    /// the best counts, in the same window or in two. All of an answer is prose: no code, no address,
-    /// and nothing but white space between paragraphs stands in it. It has at most
-    /// [`LONGEST_ANSWER`] tokens, unless it is a single word of more.
+    /// the best counts, in the same window or in two. All of an answer is prose of one block: no code
+    /// and no address stands in it, and it does not go on from a heading or a paragraph into the
+    /// next. It has at most [`LONGEST_ANSWER`] tokens, unless it is a single word of more.
     ///
     /// # Errors
     ///
@@ -91,7 +91,7 @@ impl HeadReader {
             is_watched: false,
             is_stale,
         };
-        let words = Words::of(&tokens, &Seams::of_answers(document, &blocks));
+        let words = Words::of(&tokens, &Seams::of(document, &blocks));
         let mut found = Found::default();
         let mut counts = Counts::default();
         let whole = passes.make(
@@ -109,7 +109,11 @@ impl HeadReader {
         if !whole {
             return Ok(None);
         }
-        Ok(Some((found.answers(&tokens, self.can_refuse), counts)))
+        let read = AsRead::of_blocks(document, blocks);
+        Ok(Some((
+            found.answers(&tokens, &read, self.can_refuse),
+            counts,
+        )))
     }
 }
 
@@ -227,15 +231,20 @@ impl Found {
     }
 
     /// The best of them all.
-    fn answers(self, tokens: &Tokens, can_refuse: bool) -> Answers {
+    fn answers(self, tokens: &Tokens, read: &AsRead, can_refuse: bool) -> Answers {
         let scores: Vec<f32> = self.best.iter().map(|&(_, score)| score).collect();
         // A text without a window does not contradict that there is no answer.
         let none = can_refuse.then(|| self.none.unwrap_or(0.0));
         let (shares, p_none) = decode::shares(&scores, none);
-        let answer = |(((first, end), score), p)| Answer {
-            span: tokens.span(first as usize..end as usize),
-            score,
-            p,
+        let answer = |(((first, end), score), p): (((u32, u32), f32), f32)| {
+            let span = tokens.span(first as usize..end as usize);
+            let text = read.text(span).into_owned();
+            Answer {
+                span,
+                text,
+                score,
+                p,
+            }
         };
         Answers {
             best: self.best.into_iter().zip(shares).map(answer).collect(),

@@ -10,30 +10,14 @@ use electroscope_text::{Block, Document, Segment, SegmentKind, Span};
 pub(super) struct Seams(Vec<u32>);
 
 impl Seams {
-    /// The places where what is tagged as one thing ends: at the end of each of `blocks`, which are
-    /// those of `document`, and where code, a formula or an address stands between two words.
-    pub(super) fn of_entities(document: &Document, blocks: &[Block]) -> Seams {
+    /// The places where an answer and what is tagged as one thing end: at the end of each of `blocks`,
+    /// which are those of `document`, and where code, a formula or an address stands between two
+    /// words.
+    pub(super) fn of(document: &Document, blocks: &[Block]) -> Seams {
         let mut seams = Vec::new();
         for block in blocks {
             seams.push(block.span.start());
             seams.extend(breaks(document, block));
-        }
-        Seams::at(seams)
-    }
-
-    /// The places that no answer goes across: as for entities, but a paragraph goes on in the next if
-    /// nothing but white space stands between them.
-    pub(super) fn of_answers(document: &Document, blocks: &[Block]) -> Seams {
-        let mut seams = Vec::new();
-        let mut end = None;
-        for block in blocks {
-            let between = end.map(|end| Span::new(end, block.span.start()));
-            let between = between.and_then(|between| between.of(&document.text));
-            if !between.is_some_and(|between| between.chars().all(char::is_whitespace)) {
-                seams.push(block.span.start());
-            }
-            seams.extend(breaks(document, block));
-            end = Some(block.span.end());
         }
         Seams::at(seams)
     }
@@ -59,12 +43,11 @@ impl Seams {
 fn breaks(document: &Document, block: &Block) -> impl Iterator<Item = usize> {
     let text = &document.text;
     let breaks = |segment: &&Segment| match segment.kind {
-        SegmentKind::Prose => false,
+        SegmentKind::Prose | SegmentKind::Entity(..) => false,
         SegmentKind::Context => true,
         SegmentKind::Break => {
             let source = segment.span.of(text).unwrap_or_default();
-            // An entity, such as `&amp;`, is a character of the prose.
-            !source.starts_with('&') && source.contains(|c: char| c.is_alphanumeric())
+            source.contains(|c: char| c.is_alphanumeric())
         }
     };
     let segments = block.segments.iter().filter(breaks);

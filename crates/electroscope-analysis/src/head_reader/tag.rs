@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use electroscope_model::{HeadInput, Logits, Task};
-use electroscope_text::{Document, Span};
+use electroscope_text::{AsRead, Document, Span};
 
 use super::super::cache::Key;
 use super::super::decode;
@@ -36,6 +36,14 @@ impl Tag {
     }
 }
 
+/// What words do not say of the document that they stand in.
+#[derive(Clone, Debug, Default)]
+pub(super) struct TaggedText {
+    /// Where no entity goes on.
+    seams: Seams,
+    read: AsRead,
+}
+
 impl HeadReader {
     /// Gives each word of `document` a label: that of its first piece. Each window's words are handed
     /// to `emit` as soon as they are known; without a `focus` in the order of the text, with one those
@@ -55,7 +63,10 @@ impl HeadReader {
     ) -> Result<Counts, ReadError> {
         self.check(Task::Tagging)?;
         let outline = self.planner.outline(document);
-        self.seams = Seams::of_entities(document, outline.blocks());
+        self.tagged = TaggedText {
+            seams: Seams::of(document, outline.blocks()),
+            read: AsRead::of_blocks(document, outline.blocks().to_vec()),
+        };
         let mut regions: Vec<usize> = (0..outline.len()).collect();
         let distance = |span: Span| focus.map_or(0, |focus| focus.distance(span));
         regions.sort_by_key(|&region| distance(outline.span(region)));
@@ -126,24 +137,54 @@ impl HeadReader {
     /// of the text.
     ///
     /// An entity does not go on from one block of prose to the next, nor past code that stands in a
-    /// sentence or an address. Words do not say where those are, so [`HeadReader::tag`] remembers it
-    /// of its last document; the words of another may be parted where they should not be.
+    /// sentence or an address. It is not cut at a hyphen inside a compound (`Coca-Cola`), and begins
+    /// and ends with no dash, bracket or quotation mark; one of nothing else is none. Words do not say
+    /// what stands between them, so [`HeadReader::tag`] remembers its last document; of the words of
+    /// another the entities may be parted where they should not be.
     pub fn entities(&self, words: &[TaggedWord]) -> Vec<EntityAt> {
+        let TaggedText { seams, read } = &self.tagged;
         let mut found = Vec::new();
-        let goes_on =
-            |a: &TaggedWord, b: &TaggedWord| self.seams.part(a.span) == self.seams.part(b.span);
+        let goes_on = |a: &TaggedWord, b: &TaggedWord| seams.part(a.span) == seams.part(b.span);
         for words in words.chunk_by(goes_on) {
             let labels: Vec<(usize, f32)> = (words.iter())
                 .map(|word| (usize::from(word.label), word.p))
                 .collect();
-            for entity in self.scheme.entities(&labels) {
+            let mut entities = self.scheme.entities(&labels);
+            if self.scheme.has_prefixes() {
+                let is_hyphen = |at: usize| {
+                    let before = at.checked_sub(1).and_then(|before| words.get(before));
+                    let (Some(before), Some(word), Some(after)) =
+                        (before, words.get(at), words.get(at + 1))
+                    else {
+                        return false;
+                    };
+                    before.span.end() == word.span.start()
+                        && word.span.end() == after.span.start()
+                        && matches!(&*read.text(word.span), "-" | "\u{2010}" | "\u{2011}")
+                };
+                entities = decode::joined(entities, &labels, &is_hyphen);
+                entities.retain_mut(|entity| {
+                    let is_edge = |at: usize| {
+                        let word = words.get(at);
+                        word.is_some_and(|word| {
+                            word.is_punctuation && is_outer(&read.text(word.span))
+                        })
+                    };
+                    entity.trim(&labels, &is_edge);
+                    let words = words.get(entity.words.clone()).unwrap_or_default();
+                    words.iter().any(|word| !word.is_punctuation)
+                });
+            }
+            for entity in entities {
                 let words = words.get(entity.words).unwrap_or_default();
                 let (Some(first), Some(last)) = (words.first(), words.last()) else {
                     continue;
                 };
+                let span = Span::new(first.span.start(), last.span.end());
                 found.push(EntityAt {
                     label: entity.label,
-                    span: Span::new(first.span.start(), last.span.end()),
+                    span,
+                    text: read.text(span).into_owned(),
                     p: entity.p,
                 });
             }
@@ -157,15 +198,30 @@ impl HeadReader {
     }
 }
 
+/// Whether a mark of punctuation stands around names rather than in them.
+fn is_outer(mark: &str) -> bool {
+    let is_outer = |c: char| {
+        matches!(
+            c,
+            '-' | '*' | '(' | ')' | '[' | ']' | '{' | '}' | '<' | '>' | '"' | '\'' | '|' | '/' | ',' | ';' | ':'
+                | '«' | '»' | '•' | '\u{2010}'..='\u{2015}' | '\u{2018}'..='\u{201f}' | '\u{2039}' | '\u{203a}'
+        )
+    };
+    mark.chars().all(is_outer)
+}
+
 /// The words that begin in a window's core, whole even if they end behind it.
 fn tagging(tokens: &Tokens, window: &Window, tags: &[Tag]) -> Tagging {
     let mut words = Vec::new();
     for (at, tag) in window.core.clone().zip(tags) {
         if tokens.scored[at] && tokens.begins[at] <= Begins::Word {
+            let pieces = word(tokens, at);
+            let punctuation = tokens.punctuation.get(pieces.clone());
             words.push(TaggedWord {
-                span: tokens.span(word(tokens, at)),
+                span: tokens.span(pieces),
                 label: tag.label,
                 p: tag.p,
+                is_punctuation: punctuation.is_some_and(|pieces| !pieces.contains(&false)),
             });
         }
     }

@@ -1,57 +1,139 @@
-//! Which arithmetic is the fastest here, found out by trying.
+//! What `--precision auto` computes in: a rule over the instruction set and the checkpoint.
+//!
+//! Nothing is timed when a model is loaded. The same checkpoint on the same machine is therefore
+//! always computed in the same arithmetic, and gives the same bits, however busy the machine is.
 
-use std::time::{Duration, Instant};
-
-use super::linear::Linear;
+use super::Arithmetic;
 use super::simd::InstructionSet;
-use super::{Arithmetic, int8};
-use crate::weights::Weights;
-use crate::{ElectraConfig, Error};
+use crate::Error;
+use crate::checkpoint::weights::Weights;
 
-/// How often each is tried. The shortest time counts: whatever else a machine does only adds to it.
-const TRIALS: usize = 5;
+/// What `--precision auto` chose, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Choice {
+    /// The arithmetic of the linear layers.
+    pub arithmetic: Arithmetic,
+    /// The reason, as a clause for `model info`.
+    pub reason: String,
+}
 
-/// Eight bits change the answers a little, and are chosen only where they save at least so much of the
-/// time. By instructions made for them they take a third of it or less, and all of it without.
-const WORTH: f64 = 0.8;
+/// Tokens per second in int8 divided by tokens per second in f32.
+#[derive(Clone, Copy, Debug)]
+enum Speedup {
+    /// The lowest that was measured among several shapes of batches.
+    Measured(f64),
+    /// Not measured, but at least this by the measurement of a subset of the instructions.
+    AtLeast(f64),
+    /// Not measured.
+    Unknown,
+}
 
-/// What to compute `weights` in if nobody says: eight bits where they are carried in eight bits, so that
-/// only the activations are rounded, and where a layer of this model takes less time in them on this
-/// machine. The trial takes a few milliseconds.
+/// The measurement for AVX2: thread CPU time on an AMD EPYC of the Zen 4 generation, which was held to
+/// these instructions.
+const AVX2: f64 = 1.31;
+
+/// The speedup by the name of the instruction set. The figures, the machine and the method are in
+/// `benches/README.md`. Change a row only after measuring it (`cargo bench --bench forward -- kernels`).
+const INT8_OVER_F32: [(&str, Speedup); 6] = [
+    // On the same Zen 4.
+    ("avx512vnni", Speedup::Measured(2.3)),
+    // On the same Zen 4, held to AVX-512 without VNNI.
+    ("avx512", Speedup::Measured(1.28)),
+    // Its f32 is that of AVX2, and one of its instructions does what takes two pairs of them in AVX2.
+    ("avxvnni", Speedup::AtLeast(AVX2)),
+    ("avx2", Speedup::Measured(AVX2)),
+    // These have no kernel for products of integers, and multiply the integers as f32.
+    ("neon", Speedup::Unknown),
+    ("portable", Speedup::Unknown),
+];
+
+/// Int8 changes p a little, and is chosen only where it is faster by at least this factor.
+const THRESHOLD: f64 = 1.25;
+
+/// What to compute `weights` in on this machine.
 ///
 /// # Errors
 ///
-/// As [`Linear::load`].
-pub(super) fn quickest(config: &ElectraConfig, weights: &Weights) -> Result<Arithmetic, Error> {
-    // The smallest there is: what a trial takes of memory is not given back to the system.
-    let name = "electra.encoder.layer.0.attention.output.dense".to_owned();
-    if weights.quantised(&format!("{name}.weight")).is_none() {
-        return Ok(Arithmetic::F32);
-    }
+/// Those of [`InstructionSet::choose`].
+pub(super) fn choose(weights: &Weights) -> Result<Choice, Error> {
     let set = InstructionSet::choose()?;
-    let (inputs, outputs) = (config.hidden_size, config.hidden_size);
-    let names = [name];
-    let load = |arithmetic| Linear::load(weights, &names, inputs, outputs, arithmetic, set);
-    let layers = [load(Arithmetic::F32)?, load(Arithmetic::Int8)?];
-    let columns = 2 * set.lanes();
-    let xs: Vec<f32> = (0..inputs * columns)
-        .map(|at| (at % 61) as f32 / 30.0 - 1.0)
-        .collect();
-    let mut to = vec![0.0; outputs * columns];
-    let mut room = int8::Int8Scratch::default();
-    let mut times = [Duration::MAX; 2];
-    for _ in 0..TRIALS {
-        for (layer, time) in layers.iter().zip(&mut times) {
-            let begun = Instant::now();
-            layer.forward(&mut room, &xs, columns, None, &mut to);
-            std::hint::black_box(&mut to);
-            *time = begun.elapsed().min(*time);
+    Ok(by_rule(set.name(), &set.to_string(), is_int8(weights)))
+}
+
+/// Whether the linear layers are stored in eight bits, so that int8 rounds the activations only.
+fn is_int8(weights: &Weights) -> bool {
+    weights
+        .quantised("electra.encoder.layer.0.attention.output.dense.weight")
+        .is_some()
+}
+
+/// The rule. `set` is the name of an instruction set in the table, `title` its name in the reason.
+fn by_rule(set: &str, title: &str, is_int8: bool) -> Choice {
+    let speedup = INT8_OVER_F32
+        .iter()
+        .find(|(name, _)| *name == set)
+        .map_or(Speedup::Unknown, |&(_, speedup)| speedup);
+    let (arithmetic, reason) = match speedup {
+        _ if !is_int8 => (
+            Arithmetic::F32,
+            "its weights are stored in floating point, and rounding them to eight bits would change p"
+                .to_owned(),
+        ),
+        Speedup::Measured(factor) | Speedup::AtLeast(factor) if factor >= THRESHOLD => (
+            Arithmetic::Int8,
+            format!("its weights are stored in eight bits, and with {title} int8 is faster than f32"),
+        ),
+        Speedup::Measured(_) | Speedup::AtLeast(_) => (
+            Arithmetic::F32,
+            format!("with {title}, int8 is not enough faster than f32"),
+        ),
+        Speedup::Unknown => (
+            Arithmetic::F32,
+            format!("int8 was not measured to be faster than f32 with {title} instructions"),
+        ),
+    };
+    Choice { arithmetic, reason }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn auto_is_int8_for_int8_weights_on_x86_with_avx2_or_better_and_f32_otherwise() {
+        let (int8, f32) = (Arithmetic::Int8, Arithmetic::F32);
+        for (set, wanted) in [
+            ("avx512vnni", int8),
+            ("avx512", int8),
+            ("avxvnni", int8),
+            ("avx2", int8),
+            ("neon", f32),
+            ("portable", f32),
+        ] {
+            assert_eq!(by_rule(set, set, true).arithmetic, wanted, "{set}");
+            assert_eq!(by_rule(set, set, false).arithmetic, f32, "{set}");
         }
     }
-    let [f32, int8] = times.map(|time| time.as_secs_f64());
-    Ok(if int8 < WORTH * f32 {
-        Arithmetic::Int8
-    } else {
-        Arithmetic::F32
-    })
+
+    #[test]
+    fn the_reason_names_the_instruction_set_or_the_floating_point_weights() {
+        let reason = |set, title, is_int8| by_rule(set, title, is_int8).reason;
+        assert_eq!(
+            reason("avx2", "AVX2", true),
+            "its weights are stored in eight bits, and with AVX2 int8 is faster than f32"
+        );
+        assert_eq!(
+            reason("neon", "NEON", true),
+            "int8 was not measured to be faster than f32 with NEON instructions"
+        );
+        assert!(reason("avx2", "AVX2", false).contains("floating point"));
+    }
+
+    #[test]
+    fn every_instruction_set_of_this_processor_has_a_row_in_the_table() {
+        for set in InstructionSet::available() {
+            let rows = INT8_OVER_F32.iter().filter(|(name, _)| *name == set.name());
+            assert_eq!(rows.count(), 1, "{set}");
+        }
+    }
 }

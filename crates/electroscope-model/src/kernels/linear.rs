@@ -8,8 +8,8 @@ use super::simd::InstructionSet;
 use super::stored::StoredRows;
 use super::tile::{GroupRange, Groups};
 use crate::Error;
+use crate::checkpoint::weights::Weights;
 use crate::config::Activation;
-use crate::weights::Weights;
 
 /// Bytes of weights that are multiplied with panel after panel before the next weights are read. They
 /// stay in a core's second-level cache meanwhile, and the panel in the first-level cache.

@@ -8,7 +8,7 @@ use rten_simd::{Isa, SimdOp};
 
 use super::simd::InstructionSet;
 use crate::Error;
-use crate::weights::Weights;
+use crate::checkpoint::weights::Weights;
 
 /// Partial sums.
 const PARTS: usize = 4;

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::Error;
-use crate::weights::{Quantised, Weights};
+use crate::checkpoint::weights::{Quantised, Weights};
 
 /// The weights and biases of one linear layer or of several that read the same input, row by row: one
 /// row for each output.
@@ -54,8 +54,11 @@ impl<'a> StoredRows<'a> {
                 .quantised(&weight)
                 .filter(|_| weights.shape(&weight) == Some(&shape));
             rows.matrices.push(match int8 {
-                Some(int8) => Matrix::Int8(int8),
-                None => Matrix::F32(weights.numbers(&weight, &shape)?),
+                Some(int8) if int8.scales.iter().all(|scale| scale.is_finite()) => {
+                    Matrix::Int8(int8)
+                }
+                // Where a scale is not finite, this gives the error that names the tensor.
+                _ => Matrix::F32(weights.numbers(&weight, &shape)?),
             });
         }
         Ok(rows)

@@ -10,8 +10,8 @@ use std::str::FromStr;
 
 use super::super::Error;
 use super::lines::Lines;
-use super::names::{Names, unknown};
-use super::{Tagged, TaggedSentence};
+use super::names::{LabelNames, unknown};
+use super::{LabelledSentence, LabelledSentences};
 
 /// Which column holds the tags.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -55,7 +55,7 @@ impl FromStr for Column {
 ///
 /// [`Error::Open`], and [`Error::Data`] for a line whose columns are not those of the others, or a
 /// file without a word.
-pub fn read(path: &Path, column: Column) -> Result<Tagged, Error> {
+pub fn read(path: &Path, column: Column) -> Result<LabelledSentences, Error> {
     read_with(path, column, None)
 }
 
@@ -64,17 +64,21 @@ pub fn read(path: &Path, column: Column) -> Result<Tagged, Error> {
 /// # Errors
 ///
 /// As [`read`], and [`Error::Data`] for a tag that is none of them.
-pub fn read_known(path: &Path, column: Column, labels: &[String]) -> Result<Tagged, Error> {
+pub fn read_known(
+    path: &Path,
+    column: Column,
+    labels: &[String],
+) -> Result<LabelledSentences, Error> {
     read_with(path, column, Some(labels))
 }
 
-impl Tagged {
+impl LabelledSentences {
     /// The same sentences with the numbers that `labels` have.
     ///
     /// # Errors
     ///
     /// In words, a tag that is none of them, if a word has it.
-    pub fn with_labels(mut self, labels: &[String]) -> Result<Tagged, String> {
+    pub fn with_labels(mut self, labels: &[String]) -> Result<LabelledSentences, String> {
         let place = |name: &String| labels.iter().position(|label| label == name);
         let numbers: Vec<Option<usize>> = self.labels.iter().map(place).collect();
         let tags = self.sentences.iter_mut().flat_map(|of| &mut of.tags);
@@ -97,21 +101,25 @@ pub fn inside(label: &str) -> Option<String> {
     (!kind.is_empty()).then(|| format!("I{rest}"))
 }
 
-fn read_with(path: &Path, column: Column, known: Option<&[String]>) -> Result<Tagged, Error> {
+fn read_with(
+    path: &Path,
+    column: Column,
+    known: Option<&[String]>,
+) -> Result<LabelledSentences, Error> {
     let layout = Layout::of(path, column)?;
     let mut lines = Lines::open(path)?;
-    let mut names = Names::new(known);
-    let mut sentences: Vec<TaggedSentence> = Vec::new();
-    let mut sentence = TaggedSentence::default();
+    let mut names = LabelNames::new(known);
+    let mut sentences: Vec<LabelledSentence> = Vec::new();
+    let mut sentence = LabelledSentence::default();
     while let Some(line) = lines.read()? {
         match layout.line(&line, sentence.words.is_empty()) {
-            Ok(Line::Word { word, tag }) => {
+            Ok(ColumnsLine::Word { word, tag }) => {
                 let tag = names.number(tag).map_err(|what| lines.refuse(what))?;
                 sentence.words.push(word.to_owned());
                 sentence.tags.push(tag);
             }
-            Ok(Line::Nothing) => {}
-            Ok(Line::End) => {
+            Ok(ColumnsLine::Nothing) => {}
+            Ok(ColumnsLine::End) => {
                 if !sentence.words.is_empty() {
                     sentences.push(std::mem::take(&mut sentence));
                 }
@@ -129,11 +137,11 @@ fn read_with(path: &Path, column: Column, known: Option<&[String]>) -> Result<Ta
     for tag in sentences.iter_mut().flat_map(|of| &mut of.tags) {
         *tag = numbers.get(*tag).copied().unwrap_or(*tag);
     }
-    Ok(Tagged { labels, sentences })
+    Ok(LabelledSentences { labels, sentences })
 }
 
 /// The labels in their order, with an inside one beside each that begins an entity.
-fn finish(mut names: Names, are_known: bool) -> (Vec<String>, Vec<usize>) {
+fn finish(mut names: LabelNames, are_known: bool) -> (Vec<String>, Vec<usize>) {
     if !are_known {
         let more: Vec<String> = names.all().iter().filter_map(|name| inside(name)).collect();
         for name in more {
@@ -164,7 +172,7 @@ fn by_entity(a: &str, b: &str) -> Ordering {
 }
 
 /// What a line is.
-enum Line<'a> {
+enum ColumnsLine<'a> {
     Word {
         word: &'a str,
         tag: &'a str,
@@ -227,7 +235,7 @@ impl Layout {
     /// By the first word of a file.
     fn plain(lines: &Lines, line: &str, column: Column) -> Result<Layout, Error> {
         let has_tabs = line.contains('\t');
-        let columns = fields(line, has_tabs).len();
+        let columns = fields(line, has_tabs, 1).len();
         let tag = match column {
             Column::Usual => columns - 1,
             Column::Number(number) => number.get() - 1,
@@ -276,19 +284,19 @@ impl Layout {
     }
 
     /// Reads a line; `begins` says that no word of its sentence came yet. In words, what is wrong.
-    fn line<'a>(&self, line: &'a str, begins: bool) -> Result<Line<'a>, String> {
+    fn line<'a>(&self, line: &'a str, begins: bool) -> Result<ColumnsLine<'a>, String> {
         if line.trim_ascii().is_empty() {
-            return Ok(Line::End);
+            return Ok(ColumnsLine::End);
         }
         let (fields, columns, tag) = match *self {
             Layout::Universal { tag, needs_tag } => {
                 if line.starts_with('#') {
-                    return Ok(Line::Nothing);
+                    return Ok(ColumnsLine::Nothing);
                 }
-                let fields = fields(line, true);
+                let fields = fields(line, true, UNIVERSAL);
                 let is_word = (fields.first()).is_some_and(|id| !id.contains(['-', '.']));
                 if fields.len() == UNIVERSAL && !is_word {
-                    return Ok(Line::Nothing);
+                    return Ok(ColumnsLine::Nothing);
                 }
                 if needs_tag && fields.get(tag) == Some(&"_") {
                     return Err(format!("the word has no tag in column {}", tag + 1));
@@ -301,11 +309,11 @@ impl Layout {
                 tag,
             } => {
                 if line.starts_with(DOCUMENT) {
-                    return Ok(Line::End);
+                    return Ok(ColumnsLine::End);
                 }
-                let fields = fields(line, has_tabs);
+                let fields = fields(line, has_tabs, columns);
                 if begins && is_comment(&fields, columns) {
-                    return Ok(Line::Nothing);
+                    return Ok(ColumnsLine::Nothing);
                 }
                 (fields, columns, tag)
             }
@@ -324,7 +332,7 @@ impl Layout {
         }
         match (fields.get(self.word()), fields.get(tag)) {
             (Some(&word), Some(&tag)) if !word.trim_ascii().is_empty() && !tag.is_empty() => {
-                Ok(Line::Word { word, tag })
+                Ok(ColumnsLine::Word { word, tag })
             }
             _ => Err("the word or its tag is empty".to_owned()),
         }
@@ -334,12 +342,17 @@ impl Layout {
 /// What stands between the documents of a file, instead of a word.
 const DOCUMENT: &str = "-DOCSTART-";
 
-fn fields(line: &str, has_tabs: bool) -> Vec<&str> {
-    if has_tabs {
-        line.split('\t').map(str::trim_ascii).collect()
-    } else {
-        line.split_ascii_whitespace().collect()
+/// The fields of a line. Empty ones at its end that make it longer than `columns` are those of tabs that
+/// nothing comes after.
+fn fields(line: &str, has_tabs: bool, columns: usize) -> Vec<&str> {
+    if !has_tabs {
+        return line.split_ascii_whitespace().collect();
     }
+    let mut fields: Vec<&str> = line.split('\t').map(str::trim_ascii).collect();
+    while fields.len() > columns && fields.last() == Some(&"") {
+        fields.pop();
+    }
+    fields
 }
 
 /// Whether the line is a comment before a sentence. A number sign may be a word too, so it is one if
@@ -364,7 +377,7 @@ mod tests {
     /// The sentences of a file, each word with its tag.
     fn sentences(name: &str, text: &str, column: Column) -> Vec<String> {
         let tagged = with(name, text, |path| read(path, column).unwrap());
-        let said = |sentence: &TaggedSentence| {
+        let said = |sentence: &LabelledSentence| {
             let words = sentence.words.iter().zip(&sentence.tags);
             let said: Vec<String> = words
                 .map(|(word, &tag)| format!("{word}/{}", tagged.labels[tag]))
@@ -505,6 +518,15 @@ mod tests {
             "0".parse::<Column>().unwrap_err(),
         ];
         insta::assert_snapshot!(complaints.join("\n"));
+    }
+
+    #[test]
+    fn tabs_at_the_end_of_a_line_are_no_columns() {
+        for text in ["The\tO\t\nboat\tB-X\t\t\n", "The\tO\nboat\tB-X\t\n"] {
+            let data = with("a.txt", text, |path| read(path, Column::Usual).unwrap());
+            assert_eq!(data.labels, ["O", "B-X", "I-X"], "{text:?}");
+            assert_eq!(data.sentences[0].tags, [0, 1]);
+        }
     }
 
     #[test]

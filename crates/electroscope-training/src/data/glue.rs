@@ -1,9 +1,9 @@
-//! The tasks of GLUE (Wang et al. 2018) as their official files have them, and reduced copies of
-//! those with fewer columns.
+//! The tasks of GLUE (Wang et al. 2018), read from their official files, or from copies of those with
+//! fewer columns.
 //!
-//! Apart from [`super::table`], since here labels have names that the files do not hold, and tables
-//! have peculiarities that everybody who reads them has to know. Nothing is quoted in them: a
-//! quotation mark is a character like any other.
+//! Separate from [`super::table`], because the files do not contain the names of the labels, and have
+//! peculiarities of their own. Nothing is quoted in them: a quotation mark is a character like any
+//! other.
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -13,147 +13,145 @@ use electroscope_model::Problem;
 use super::super::Error;
 use super::super::example::Target;
 use super::lines::{Lines, columns, listed, refuse};
-use super::{Classified, ClassifiedText};
+use super::{LabelledText, LabelledTexts};
 
-/// A task of GLUE.
+/// A GLUE task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Task {
-    /// Whether a sentence is acceptable English.
+pub enum GlueTask {
+    /// CoLA: whether a sentence is acceptable English.
     Cola,
-    /// Whether a phrase of a film review is kind.
+    /// SST-2: whether a phrase of a film review is positive.
     Sst2,
-    /// Whether two sentences of news say the same.
+    /// MRPC: whether two sentences of news have the same meaning.
     Mrpc,
-    /// How alike two sentences are, from 0 to 5.
+    /// STS-B: the similarity of two sentences, from 0 to 5.
     Stsb,
-    /// Whether the first text entails the second.
+    /// RTE: whether the first text entails the second.
     Rte,
-    /// Whether a sentence answers a question.
+    /// QNLI: whether a sentence answers a question.
     Qnli,
-    /// Whether two questions ask the same.
+    /// QQP: whether two questions have the same meaning.
     Qqp,
-    /// Whether the first sentence entails the second, contradicts it, or neither.
+    /// MNLI: whether the first sentence entails the second, contradicts it, or neither.
     Mnli,
-    /// Whether a pronoun was replaced by what it stands for.
+    /// WNLI: whether a sentence with a pronoun replaced follows from the original.
     Wnli,
 }
 
-impl Task {
-    /// All there are.
-    pub const ALL: [Task; 9] = [
-        Task::Cola,
-        Task::Sst2,
-        Task::Mrpc,
-        Task::Stsb,
-        Task::Rte,
-        Task::Qnli,
-        Task::Qqp,
-        Task::Mnli,
-        Task::Wnli,
+impl GlueTask {
+    /// All tasks.
+    pub const ALL: [GlueTask; 9] = [
+        GlueTask::Cola,
+        GlueTask::Sst2,
+        GlueTask::Mrpc,
+        GlueTask::Stsb,
+        GlueTask::Rte,
+        GlueTask::Qnli,
+        GlueTask::Qqp,
+        GlueTask::Mnli,
+        GlueTask::Wnli,
     ];
 
-    /// What the command line calls it.
+    /// The name on the command line.
     pub fn name(self) -> &'static str {
         match self {
-            Task::Cola => "cola",
-            Task::Sst2 => "sst2",
-            Task::Mrpc => "mrpc",
-            Task::Stsb => "stsb",
-            Task::Rte => "rte",
-            Task::Qnli => "qnli",
-            Task::Qqp => "qqp",
-            Task::Mnli => "mnli",
-            Task::Wnli => "wnli",
+            GlueTask::Cola => "cola",
+            GlueTask::Sst2 => "sst2",
+            GlueTask::Mrpc => "mrpc",
+            GlueTask::Stsb => "stsb",
+            GlueTask::Rte => "rte",
+            GlueTask::Qnli => "qnli",
+            GlueTask::Qqp => "qqp",
+            GlueTask::Mnli => "mnli",
+            GlueTask::Wnli => "wnli",
         }
     }
 
-    /// The names of its labels by their numbers; both are those of the data set `glue` that most
-    /// published heads were trained on. (The authors of ELECTRA numbered those of MNLI otherwise.)
-    /// One, `value`, for STS-B.
+    /// The labels, by index: those of the data set `glue` that most published heads were trained on. (The
+    /// authors of ELECTRA numbered those of MNLI differently.) STS-B has one, `value`.
     pub fn labels(self) -> &'static [&'static str] {
         match self {
-            Task::Cola => &["unacceptable", "acceptable"],
-            Task::Sst2 => &["negative", "positive"],
-            Task::Mrpc => &["not_equivalent", "equivalent"],
-            Task::Stsb => &["value"],
-            Task::Rte | Task::Qnli => &["entailment", "not_entailment"],
-            Task::Qqp => &["not_duplicate", "duplicate"],
-            Task::Mnli => &["entailment", "neutral", "contradiction"],
-            Task::Wnli => &["not_entailment", "entailment"],
+            GlueTask::Cola => &["unacceptable", "acceptable"],
+            GlueTask::Sst2 => &["negative", "positive"],
+            GlueTask::Mrpc => &["not_equivalent", "equivalent"],
+            GlueTask::Stsb => &["value"],
+            GlueTask::Rte | GlueTask::Qnli => &["entailment", "not_entailment"],
+            GlueTask::Qqp => &["not_duplicate", "duplicate"],
+            GlueTask::Mnli => &["entailment", "neutral", "contradiction"],
+            GlueTask::Wnli => &["not_entailment", "entailment"],
         }
     }
 
-    /// How they are meant.
+    /// The kind of classification.
     pub fn problem(self) -> Problem {
         match self {
-            Task::Stsb => Problem::Regression,
+            GlueTask::Stsb => Problem::Regression,
             _ => Problem::SingleLabel,
         }
     }
 
-    /// What is measured, that first which stands for the task where one number must do: as in the
-    /// paper on ELECTRA.
+    /// The metrics of the task; the first one is the main metric of the ELECTRA paper.
     pub fn metrics(self) -> &'static [&'static str] {
         match self {
-            Task::Cola => &["matthews", "accuracy"],
-            Task::Stsb => &["spearman", "pearson"],
-            Task::Mrpc | Task::Qqp => &["accuracy", "f1"],
-            Task::Sst2 | Task::Rte | Task::Qnli | Task::Mnli | Task::Wnli => &["accuracy"],
+            GlueTask::Cola => &["matthews", "accuracy"],
+            GlueTask::Stsb => &["spearman", "pearson"],
+            GlueTask::Mrpc | GlueTask::Qqp => &["accuracy", "f1"],
+            GlueTask::Sst2 | GlueTask::Rte | GlueTask::Qnli | GlueTask::Mnli | GlueTask::Wnli => {
+                &["accuracy"]
+            }
         }
     }
 
-    /// How often the training data are gone through: 3 times, and 10 for the small RTE and STS-B, as
-    /// in the paper on ELECTRA.
+    /// The epochs of the ELECTRA paper: 3, and 10 for the small RTE and STS-B.
     pub fn epochs(self) -> usize {
         match self {
-            Task::Rte | Task::Stsb => 10,
+            GlueTask::Rte | GlueTask::Stsb => 10,
             _ => 3,
         }
     }
 
-    /// How the files spell the labels, by their numbers.
+    /// The spelling of the labels in the files, by index.
     fn spellings(self) -> &'static [&'static str] {
         match self {
-            Task::Rte | Task::Qnli | Task::Mnli => self.labels(),
+            GlueTask::Rte | GlueTask::Qnli | GlueTask::Mnli => self.labels(),
             _ => &["0", "1"],
         }
     }
 
-    /// The columns that hold the text, the text that it is compared with, and the label: each by any
-    /// of these names.
-    fn columns(self) -> (Names, Option<Names>, Names) {
-        const FIRST: Names = &["sentence1"];
-        const SECOND: Names = &["sentence2"];
-        const LABEL: Names = &["label"];
+    /// The possible names of the columns of the text, of the second text and of the label.
+    fn columns(self) -> (ColumnNames, Option<ColumnNames>, ColumnNames) {
+        const FIRST: ColumnNames = &["sentence1"];
+        const SECOND: ColumnNames = &["sentence2"];
+        const LABEL: ColumnNames = &["label"];
         match self {
-            Task::Cola | Task::Sst2 => (&["sentence"], None, LABEL),
-            Task::Mrpc => (
+            GlueTask::Cola | GlueTask::Sst2 => (&["sentence"], None, LABEL),
+            GlueTask::Mrpc => (
                 &["#1 String", "sentence1"],
                 Some(&["#2 String", "sentence2"]),
                 &["Quality", "label"],
             ),
-            Task::Stsb => (FIRST, Some(SECOND), &["score", "label"]),
-            Task::Rte | Task::Wnli => (FIRST, Some(SECOND), LABEL),
-            Task::Qnli => (&["question"], Some(&["sentence"]), LABEL),
-            Task::Qqp => (
+            GlueTask::Stsb => (FIRST, Some(SECOND), &["score", "label"]),
+            GlueTask::Rte | GlueTask::Wnli => (FIRST, Some(SECOND), LABEL),
+            GlueTask::Qnli => (&["question"], Some(&["sentence"]), LABEL),
+            GlueTask::Qqp => (
                 &["question1"],
                 Some(&["question2"]),
                 &["is_duplicate", "label"],
             ),
-            Task::Mnli => (FIRST, Some(SECOND), &["gold_label", "label"]),
+            GlueTask::Mnli => (FIRST, Some(SECOND), &["gold_label", "label"]),
         }
     }
 
-    /// Whether a row is known to be damaged in the official files, and may be left out. In QQP a few
-    /// have too few columns; in MNLI before GLUE those whose annotators did not agree have `-`.
-    fn may_lack(self, row: &Row) -> bool {
+    /// Whether a row is known to be damaged in the official files and is skipped. QQP has a few rows with
+    /// too few columns; MNLI before GLUE has the label `-` where the annotators did not agree.
+    fn is_known_damage(self, row: &GlueRow) -> bool {
         match row {
-            Row::Ragged(_) => self == Task::Qqp,
-            Row::Whole { label, .. } => self == Task::Mnli && label == "-",
+            GlueRow::Ragged(_) => self == GlueTask::Qqp,
+            GlueRow::Whole { label, .. } => self == GlueTask::Mnli && label == "-",
         }
     }
 
-    /// What is said of a text by a label as the files spell it.
+    /// The target for a label as spelt in the files.
     fn target(self, label: &str) -> Result<Target, String> {
         if self.problem() == Problem::Regression {
             let value = label.parse::<f32>().ok();
@@ -175,45 +173,45 @@ impl Task {
     }
 }
 
-/// What a column may be called.
-type Names = &'static [&'static str];
+/// The possible names of a column.
+type ColumnNames = &'static [&'static str];
 
-impl FromStr for Task {
+impl FromStr for GlueTask {
     type Err = String;
 
-    /// Letters may be large, and hyphens and underscores are overlooked: `SST-2` is `sst2`.
-    fn from_str(name: &str) -> Result<Task, String> {
+    /// Ignores case, hyphens and underscores: `SST-2` is `sst2`.
+    fn from_str(name: &str) -> Result<GlueTask, String> {
         let plain = name.to_ascii_lowercase().replace(['-', '_'], "");
-        (Task::ALL.into_iter())
+        (GlueTask::ALL.into_iter())
             .find(|task| task.name() == plain)
             .ok_or_else(|| {
-                let known = Task::ALL.map(Task::name).join(", ");
+                let known = GlueTask::ALL.map(GlueTask::name).join(", ");
                 format!("no GLUE task is called {name:?}; there are {known}")
             })
     }
 }
 
-/// The data of a task.
+/// The data of a GLUE task.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Glue {
-    /// What is learnt from.
-    pub train: Classified,
-    /// What the result is measured on; none if the folder has nothing for that.
-    pub dev: Option<Classified>,
-    /// Rows that are known to be damaged in the official files and were left out (of QQP and MNLI).
+pub struct GlueData {
+    /// The training set.
+    pub train: LabelledTexts,
+    /// The dev set; none if the folder has no files for it.
+    pub dev: Option<LabelledTexts>,
+    /// The number of rows that were skipped, because they are known to be damaged (in QQP and MNLI).
     pub skipped: usize,
 }
 
-/// Reads the data of `task` from a folder: `train.tsv`, and `dev.tsv` if it is there. For MNLI that
-/// is `dev_matched.tsv`, and for CoLA `in_domain_train.tsv` and `in_domain_dev.tsv` will do, as its
-/// authors publish it; if their `out_of_domain_dev.tsv` is there too, it is added to the latter, which
+/// Reads the data of `task` from a folder: `train.tsv`, and `dev.tsv` if there is one. For MNLI the dev
+/// set is `dev_matched.tsv`. For CoLA `in_domain_train.tsv` and `in_domain_dev.tsv` are possible too,
+/// the files of its authors; `out_of_domain_dev.tsv`, if there is one, is added to the latter, which
 /// gives the dev set of GLUE.
 ///
 /// # Errors
 ///
-/// [`Error::Open`], and [`Error::Data`] for a folder without `train.tsv`, and for a row that is
-/// ragged or has a label that the task has not.
-pub fn read(task: Task, folder: &Path) -> Result<Glue, Error> {
+/// [`Error::Open`]; [`Error::Data`] for a folder without `train.tsv`, and for a row with the wrong
+/// number of columns or an unknown label.
+pub fn read(task: GlueTask, folder: &Path) -> Result<GlueData, Error> {
     let files = files(folder, train_names(task));
     if files.is_empty() {
         return Err(missing(task, folder, train_names(task)));
@@ -226,20 +224,19 @@ pub fn read(task: Task, folder: &Path) -> Result<Glue, Error> {
         skipped += more;
         dev = Some(read);
     }
-    Ok(Glue {
+    Ok(GlueData {
         train,
         dev,
         skipped,
     })
 }
 
-/// Reads what a head for `task` is measured on: a file of the task, or what [`read`] takes for that
-/// in a folder.
+/// Reads the dev set of `task`: from a file, or as [`read`] from a folder.
 ///
 /// # Errors
 ///
 /// As [`read`].
-pub fn read_dev(task: Task, path: &Path) -> Result<Classified, Error> {
+pub fn read_dev(task: GlueTask, path: &Path) -> Result<LabelledTexts, Error> {
     let files = if path.is_dir() {
         files(path, dev_names(task))
     } else {
@@ -251,28 +248,28 @@ pub fn read_dev(task: Task, path: &Path) -> Result<Classified, Error> {
     Ok(read_files(task, &files)?.0)
 }
 
-/// Names of files, the first set of which any is there counts; all of the set that are.
-type Choices = &'static [&'static [&'static str]];
+/// Sets of file names. The first set of which any file exists is used.
+type FileChoices = &'static [&'static [&'static str]];
 
-fn train_names(task: Task) -> Choices {
+fn train_names(task: GlueTask) -> FileChoices {
     match task {
-        Task::Cola => &[&["train.tsv"], &["in_domain_train.tsv"]],
+        GlueTask::Cola => &[&["train.tsv"], &["in_domain_train.tsv"]],
         _ => &[&["train.tsv"]],
     }
 }
 
-fn dev_names(task: Task) -> Choices {
+fn dev_names(task: GlueTask) -> FileChoices {
     match task {
-        Task::Cola => &[
+        GlueTask::Cola => &[
             &["dev.tsv"],
             &["in_domain_dev.tsv", "out_of_domain_dev.tsv"],
         ],
-        Task::Mnli => &[&["dev_matched.tsv"], &["dev.tsv"]],
+        GlueTask::Mnli => &[&["dev_matched.tsv"], &["dev.tsv"]],
         _ => &[&["dev.tsv"]],
     }
 }
 
-fn files(folder: &Path, choices: Choices) -> Vec<PathBuf> {
+fn files(folder: &Path, choices: FileChoices) -> Vec<PathBuf> {
     let there = |names: &&[&str]| -> Vec<PathBuf> {
         let paths = names.iter().map(|name| folder.join(name));
         paths.filter(|path| path.is_file()).collect()
@@ -281,7 +278,7 @@ fn files(folder: &Path, choices: Choices) -> Vec<PathBuf> {
     choices.find(|files| !files.is_empty()).unwrap_or_default()
 }
 
-fn missing(task: Task, folder: &Path, choices: Choices) -> Error {
+fn missing(task: GlueTask, folder: &Path, choices: FileChoices) -> Error {
     let wanted: Vec<&str> = choices
         .iter()
         .filter_map(|names| names.first().copied())
@@ -303,8 +300,8 @@ fn missing(task: Task, folder: &Path, choices: Choices) -> Error {
     refuse(folder, None, what)
 }
 
-/// A row, or how many columns it has if that are not those of the table.
-enum Row {
+/// A row, or its number of columns if that is wrong.
+enum GlueRow {
     Whole {
         text: String,
         pair: Option<String>,
@@ -313,19 +310,19 @@ enum Row {
     Ragged(usize),
 }
 
-/// Where the columns are.
-struct Layout {
+/// The indices of the columns.
+struct ColumnIndices {
     text: usize,
     pair: Option<usize>,
     label: usize,
     columns: usize,
 }
 
-impl Layout {
-    /// By the names of the columns; in words, what is missing.
-    fn of_header(task: Task, header: &[&str]) -> Result<Layout, String> {
+impl ColumnIndices {
+    /// Finds the columns by their names; the error says in words which is missing.
+    fn of_header(task: GlueTask, header: &[&str]) -> Result<ColumnIndices, String> {
         let (text, pair, label) = task.columns();
-        let find = |names: Names| {
+        let find = |names: ColumnNames| {
             let place = |name: &&str| header.iter().position(|column| column == name);
             names.iter().find_map(place).ok_or_else(|| {
                 format!(
@@ -336,7 +333,7 @@ impl Layout {
                 )
             })
         };
-        Ok(Layout {
+        Ok(ColumnIndices {
             text: find(text)?,
             pair: pair.map(find).transpose()?,
             label: find(label)?,
@@ -344,18 +341,18 @@ impl Layout {
         })
     }
 
-    /// CoLA's: the source, the label, the author's mark, the sentence.
-    const COLA: Layout = Layout {
+    /// For CoLA: source, label, the author's mark, sentence.
+    const COLA: ColumnIndices = ColumnIndices {
         text: 3,
         pair: None,
         label: 1,
         columns: 4,
     };
 
-    fn row(&self, fields: &[&str]) -> Row {
+    fn row(&self, fields: &[&str]) -> GlueRow {
         let field = |at: usize| fields.get(at).map(|field| (*field).to_owned());
         let whole = || {
-            Some(Row::Whole {
+            Some(GlueRow::Whole {
                 text: field(self.text)?,
                 pair: match self.pair {
                     Some(pair) => Some(field(pair)?),
@@ -367,25 +364,25 @@ impl Layout {
         (fields.len() == self.columns)
             .then(whole)
             .flatten()
-            .unwrap_or(Row::Ragged(fields.len()))
+            .unwrap_or(GlueRow::Ragged(fields.len()))
     }
 }
 
-/// How a choice of names is said.
-fn any_of(names: Names) -> String {
+/// Lists the possible names of a column.
+fn any_of(names: ColumnNames) -> String {
     let quoted: Vec<String> = names.iter().map(|name| format!("{name:?}")).collect();
     quoted.join(" or ")
 }
 
-/// The rows of some files, and how many were left out.
-fn read_files(task: Task, paths: &[PathBuf]) -> Result<(Classified, usize), Error> {
+/// Reads some files. Gives also the number of skipped rows.
+fn read_files(task: GlueTask, paths: &[PathBuf]) -> Result<(LabelledTexts, usize), Error> {
     let mut texts = Vec::new();
     let mut skipped = 0;
     for path in paths {
         skipped += read_file(task, path, &mut texts)?;
     }
     let labels = task.labels().iter().map(|&label| label.to_owned());
-    let classified = Classified {
+    let classified = LabelledTexts {
         labels: labels.collect(),
         problem: task.problem(),
         texts,
@@ -393,18 +390,18 @@ fn read_files(task: Task, paths: &[PathBuf]) -> Result<(Classified, usize), Erro
     Ok((classified, skipped))
 }
 
-fn read_file(task: Task, path: &Path, texts: &mut Vec<ClassifiedText>) -> Result<usize, Error> {
+fn read_file(task: GlueTask, path: &Path, texts: &mut Vec<LabelledText>) -> Result<usize, Error> {
     let mut lines = Lines::open(path)?;
     let Some(first) = lines.read()? else {
         return Err(lines.refuse_all("the file is empty"));
     };
     let header: Vec<&str> = first.split('\t').collect();
-    // CoLA has no header, but copies of it that were made like the others have one.
-    let has_header = task != Task::Cola || header.contains(&"sentence");
-    let layout = if has_header {
-        Layout::of_header(task, &header).map_err(|what| lines.refuse(what))?
+    // CoLA has no header, but copies in the format of the other tasks have one.
+    let has_header = task != GlueTask::Cola || header.contains(&"sentence");
+    let columns_at = if has_header {
+        ColumnIndices::of_header(task, &header).map_err(|what| lines.refuse(what))?
     } else {
-        Layout::COLA
+        ColumnIndices::COLA
     };
     let mut line = if has_header {
         lines.read()?
@@ -414,13 +411,13 @@ fn read_file(task: Task, path: &Path, texts: &mut Vec<ClassifiedText>) -> Result
     let (before, mut skipped) = (texts.len(), 0);
     while let Some(text) = line.take() {
         let fields: Vec<&str> = text.split('\t').collect();
-        // Some end with an empty line.
+        // Some files end with an empty line.
         if fields != [""] {
-            let row = layout.row(&fields);
-            if task.may_lack(&row) {
+            let row = columns_at.row(&fields);
+            if task.is_known_damage(&row) {
                 skipped += 1;
             } else {
-                let read = classified(task, row, &layout).map_err(|what| lines.refuse(what))?;
+                let read = classified(task, row, &columns_at).map_err(|what| lines.refuse(what))?;
                 texts.push(read);
             }
         }
@@ -432,17 +429,21 @@ fn read_file(task: Task, path: &Path, texts: &mut Vec<ClassifiedText>) -> Result
     Ok(skipped)
 }
 
-fn classified(task: Task, row: Row, layout: &Layout) -> Result<ClassifiedText, String> {
+fn classified(
+    task: GlueTask,
+    row: GlueRow,
+    columns_at: &ColumnIndices,
+) -> Result<LabelledText, String> {
     match row {
-        Row::Whole { text, pair, label } => Ok(ClassifiedText {
+        GlueRow::Whole { text, pair, label } => Ok(LabelledText {
             target: task.target(&label)?,
             text,
             pair,
         }),
-        Row::Ragged(found) => Err(format!(
-            "the row has {}, but the table has {}; they are parted by tabs",
+        GlueRow::Ragged(found) => Err(format!(
+            "the row has {}, but the table has {}; they are separated by tabs",
             columns(found),
-            layout.columns
+            columns_at.columns
         )),
     }
 }
@@ -460,51 +461,56 @@ mod tests {
         folder
     }
 
-    fn said(data: &Classified) -> Vec<(&str, Option<&str>, Target)> {
-        let said = |text: &ClassifiedText| text.target.clone();
+    fn texts_of(data: &LabelledTexts) -> Vec<(&str, Option<&str>, Target)> {
         (data.texts.iter())
-            .map(|text| (text.text.as_str(), text.pair.as_deref(), said(text)))
+            .map(|text| {
+                (
+                    text.text.as_str(),
+                    text.pair.as_deref(),
+                    text.target.clone(),
+                )
+            })
             .collect()
     }
 
-    /// What is wrong with this training file, without the folder that it is in.
-    fn complaint(task: Task, train: &str) -> String {
+    /// The error for this training file, without the path of its folder.
+    fn error_message(task: GlueTask, train: &str) -> String {
         let folder = folder(&[("train.tsv", train)]);
         let message = read(task, folder.path()).unwrap_err().to_string();
         message.replace(&folder.path().display().to_string(), "glue")
     }
 
     #[test]
-    fn official_files_and_reduced_ones_are_read_by_their_headers() {
+    fn official_files_and_reduced_copies_are_read_by_their_headers() {
         let official = "index\tgenre\tfilename\tyear\told_index\tsource1\tsource2\tsentence1\tsentence2\tscore\n\
                         0\tmain-captions\tMSRvid\t2012test\t0001\tnone\tnone\tA plane.\tAn air plane.\t5.000\n";
         let reduced = "index\tsentence1\tsentence2\tscore\n0\tA plane.\tAn air plane.\t5.000\n";
         for train in [official, reduced] {
             let folder = folder(&[("train.tsv", train)]);
-            let glue = read(Task::Stsb, folder.path()).unwrap();
+            let glue = read(GlueTask::Stsb, folder.path()).unwrap();
             let wanted = [("A plane.", Some("An air plane."), Target::Value(5.0))];
-            assert_eq!(said(&glue.train), wanted);
+            assert_eq!(texts_of(&glue.train), wanted);
             assert_eq!(glue.train.problem, Problem::Regression);
             assert_eq!(glue.dev, None);
         }
     }
 
     #[test]
-    fn quotation_marks_byte_order_marks_and_carriage_returns_are_taken_for_what_they_are() {
+    fn quotation_marks_are_text_and_byte_order_marks_and_carriage_returns_are_not() {
         let train = "\u{feff}Quality\t#1 ID\t#2 ID\t#1 String\t#2 String\r\n\
                      1\t1\t2\t\" He said .\tHe \"\" said .\r\n0\t3\t4\ta\tb\r\n";
         let folder = folder(&[("train.tsv", train), ("dev.tsv", train)]);
-        let glue = read(Task::Mrpc, folder.path()).unwrap();
+        let glue = read(GlueTask::Mrpc, folder.path()).unwrap();
         let wanted = [
             ("\" He said .", Some("He \"\" said ."), Target::Label(1)),
             ("a", Some("b"), Target::Label(0)),
         ];
-        assert_eq!(said(&glue.train), wanted);
-        assert_eq!(said(glue.dev.as_ref().unwrap()), wanted);
+        assert_eq!(texts_of(&glue.train), wanted);
+        assert_eq!(texts_of(glue.dev.as_ref().unwrap()), wanted);
     }
 
     #[test]
-    fn cola_is_read_without_a_header_from_either_of_its_editions() {
+    fn both_editions_of_cola_are_read_without_a_header() {
         let rows = "gj04\t1\t\tThe sailors rode the breeze.\ngj04\t0\t*\tHim rode.\n";
         let wanted = [
             ("The sailors rode the breeze.", None, Target::Label(1)),
@@ -515,37 +521,37 @@ mod tests {
             ["in_domain_train.tsv", "in_domain_dev.tsv"],
         ] {
             let folder = folder(&[(train, rows), (dev, rows)]);
-            let glue = read(Task::Cola, folder.path()).unwrap();
-            assert_eq!(said(&glue.train), wanted);
-            assert_eq!(said(&glue.dev.unwrap()), wanted);
+            let glue = read(GlueTask::Cola, folder.path()).unwrap();
+            assert_eq!(texts_of(&glue.train), wanted);
+            assert_eq!(texts_of(&glue.dev.unwrap()), wanted);
         }
         let copy = folder(&[("train.tsv", "sentence\tlabel\nHim rode.\t0\n")]);
-        let glue = read(Task::Cola, copy.path()).unwrap();
-        assert_eq!(said(&glue.train), wanted[1..]);
+        let glue = read(GlueTask::Cola, copy.path()).unwrap();
+        assert_eq!(texts_of(&glue.train), wanted[1..]);
     }
 
     #[test]
-    fn the_dev_set_of_cola_is_in_domain_and_out_of_domain_together() {
+    fn the_dev_set_of_cola_has_both_domains() {
         let folder = folder(&[
             ("in_domain_dev.tsv", "a\t1\t\tIn.\n"),
             ("out_of_domain_dev.tsv", "b\t0\t*\tOut.\n"),
         ]);
-        let dev = read_dev(Task::Cola, folder.path()).unwrap();
+        let dev = read_dev(GlueTask::Cola, folder.path()).unwrap();
         let wanted = [
             ("In.", None, Target::Label(1)),
             ("Out.", None, Target::Label(0)),
         ];
-        assert_eq!(said(&dev), wanted);
-        let alone = read_dev(Task::Cola, &folder.path().join("in_domain_dev.tsv")).unwrap();
-        assert_eq!(said(&alone), wanted[..1]);
+        assert_eq!(texts_of(&dev), wanted);
+        let alone = read_dev(GlueTask::Cola, &folder.path().join("in_domain_dev.tsv")).unwrap();
+        assert_eq!(texts_of(&alone), wanted[..1]);
     }
 
     #[test]
-    fn labels_that_are_words_keep_the_numbers_that_published_heads_have() {
+    fn labels_have_the_indices_of_published_heads() {
         let rows = "sentence1\tsentence2\tgold_label\na\tb\tneutral\nc\td\t-\ne\tf\tcontradiction\n\
                     g\th\tentailment\n";
         let folder = folder(&[("train.tsv", rows), ("dev_matched.tsv", rows)]);
-        let glue = read(Task::Mnli, folder.path()).unwrap();
+        let glue = read(GlueTask::Mnli, folder.path()).unwrap();
         let numbers: Vec<Target> = glue
             .train
             .texts
@@ -561,43 +567,43 @@ mod tests {
     }
 
     #[test]
-    fn damaged_rows_of_qqp_are_left_out_and_counted() {
+    fn damaged_rows_of_qqp_are_skipped_and_counted() {
         let rows = "id\tqid1\tqid2\tquestion1\tquestion2\tis_duplicate\n\
                     1\t1\t2\tWhy?\tHow?\t0\n2\t3\t4\tWho\n";
         let folder = folder(&[("train.tsv", rows)]);
-        let glue = read(Task::Qqp, folder.path()).unwrap();
+        let glue = read(GlueTask::Qqp, folder.path()).unwrap();
         assert_eq!(
-            said(&glue.train),
+            texts_of(&glue.train),
             [("Why?", Some("How?"), Target::Label(0))]
         );
         assert_eq!(glue.skipped, 1);
     }
 
     #[test]
-    fn what_is_wrong_with_a_file_is_said_with_its_line() {
+    fn malformed_files_are_errors_with_their_line() {
         let empty = folder(&[("test.tsv", "")]);
-        let missing = read(Task::Mnli, empty.path()).unwrap_err().to_string();
+        let missing = read(GlueTask::Mnli, empty.path()).unwrap_err().to_string();
         let complaints = [
             missing.replace(&empty.path().display().to_string(), "glue"),
-            complaint(Task::Rte, ""),
-            complaint(Task::Rte, "index\tsentence1\tsentence2\tlabel\n"),
-            complaint(Task::Qqp, "id\tsentence1\tsentence2\tlabel\n"),
-            complaint(Task::Sst2, "sentence\tlabel\nfine \t1\nbad\t0\t0\n"),
-            complaint(Task::Sst2, "sentence\tlabel\nfine \tpositive\n"),
-            complaint(Task::Cola, "a\t1\t\tFine.\na\tFine.\n"),
-            complaint(Task::Stsb, "sentence1\tsentence2\tscore\na\tb\t5.1\n"),
-            complaint(Task::Stsb, "sentence1\tsentence2\tscore\na\tb\tnan\n"),
-            "SST-3".parse::<Task>().unwrap_err(),
+            error_message(GlueTask::Rte, ""),
+            error_message(GlueTask::Rte, "index\tsentence1\tsentence2\tlabel\n"),
+            error_message(GlueTask::Qqp, "id\tsentence1\tsentence2\tlabel\n"),
+            error_message(GlueTask::Sst2, "sentence\tlabel\nfine \t1\nbad\t0\t0\n"),
+            error_message(GlueTask::Sst2, "sentence\tlabel\nfine \tpositive\n"),
+            error_message(GlueTask::Cola, "a\t1\t\tFine.\na\tFine.\n"),
+            error_message(GlueTask::Stsb, "sentence1\tsentence2\tscore\na\tb\t5.1\n"),
+            error_message(GlueTask::Stsb, "sentence1\tsentence2\tscore\na\tb\tnan\n"),
+            "SST-3".parse::<GlueTask>().unwrap_err(),
         ];
         insta::assert_snapshot!(complaints.join("\n"));
     }
 
     #[test]
-    fn a_task_is_known_by_the_names_that_people_give_it() {
+    fn task_names_ignore_case_and_hyphens() {
         for name in ["sst2", "SST-2", "sst_2"] {
-            assert_eq!(name.parse(), Ok(Task::Sst2));
+            assert_eq!(name.parse(), Ok(GlueTask::Sst2));
         }
-        for task in Task::ALL {
+        for task in GlueTask::ALL {
             assert_eq!(task.name().parse(), Ok(task));
         }
     }

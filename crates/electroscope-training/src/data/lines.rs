@@ -3,7 +3,7 @@
 //! Apart from the formats, which all count lines and complain alike. It never looks into a line.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Cursor, Read};
 use std::path::{Path, PathBuf};
 
 use super::super::Error;
@@ -11,7 +11,7 @@ use super::super::Error;
 /// A file that is read line by line.
 pub(super) struct Lines {
     path: PathBuf,
-    reader: BufReader<File>,
+    reader: Box<dyn BufRead>,
     bytes: Vec<u8>,
     number: usize,
 }
@@ -19,10 +19,9 @@ pub(super) struct Lines {
 impl Lines {
     /// Opens `path`.
     pub(super) fn open(path: &Path) -> Result<Lines, Error> {
-        let file = File::open(path).map_err(|source| unreadable(path, source))?;
         Ok(Lines {
             path: path.to_owned(),
-            reader: BufReader::new(file),
+            reader: opened(path)?,
             bytes: Vec::new(),
             number: 0,
         })
@@ -32,11 +31,15 @@ impl Lines {
     /// with is not part of the first.
     pub(super) fn read(&mut self) -> Result<Option<String>, Error> {
         self.bytes.clear();
-        let read = self.reader.read_until(b'\n', &mut self.bytes);
+        let mut limited = (&mut self.reader).take(LONGEST_ROW as u64 + 1);
+        let read = limited.read_until(b'\n', &mut self.bytes);
         if read.map_err(|source| unreadable(&self.path, source))? == 0 {
             return Ok(None);
         }
         self.number += 1;
+        if self.bytes.len() > LONGEST_ROW {
+            return Err(self.refuse(too_long()));
+        }
         let mut line = self.bytes.as_slice();
         if self.number == 1 {
             line = line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(line);
@@ -57,6 +60,43 @@ impl Lines {
     /// That something is wrong with the whole file.
     pub(super) fn refuse_all(&self, what: impl Into<String>) -> Error {
         refuse(&self.path, None, what)
+    }
+}
+
+/// The most bytes that a row may have: more than any text that a model can be trained on.
+pub(super) const LONGEST_ROW: usize = 8 << 20;
+
+/// That a row is too long.
+pub(super) fn too_long() -> String {
+    format!(
+        "the row has more than {} MB; a row holds one text, so split it, or look for a quotation mark \
+         that is not closed",
+        LONGEST_ROW >> 20
+    )
+}
+
+/// Opens a file of text. UTF-16, which spreadsheets write, is known by its byte order mark and becomes
+/// UTF-8.
+pub(super) fn opened(path: &Path) -> Result<Box<dyn BufRead>, Error> {
+    let unreadable = |source| unreadable(path, source);
+    let mut reader = BufReader::new(File::open(path).map_err(unreadable)?);
+    let number: fn([u8; 2]) -> u16 = match reader.fill_buf().map_err(unreadable)? {
+        [0xff, 0xfe, ..] => u16::from_le_bytes,
+        [0xfe, 0xff, ..] => u16::from_be_bytes,
+        _ => return Ok(Box::new(reader)),
+    };
+    let mut bytes = Vec::new();
+    reader.read_to_end(&mut bytes).map_err(unreadable)?;
+    let (pairs, rest) = bytes.as_chunks::<2>();
+    let text: Result<String, _> =
+        char::decode_utf16(pairs.iter().skip(1).map(|&pair| number(pair))).collect();
+    match text {
+        Ok(text) if rest.is_empty() => Ok(Box::new(Cursor::new(text.into_bytes()))),
+        _ => Err(refuse(
+            path,
+            None,
+            "it begins as UTF-16 but is none; convert the file to UTF-8",
+        )),
     }
 }
 
@@ -120,6 +160,26 @@ mod tests {
             read.push(line);
         }
         Ok(read)
+    }
+
+    #[test]
+    fn utf_16_is_read_in_both_byte_orders() {
+        let text = "\u{feff}Zoë 🙂\r\nb\n";
+        let little: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let big: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
+        for bytes in [little, big] {
+            assert_eq!(read(&bytes).unwrap(), ["Zoë 🙂", "b"]);
+            let cut = read(&bytes[..bytes.len() - 1]).unwrap_err().to_string();
+            assert!(cut.contains("begins as UTF-16"), "{cut}");
+        }
+    }
+
+    #[test]
+    fn a_row_of_many_megabytes_is_refused() {
+        let mut bytes = vec![b'a'; LONGEST_ROW];
+        bytes.extend(b"\nb\n");
+        let said = read(&bytes).unwrap_err().to_string();
+        assert!(said.contains(":1: the row has more than 8 MB"), "{said}");
     }
 
     #[test]

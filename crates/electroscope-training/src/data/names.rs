@@ -8,17 +8,17 @@ use std::collections::HashMap;
 use super::lines::listed;
 
 /// The names seen so far, or those that there are.
-pub(super) struct Names {
+pub(super) struct LabelNames {
     numbers: HashMap<String, usize>,
     names: Vec<String>,
     are_all: bool,
 }
 
-impl Names {
+impl LabelNames {
     /// Those that the file will have; or only `known` ones, by their numbers.
-    pub(super) fn new(known: Option<&[String]>) -> Names {
+    pub(super) fn new(known: Option<&[String]>) -> LabelNames {
         let names = known.unwrap_or_default().to_vec();
-        Names {
+        LabelNames {
             numbers: names.iter().cloned().zip(0..).collect(),
             names,
             are_all: known.is_some(),
@@ -41,6 +41,11 @@ impl Names {
         self.numbers.insert(name.to_owned(), number);
         self.names.push(name.to_owned());
         Ok(number)
+    }
+
+    /// Whether a name has been seen, or is known.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.numbers.contains_key(name)
     }
 
     /// The names by their numbers of now.
@@ -82,7 +87,7 @@ mod tests {
 
     #[test]
     fn names_are_numbered_in_their_order_and_not_in_that_of_the_file() {
-        let mut names = Names::new(None);
+        let mut names = LabelNames::new(None);
         let seen: Vec<usize> = ["c", "a", "c", "b"]
             .iter()
             .map(|name| names.number(name).unwrap())
@@ -96,7 +101,7 @@ mod tests {
     #[test]
     fn known_names_keep_their_numbers_and_no_other_is_let_in() {
         let known = ["yes".to_owned(), "no".to_owned()];
-        let mut names = Names::new(Some(&known));
+        let mut names = LabelNames::new(Some(&known));
         assert_eq!(names.number("no"), Ok(1));
         let message = names.number("perhaps").unwrap_err();
         assert_eq!(

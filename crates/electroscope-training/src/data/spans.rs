@@ -1,5 +1,5 @@
-//! Texts in which stretches are marked, as JSON a line: `{"text": "…", "spans": [[start, end], …]}`
-//! in characters, the end not included. Other fields are passed over.
+//! Reads texts with marked spans, as JSON Lines: `{"text": "…", "spans": [[start, end], …]}` with
+//! offsets in characters, the end excluded. Other fields are ignored.
 
 use std::io::{BufRead, BufReader};
 use std::ops::Range;
@@ -7,18 +7,18 @@ use std::path::Path;
 
 use super::super::Error;
 
-/// A text in which stretches are marked.
+/// A text with marked spans.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MarkedText {
     /// The text.
     pub text: String,
-    /// What is marked, in bytes.
+    /// The marked byte ranges.
     pub spans: Vec<Range<usize>>,
 }
 
 /// A line of the file.
 #[derive(serde::Deserialize)]
-struct Line {
+struct MarkedTextLine {
     text: String,
     spans: Vec<[usize; 2]>,
 }
@@ -27,8 +27,7 @@ struct Line {
 ///
 /// # Errors
 ///
-/// [`Error::Open`] for what cannot be read; [`Error::Data`] with its line for what is no such text,
-/// or marks what is not there.
+/// [`Error::Open`]; [`Error::Data`] with the line for other JSON, and for a span outside of its text.
 pub fn read(path: &Path) -> Result<Vec<MarkedText>, Error> {
     let failed = |source| Error::Open {
         path: path.to_owned(),
@@ -46,12 +45,12 @@ pub fn read(path: &Path) -> Result<Vec<MarkedText>, Error> {
             line: Some(at + 1),
             what,
         };
-        let read: Line = serde_json::from_str(&line).map_err(|err| {
+        let read: MarkedTextLine = serde_json::from_str(&line).map_err(|err| {
             wrong(format!(
                 "it is not {{\"text\": …, \"spans\": [[start, end], …]}}: {err}"
             ))
         })?;
-        let Line { text, spans } = read;
+        let MarkedTextLine { text, spans } = read;
         let mut bytes: Vec<usize> = text.char_indices().map(|(at, _)| at).collect();
         bytes.push(text.len());
         let found = |[start, end]: [usize; 2]| match (bytes.get(start), bytes.get(end)) {
@@ -98,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_marked_text_is_refused_with_its_line() {
+    fn lines_of_another_format_are_errors_with_their_number() {
         let complaints: Vec<String> = [
             "",
             "\n{\"text\": \"a\"}",

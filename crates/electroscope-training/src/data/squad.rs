@@ -9,7 +9,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use super::super::Error;
-use super::lines::{refuse, unreadable};
+use super::lines::{opened, refuse, unreadable};
 use super::{GoldAnswer, Paragraph, Question, Questions};
 
 /// Which questions are wanted.
@@ -27,9 +27,16 @@ struct File {
     data: Vec<Article>,
 }
 
+/// An article of SQuAD's own layout, or a question with its text in a row, as Hugging Face's data sets
+/// are exported.
 #[derive(Deserialize)]
 struct Article {
-    paragraphs: Vec<ParagraphOf>,
+    paragraphs: Option<Vec<ParagraphOf>>,
+    context: Option<String>,
+    question: Option<String>,
+    id: Option<Id>,
+    answers: Option<AnswersOf>,
+    is_impossible: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -40,12 +47,61 @@ struct ParagraphOf {
 
 #[derive(Deserialize)]
 struct QuestionOf {
-    id: String,
+    id: Id,
     question: String,
-    #[serde(default)]
-    answers: Vec<AnswerOf>,
-    #[serde(default)]
-    is_impossible: bool,
+    answers: Option<AnswersOf>,
+    is_impossible: Option<bool>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "an id must be a text or a whole number")]
+enum Id {
+    Text(String),
+    Number(i64),
+}
+
+impl Id {
+    fn text(self) -> String {
+        match self {
+            Id::Text(text) => text,
+            Id::Number(number) => number.to_string(),
+        }
+    }
+}
+
+/// Answers one by one, or their texts and their starts in a list each.
+#[derive(Deserialize)]
+#[serde(
+    untagged,
+    expecting = "answers must be a list of objects with `text` and `answer_start`, or an object with a \
+                 list of each"
+)]
+enum AnswersOf {
+    List(Vec<AnswerOf>),
+    Columns {
+        text: Vec<String>,
+        answer_start: Vec<usize>,
+    },
+}
+
+impl AnswersOf {
+    /// The answers one by one; in words, that there are not as many texts as starts.
+    fn list(self) -> Result<Vec<AnswerOf>, String> {
+        match self {
+            AnswersOf::List(list) => Ok(list),
+            AnswersOf::Columns { text, answer_start } if text.len() != answer_start.len() => {
+                Err(format!(
+                    "there are {} texts of answers and {} starts",
+                    text.len(),
+                    answer_start.len()
+                ))
+            }
+            AnswersOf::Columns { text, answer_start } => Ok((text.into_iter())
+                .zip(answer_start)
+                .map(|(text, answer_start)| AnswerOf { text, answer_start })
+                .collect()),
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -55,8 +111,10 @@ struct AnswerOf {
     answer_start: usize,
 }
 
-/// Reads a file of questions. Fields that are not needed are overlooked, the `plausible_answers` of
-/// questions that have none among them.
+/// Reads a file of questions: the JSON of SQuAD, or rows of a question with its text, as the data sets of
+/// Hugging Face have them, in a list, under `data`, or a row a line. Fields that are not needed are
+/// overlooked, the `plausible_answers` of questions that have none among them. Rows without an answer
+/// are questions that have none; in SQuAD's layout they must say so.
 ///
 /// # Errors
 ///
@@ -64,38 +122,118 @@ struct AnswerOf {
 /// stand where it should, a question that has no answer and does not say so, an id that two questions
 /// have, and a file without a question.
 pub fn read(path: &Path, version: Version) -> Result<Questions, Error> {
-    let bytes = std::fs::read(path).map_err(|source| unreadable(path, source))?;
+    let mut gathered = Gathered {
+        path,
+        version,
+        ids: HashSet::new(),
+        paragraphs: Vec::new(),
+    };
+    let mut number = 0;
+    for article in articles(path)? {
+        match article.paragraphs {
+            Some(paragraphs) => {
+                for ParagraphOf { context, qas } in paragraphs {
+                    gathered.add(context, qas)?;
+                }
+            }
+            None => {
+                number += 1;
+                let (Some(context), Some(question)) = (article.context, article.question) else {
+                    let what = "an entry has neither `paragraphs` nor `context` and `question`";
+                    return Err(refuse(path, None, what));
+                };
+                let answers = article.answers.map_or(Ok(Vec::new()), AnswersOf::list);
+                let answers = answers.map_err(|what| refuse(path, None, what))?;
+                let question = QuestionOf {
+                    id: (article.id).unwrap_or_else(|| Id::Text(format!("row {number}"))),
+                    question,
+                    is_impossible: Some(article.is_impossible.unwrap_or(answers.is_empty())),
+                    answers: Some(AnswersOf::List(answers)),
+                };
+                gathered.add(context, vec![question])?;
+            }
+        }
+    }
+    if gathered.paragraphs.is_empty() {
+        return Err(refuse(path, None, "there is no question in the file"));
+    }
+    Ok(Questions {
+        paragraphs: gathered.paragraphs,
+    })
+}
+
+/// The entries of the file, in whichever layout it is.
+fn articles(path: &Path) -> Result<Vec<Article>, Error> {
+    let not_squad = |line: usize, err: &serde_json::Error| {
+        refuse(
+            path,
+            Some(line),
+            format!("it is not the JSON of SQuAD: {err}"),
+        )
+    };
+    let mut bytes = Vec::new();
+    let mut reader = opened(path)?;
+    std::io::Read::read_to_end(&mut reader, &mut bytes)
+        .map_err(|source| unreadable(path, source))?;
     let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&bytes);
-    let file: File = serde_json::from_slice(bytes).map_err(|err| {
-        let what = format!("it is not the JSON of SQuAD: {err}");
-        refuse(path, Some(err.line()), what)
-    })?;
-    let mut ids: HashSet<String> = HashSet::new();
-    let mut paragraphs = Vec::new();
-    for paragraph in file.data.into_iter().flat_map(|article| article.paragraphs) {
-        let ParagraphOf { context, qas } = paragraph;
+    let first = bytes
+        .split(|&byte| byte == b'\n')
+        .next()
+        .unwrap_or_default();
+    // A row a line is often written into a file that is called .json.
+    let is_row = |line: &[u8]| {
+        serde_json::from_slice::<Article>(line).is_ok_and(|row| row.question.is_some())
+    };
+    let extension = path.extension().unwrap_or_default();
+    if extension == "jsonl" || extension == "ndjson" || is_row(first) {
+        return (1..)
+            .zip(bytes.split(|&byte| byte == b'\n'))
+            .filter(|(_, line)| !line.trim_ascii().is_empty())
+            .map(|(number, line)| {
+                serde_json::from_slice(line).map_err(|err| not_squad(number, &err))
+            })
+            .collect();
+    }
+    let read = match bytes.trim_ascii_start().starts_with(b"[") {
+        true => serde_json::from_slice(bytes),
+        false => serde_json::from_slice(bytes).map(|File { data }| data),
+    };
+    read.map_err(|err| not_squad(err.line(), &err))
+}
+
+/// What was read so far.
+struct Gathered<'a> {
+    path: &'a Path,
+    version: Version,
+    ids: HashSet<String>,
+    paragraphs: Vec<Paragraph>,
+}
+
+impl Gathered<'_> {
+    /// Adds the wanted ones of questions about a text. Those about the text before belong to it.
+    fn add(&mut self, context: String, qas: Vec<QuestionOf>) -> Result<(), Error> {
         let starts = Starts::of(&context);
         let mut questions = Vec::new();
         for question in qas {
-            if version == Version::V1 && question.is_impossible {
+            let is_impossible = question.is_impossible.unwrap_or(false);
+            if self.version == Version::V1 && is_impossible {
                 continue;
             }
-            if !ids.insert(question.id.clone()) {
+            let question = checked(question, &context, &starts)
+                .map_err(|what| refuse(self.path, None, what))?;
+            if !self.ids.insert(question.id.clone()) {
                 let what = format!("two questions have the id {:?}", question.id);
-                return Err(refuse(path, None, what));
+                return Err(refuse(self.path, None, what));
             }
-            questions.push(
-                checked(question, &context, &starts).map_err(|what| refuse(path, None, what))?,
-            );
+            questions.push(question);
         }
-        if !questions.is_empty() {
-            paragraphs.push(Paragraph { context, questions });
+        match self.paragraphs.last_mut() {
+            _ if questions.is_empty() => {}
+            Some(last) if last.context == context => last.questions.extend(questions),
+            _ => self.paragraphs.push(Paragraph { context, questions }),
         }
+        Ok(())
     }
-    if paragraphs.is_empty() {
-        return Err(refuse(path, None, "there is no question in the file"));
-    }
-    Ok(Questions { paragraphs })
 }
 
 /// A question whose answers stand where they should; in words, what is wrong with it.
@@ -106,6 +244,10 @@ fn checked(of: QuestionOf, context: &str, starts: &Starts) -> Result<Question, S
         answers,
         is_impossible,
     } = of;
+    let id = id.text();
+    let answers = answers.map_or(Ok(Vec::new()), AnswersOf::list);
+    let answers = answers.map_err(|what| format!("question {id}: {what}"))?;
+    let is_impossible = is_impossible.unwrap_or(false);
     match (answers.is_empty(), is_impossible) {
         (true, false) => {
             return Err(format!(
@@ -245,6 +387,45 @@ mod tests {
             (question.id.as_str(), question.text.as_str()),
             ("q1", "What?")
         );
+    }
+
+    #[test]
+    fn rows_of_exported_data_sets_are_read_in_each_layout() {
+        let row = |id: serde_json::Value, text: &[&str], start: &[usize]| {
+            json!({"id": id, "title": "Boats", "context": CONTEXT, "question": "What?",
+                   "answers": {"text": text, "answer_start": start}, "is_impossible": null})
+        };
+        let rows = [row("a".into(), &["Åland"], &[33]), row(7.into(), &[], &[])];
+        let lines = rows.each_ref().map(ToString::to_string).join("\n");
+        for text in [
+            json!(rows).to_string(),
+            json!({"data": rows}).to_string(),
+            lines,
+        ] {
+            let read = with(&text, |path| read(path, Version::V2).unwrap());
+            let [paragraph] = read.paragraphs.as_slice() else {
+                panic!("{read:?}");
+            };
+            let ids: Vec<&str> = (paragraph.questions.iter())
+                .map(|question| question.id.as_str())
+                .collect();
+            assert_eq!(ids, ["a", "7"]);
+            assert_eq!(paragraph.questions[0].answers[0].text, "Åland");
+            assert_eq!(paragraph.questions[1].answers, []);
+        }
+        let uneven = complaint(&json!([row("a".into(), &["Åland"], &[])]).to_string());
+        assert!(
+            uneven.ends_with("there are 1 texts of answers and 0 starts"),
+            "{uneven}"
+        );
+        let neither = complaint("[{\"title\": \"Boats\"}]");
+        assert!(
+            neither.contains("neither `paragraphs` nor `context`"),
+            "{neither}"
+        );
+        // In SQuAD's own layout a question without an answer must say that there is none.
+        let silent = json!([{"id": 1, "question": "Why?", "answers": [], "is_impossible": null}]);
+        assert!(complaint(&file(silent)).contains("question 1 has no answer"));
     }
 
     #[test]

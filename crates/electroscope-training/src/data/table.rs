@@ -14,8 +14,8 @@ use electroscope_model::Problem;
 use super::super::Error;
 use super::super::example::Target;
 use super::lines::{Lines, listed, not_utf8, refuse, unreadable};
-use super::names::Names;
-use super::{Classified, ClassifiedText};
+use super::names::LabelNames;
+use super::{LabelledText, LabelledTexts};
 
 /// Which columns hold what, and how the labels are meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +31,9 @@ pub struct Columns {
     pub separator: Option<String>,
     /// Whether the labels are values.
     pub regression: bool,
+    /// What parts the values of a CSV file. If unsaid it is a comma, or whichever of `;`, tab and `|`
+    /// parts the header into these columns where a comma does not.
+    pub delimiter: Option<u8>,
 }
 
 impl Default for Columns {
@@ -41,6 +44,7 @@ impl Default for Columns {
             label: "label".to_owned(),
             separator: None,
             regression: false,
+            delimiter: None,
         }
     }
 }
@@ -52,8 +56,22 @@ impl Default for Columns {
 ///
 /// [`Error::Open`], and [`Error::Data`] for a file of another kind, a column that is not there, a row
 /// that lacks a value, and a file without two labels to choose from.
-pub fn read(path: &Path, columns: &Columns) -> Result<Classified, Error> {
-    let read = read_with(path, columns, None)?;
+pub fn read(path: &Path, columns: &Columns) -> Result<LabelledTexts, Error> {
+    read_noting(path, columns, &mut Vec::new())
+}
+
+/// As [`read`], adding to `notes` what the reader should know: a delimiter that was found, labels that
+/// were trimmed.
+///
+/// # Errors
+///
+/// As [`read`].
+pub fn read_noting(
+    path: &Path,
+    columns: &Columns,
+    notes: &mut Vec<String>,
+) -> Result<LabelledTexts, Error> {
+    let read = read_with(path, columns, None, notes)?;
     if let (Problem::SingleLabel, [only]) = (read.problem, read.labels.as_slice()) {
         let what =
             format!("every row has the label {only:?}; there is nothing to be learnt from one");
@@ -67,12 +85,16 @@ pub fn read(path: &Path, columns: &Columns) -> Result<Classified, Error> {
 /// # Errors
 ///
 /// As [`read`], and [`Error::Data`] for a label that is none of them.
-pub fn read_known(path: &Path, columns: &Columns, labels: &[String]) -> Result<Classified, Error> {
-    read_with(path, columns, Some(labels))
+pub fn read_known(
+    path: &Path,
+    columns: &Columns,
+    labels: &[String],
+) -> Result<LabelledTexts, Error> {
+    read_with(path, columns, Some(labels), &mut Vec::new())
 }
 
 /// A row.
-struct Row {
+struct TableRow {
     text: String,
     pair: Option<String>,
     said: Said,
@@ -88,17 +110,19 @@ fn read_with(
     path: &Path,
     columns: &Columns,
     known: Option<&[String]>,
-) -> Result<Classified, Error> {
+    notes: &mut Vec<String>,
+) -> Result<LabelledTexts, Error> {
     let mut reading = Reading {
-        names: Names::new(known.filter(|_| !columns.regression)),
+        names: LabelNames::new(known.filter(|_| !columns.regression)),
         is_regression: columns.regression,
         several: None,
+        trimmed: 0,
         texts: Vec::new(),
     };
     let extension = path.extension().unwrap_or_default().to_ascii_lowercase();
     match extension.to_str() {
         Some("tsv") => of_tsv(path, columns, &mut reading)?,
-        Some("csv") => of_csv(path, columns, &mut reading)?,
+        Some("csv") => of_csv(path, columns, &mut reading, notes)?,
         Some("jsonl" | "ndjson") => of_json(path, columns, &mut reading)?,
         _ => {
             return Err(refuse(
@@ -112,15 +136,24 @@ fn read_with(
     if reading.texts.is_empty() {
         return Err(refuse(path, None, "the file has no rows"));
     }
+    if reading.trimmed > 0 {
+        notes.push(format!(
+            "{}: {} labels had white space around them, which was left out",
+            path.display(),
+            reading.trimmed
+        ));
+    }
     Ok(reading.finish())
 }
 
 /// The texts so far, with labels by provisional numbers.
 struct Reading {
-    names: Names,
+    names: LabelNames,
     is_regression: bool,
     /// Whether texts have lists of labels; none before the first.
     several: Option<bool>,
+    /// Labels that had white space around them.
+    trimmed: usize,
     texts: Vec<(String, Option<String>, Labelled)>,
 }
 
@@ -133,7 +166,7 @@ enum Labelled {
 
 impl Reading {
     /// Takes in a row; in words, what is wrong with it.
-    fn take(&mut self, row: Row) -> Result<(), String> {
+    fn take(&mut self, row: TableRow) -> Result<(), String> {
         let labelled = match row.said {
             Said::One(value) if self.is_regression => {
                 let number = value
@@ -150,19 +183,30 @@ impl Reading {
             }
             Said::One(label) => {
                 self.agree(false)?;
-                if label.is_empty() {
-                    return Err("the label is empty".to_owned());
-                }
-                Labelled::One(self.names.number(&label)?)
+                Labelled::One(self.label(&label)?)
             }
             Said::Several(labels) => {
                 self.agree(true)?;
-                let numbers = labels.iter().map(|label| self.names.number(label));
+                let numbers = labels.iter().map(|label| self.label(label));
                 Labelled::Several(numbers.collect::<Result<_, _>>()?)
             }
         };
         self.texts.push((row.text, row.pair, labelled));
         Ok(())
+    }
+
+    /// The number of a label, without the white space around it.
+    fn label(&mut self, label: &str) -> Result<usize, String> {
+        let trimmed = label.trim();
+        if trimmed.is_empty() {
+            return Err("the label is empty".to_owned());
+        }
+        // A model may have been trained with the white space.
+        if trimmed.len() == label.len() || self.names.has(label) {
+            return self.names.number(label);
+        }
+        self.trimmed += 1;
+        self.names.number(trimmed)
     }
 
     /// Whether this row is like those before.
@@ -174,7 +218,7 @@ impl Reading {
         }
     }
 
-    fn finish(self) -> Classified {
+    fn finish(self) -> LabelledTexts {
         let (mut labels, numbers) = if self.names.all().iter().all(|name| number(name).is_some()) {
             self.names.sorted(by_number)
         } else {
@@ -189,7 +233,7 @@ impl Reading {
             labels = vec!["value".to_owned()];
         }
         let number = |label: usize| numbers.get(label).copied().unwrap_or(label);
-        let text = |(text, pair, labelled)| ClassifiedText {
+        let text = |(text, pair, labelled)| LabelledText {
             text,
             pair,
             target: match labelled {
@@ -207,7 +251,7 @@ impl Reading {
             },
         };
         let texts = self.texts.into_iter().map(text).collect();
-        Classified {
+        LabelledTexts {
             labels,
             problem,
             texts,
@@ -258,10 +302,10 @@ impl Places {
     }
 
     /// A row of as many fields as the header has.
-    fn row<'a>(&self, field: impl Fn(usize) -> Option<&'a str>, columns: &Columns) -> Row {
+    fn row<'a>(&self, field: impl Fn(usize) -> Option<&'a str>, columns: &Columns) -> TableRow {
         let owned = |at: usize| field(at).unwrap_or_default().to_owned();
         let label = field(self.label).unwrap_or_default();
-        Row {
+        TableRow {
             text: owned(self.text),
             pair: self.pair.map(owned),
             said: said(label, columns),
@@ -306,7 +350,16 @@ fn of_tsv(path: &Path, columns: &Columns, reading: &mut Reading) -> Result<(), E
     Ok(())
 }
 
-fn of_csv(path: &Path, columns: &Columns, reading: &mut Reading) -> Result<(), Error> {
+fn of_csv(
+    path: &Path,
+    columns: &Columns,
+    reading: &mut Reading,
+    notes: &mut Vec<String>,
+) -> Result<(), Error> {
+    let delimiter = match columns.delimiter {
+        Some(delimiter) => delimiter,
+        None => found_delimiter(path, columns, notes)?,
+    };
     let refused = |err: csv::Error| {
         let line = err
             .position()
@@ -317,9 +370,10 @@ fn of_csv(path: &Path, columns: &Columns, reading: &mut Reading) -> Result<(), E
             csv::ErrorKind::UnequalLengths {
                 expected_len, len, ..
             } => {
+                let sign = delimiter_name(delimiter);
                 let what = format!(
-                    "the row has {}, but the header has {expected_len}; they are parted by commas, and a \
-                     value with a comma must be quoted",
+                    "the row has {}, but the header has {expected_len}; they are parted by {sign}s, and a \
+                     value with a {sign} must be quoted",
                     super::lines::columns(usize::try_from(len).unwrap_or(usize::MAX))
                 );
                 refuse(path, line, what)
@@ -327,7 +381,9 @@ fn of_csv(path: &Path, columns: &Columns, reading: &mut Reading) -> Result<(), E
             _ => refuse(path, line, "it cannot be read as CSV"),
         }
     };
-    let mut reader = csv::Reader::from_path(path).map_err(refused)?;
+    let mut reader = csv::ReaderBuilder::new()
+        .delimiter(delimiter)
+        .from_reader(super::lines::opened(path)?);
     let header: Vec<String> = (reader.headers().map_err(refused)?.iter())
         .map(str::to_owned)
         .collect();
@@ -340,10 +396,55 @@ fn of_csv(path: &Path, columns: &Columns, reading: &mut Reading) -> Result<(), E
         let line = record
             .position()
             .and_then(|place| usize::try_from(place.line()).ok());
+        if record.as_slice().len() > super::lines::LONGEST_ROW {
+            return Err(refuse(path, line, super::lines::too_long()));
+        }
         let row = places.row(|at| record.get(at), columns);
         reading.take(row).map_err(|what| refuse(path, line, what))?;
     }
     Ok(())
+}
+
+/// What parts the values of a CSV file, by its header: a comma, unless only another sign makes the
+/// wanted columns of it.
+fn found_delimiter(path: &Path, columns: &Columns, notes: &mut Vec<String>) -> Result<u8, Error> {
+    let Some(header) = Lines::open(path)?.read()? else {
+        return Ok(b',');
+    };
+    let has_columns = |delimiter: u8| {
+        let mut reader = csv::ReaderBuilder::new()
+            .delimiter(delimiter)
+            .from_reader(header.as_bytes());
+        let names: Vec<String> = match reader.headers() {
+            Ok(names) => names.iter().map(str::to_owned).collect(),
+            Err(_) => return false,
+        };
+        Places::of(&names, columns).is_ok()
+    };
+    match [b',', b';', b'\t', b'|']
+        .into_iter()
+        .find(|&sign| has_columns(sign))
+    {
+        None | Some(b',') => Ok(b','),
+        Some(sign) => {
+            notes.push(format!(
+                "{}: its values are parted by {}s, as its header shows; --delimiter sets another",
+                path.display(),
+                delimiter_name(sign)
+            ));
+            Ok(sign)
+        }
+    }
+}
+
+/// A delimiter for a message.
+fn delimiter_name(delimiter: u8) -> String {
+    match delimiter {
+        b',' => "comma".to_owned(),
+        b';' => "semicolon".to_owned(),
+        b'\t' => "tab".to_owned(),
+        other => format!("{:?}", char::from(other)),
+    }
 }
 
 fn of_json(path: &Path, columns: &Columns, reading: &mut Reading) -> Result<(), Error> {
@@ -372,7 +473,7 @@ fn within(err: &serde_json::Error) -> String {
     }
 }
 
-fn of_object(object: &Map<String, Value>, columns: &Columns) -> Result<Row, String> {
+fn of_object(object: &Map<String, Value>, columns: &Columns) -> Result<TableRow, String> {
     let field = |name: &String| {
         object.get(name).ok_or_else(|| {
             let there: Vec<&String> = object.keys().collect();
@@ -388,7 +489,12 @@ fn of_object(object: &Map<String, Value>, columns: &Columns) -> Result<Row, Stri
     };
     let label = |value: &Value| match value {
         Value::String(label) => Ok(label.clone()),
-        Value::Number(_) | Value::Bool(_) => Ok(value.to_string()),
+        // `0.0` is the label that `0` is.
+        Value::Number(number) => Ok(match number.as_f64() {
+            Some(whole) if whole.fract() == 0.0 && whole.abs() < 1e15 => format!("{whole:.0}"),
+            _ => number.to_string(),
+        }),
+        Value::Bool(_) => Ok(value.to_string()),
         Value::Null | Value::Array(_) | Value::Object(_) => Err(format!(
             "{:?} must be a text, a number, true or false, or a list of those, not {value}",
             columns.label
@@ -399,7 +505,7 @@ fn of_object(object: &Map<String, Value>, columns: &Columns) -> Result<Row, Stri
         Value::String(cell) => said(cell, columns),
         value => Said::One(label(value)?),
     };
-    Ok(Row {
+    Ok(TableRow {
         text: text(&columns.text)?,
         pair: columns.pair.as_ref().map(text).transpose()?,
         said,
@@ -417,8 +523,8 @@ mod tests {
         read(&path)
     }
 
-    fn texts(data: &Classified) -> Vec<(&str, Option<&str>, Target)> {
-        let said = |text: &ClassifiedText| text.target.clone();
+    fn texts(data: &LabelledTexts) -> Vec<(&str, Option<&str>, Target)> {
+        let said = |text: &LabelledText| text.target.clone();
         (data.texts.iter())
             .map(|text| (text.text.as_str(), text.pair.as_deref(), said(text)))
             .collect()
@@ -512,6 +618,60 @@ mod tests {
                 "{name}"
             );
         }
+    }
+
+    #[test]
+    fn white_space_around_labels_and_the_form_of_whole_numbers_make_no_classes() {
+        let mut notes = Vec::new();
+        let tsv = "text\tlabel\na\tgood\nb\tgood \nc\t bad\n";
+        let data = with("a.tsv", tsv, |path| {
+            read_noting(path, &Columns::default(), &mut Vec::new()).unwrap()
+        });
+        assert_eq!(data.labels, ["bad", "good"]);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.tsv");
+        std::fs::write(&path, tsv).unwrap();
+        read_noting(&path, &Columns::default(), &mut notes).unwrap();
+        assert!(notes[0].ends_with("2 labels had white space around them, which was left out"));
+        let json = "{\"text\": \"a\", \"label\": 0}\n{\"text\": \"b\", \"label\": 0.0}\n\
+                    {\"text\": \"c\", \"label\": 1}\n{\"text\": \"d\", \"label\": 0.5}\n";
+        let data = with("a.jsonl", json, |path| {
+            read(path, &Columns::default()).unwrap()
+        });
+        assert_eq!(data.labels, ["0", "0.5", "1"]);
+        // A label that a model knows with its white space stays what it is.
+        let known = ["good ", "bad"].map(str::to_owned);
+        let data = with("a.tsv", "text\tlabel\na\tgood \nb\tbad \n", |path| {
+            read_known(path, &Columns::default(), &known).unwrap()
+        });
+        assert_eq!(data.texts[0].target, Target::Label(0));
+        assert_eq!(data.texts[1].target, Target::Label(1));
+    }
+
+    #[test]
+    fn the_delimiter_of_a_csv_is_found_or_said() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.csv");
+        let mut notes = Vec::new();
+        std::fs::write(&path, "text;label\n\"a; b\";x\nc, d;y\n").unwrap();
+        let data = read_noting(&path, &Columns::default(), &mut notes).unwrap();
+        assert_eq!(texts(&data)[0].0, "a; b");
+        assert_eq!(texts(&data)[1].0, "c, d");
+        assert!(notes[0].contains("parted by semicolons"), "{notes:?}");
+        let bars = Columns {
+            delimiter: Some(b'|'),
+            ..Columns::default()
+        };
+        std::fs::write(&path, "text|label\na|x\nb|y\n").unwrap();
+        assert_eq!(read(&path, &bars).unwrap().labels, ["x", "y"]);
+        // UTF-16 with tabs is what spreadsheets call Unicode text.
+        let text = "\u{feff}text\tlabel\r\nZoë\tx\r\nb\ty\r\n";
+        let wide: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        std::fs::write(&path, wide).unwrap();
+        assert_eq!(
+            texts(&read(&path, &Columns::default()).unwrap())[0].0,
+            "Zoë"
+        );
     }
 
     #[test]

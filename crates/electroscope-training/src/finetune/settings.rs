@@ -1,43 +1,43 @@
-//! How a head is trained. The defaults are those of google-research/electra,
+//! The settings of a fine-tuning. The defaults are those of google-research/electra,
 //! `configure_finetuning.py` and Appendix B of the paper.
 
 use serde::{Deserialize, Serialize};
 
 use electroscope_model::Task;
 
-/// How a head is trained.
+/// The settings of a fine-tuning.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Settings {
-    /// How often each example is seen; parts of an epoch count.
+pub struct FinetuneSettings {
+    /// The passes over the training set; may be fractional.
     pub epochs: f64,
-    /// Examples in a step.
+    /// The examples of a step.
     pub batch_size: usize,
-    /// The highest rate, which the head learns at.
+    /// The peak learning rate of the head.
     pub learning_rate: f64,
-    /// By what factor the rate is lower in each layer below; none for the same in all.
+    /// The learning rate of a layer as a share of that of the layer above; none if all have the same.
     pub layer_decay: Option<f64>,
-    /// The share of the steps in which the rate rises.
+    /// The share of the steps that warm up.
     pub warmup: f64,
-    /// Decoupled weight decay.
+    /// The decoupled weight decay.
     pub weight_decay: f64,
-    /// The norm that gradients are clipped to.
+    /// The global norm that gradients are clipped to.
     pub clip: f64,
-    /// Tokens in a window, at most.
+    /// The tokens of a window at most.
     pub max_length: usize,
-    /// What begins at chance begins from this.
+    /// The random seed.
     pub seed: u64,
-    /// The rank of adapters that learn in place of the encoder.
+    /// The rank of low-rank adapters; none to train the encoder itself.
     pub lora: Option<usize>,
-    /// Steps between two evaluations; none for one after each epoch.
+    /// The steps between evaluations; none to evaluate after each epoch.
     pub evaluate_every: Option<u64>,
 }
 
-impl Settings {
-    /// The defaults for `task`. Adapters begin from nothing and want a higher rate than weights that
-    /// know something already, the same in all layers; 1e-3 is between the 2e-4 of the LoRA paper for
-    /// larger models (Hu et al. 2021, appendix D) and what small ones bear.
-    pub fn of(task: Task, lora: Option<usize>) -> Settings {
-        Settings {
+impl FinetuneSettings {
+    /// The defaults for `task`. Adapters start from zero, so they need a higher learning rate than
+    /// pre-trained weights, the same in all layers; 1e-3 is above the 2e-4 of the LoRA paper for larger
+    /// models (Hu et al. 2021, appendix D) and works for small ones.
+    pub fn for_task(task: Task, lora: Option<usize>) -> FinetuneSettings {
+        FinetuneSettings {
             epochs: match task {
                 Task::QuestionAnswering => 2.0,
                 Task::Classification | Task::Tagging => 3.0,
@@ -58,14 +58,14 @@ impl Settings {
         }
     }
 
-    /// Whether there is an evaluation after step `step`, of `each` in an epoch.
-    pub(super) fn is_evaluated(&self, step: u64, each: u64) -> bool {
-        step.is_multiple_of(self.evaluate_every.unwrap_or(each).max(1))
+    /// Whether to evaluate after step `step`, given the steps of an epoch.
+    pub(super) fn is_evaluated(&self, step: u64, steps_per_epoch: u64) -> bool {
+        step.is_multiple_of(self.evaluate_every.unwrap_or(steps_per_epoch).max(1))
     }
 }
 
-impl Default for Settings {
-    fn default() -> Settings {
-        Settings::of(Task::Classification, None)
+impl Default for FinetuneSettings {
+    fn default() -> FinetuneSettings {
+        FinetuneSettings::for_task(Task::Classification, None)
     }
 }

@@ -1,31 +1,33 @@
-//! Answers in words against those that people gave, as the scripts of SQuAD compare them, and when
-//! to say that there is none.
+//! Metrics of question answering, as in the scripts of SQuAD, and the search for the best no-answer
+//! threshold.
 //!
-//! The rules are those of the script of version 2.0; on questions that all have answers they give
-//! what the script of 1.1 gives.
+//! They follow the script of SQuAD 2.0. On questions that all have answers it gives the numbers of the
+//! script of 1.1.
 
 use std::collections::HashMap;
 
-/// Whether two answers have the same words, articles and punctuation aside: 1 or 0.
-pub fn exact_match(gold: &str, said: &str) -> f64 {
-    f64::from(u8::from(normalized(gold) == normalized(said)))
+/// Whether two answers have the same words, without articles and punctuation: 1 or 0.
+pub fn exact_match(gold: &str, predicted: &str) -> f64 {
+    f64::from(u8::from(
+        normalize_answer(gold) == normalize_answer(predicted),
+    ))
 }
 
-/// F1 of the words of two answers, articles and punctuation aside. Of two without a word it is 1, of
-/// one without 0.
-pub fn overlap(gold: &str, said: &str) -> f64 {
-    let (gold, said) = (normalized(gold), normalized(said));
+/// F1 of the words of two answers, without articles and punctuation. 1 if neither has a word, 0 if only
+/// one has.
+pub fn word_f1(gold: &str, predicted: &str) -> f64 {
+    let (gold, predicted) = (normalize_answer(gold), normalize_answer(predicted));
     let count = |text: &str| text.split(' ').filter(|word| !word.is_empty()).count();
-    let (in_gold, in_said) = (count(&gold), count(&said));
-    if in_gold == 0 || in_said == 0 {
-        return f64::from(u8::from(in_gold == in_said));
+    let (in_gold, in_predicted) = (count(&gold), count(&predicted));
+    if in_gold == 0 || in_predicted == 0 {
+        return f64::from(u8::from(in_gold == in_predicted));
     }
     let mut left: HashMap<&str, usize> = HashMap::new();
     for word in gold.split(' ') {
         *left.entry(word).or_default() += 1;
     }
     let mut same = 0;
-    for word in said.split(' ') {
+    for word in predicted.split(' ') {
         if let Some(count) = left.get_mut(word).filter(|count| **count > 0) {
             *count -= 1;
             same += 1;
@@ -34,45 +36,44 @@ pub fn overlap(gold: &str, said: &str) -> f64 {
     if same == 0 {
         return 0.0;
     }
-    let precision = f64::from(same) / in_said as f64;
+    let precision = f64::from(same) / in_predicted as f64;
     let recall = f64::from(same) / in_gold as f64;
     2.0 * precision * recall / (precision + recall)
 }
 
-/// The best [`exact_match`] with one of the answers that were given. No answer, and those without a
-/// word, mean that to say nothing is right.
-pub fn best_exact<'a>(golds: impl IntoIterator<Item = &'a str>, said: &str) -> f64 {
-    best(golds, said, exact_match)
+/// The best [`exact_match`] with any of the gold answers. If there are none, or none has a word, the
+/// right prediction is the empty one.
+pub fn best_exact_match<'a>(golds: impl IntoIterator<Item = &'a str>, predicted: &str) -> f64 {
+    best(golds, predicted, exact_match)
 }
 
-/// The best [`overlap`] with one of the answers that were given, as [`best_exact`].
-pub fn best_f1<'a>(golds: impl IntoIterator<Item = &'a str>, said: &str) -> f64 {
-    best(golds, said, overlap)
+/// The best [`word_f1`] with any of the gold answers; as [`best_exact_match`] without any.
+pub fn best_word_f1<'a>(golds: impl IntoIterator<Item = &'a str>, predicted: &str) -> f64 {
+    best(golds, predicted, word_f1)
 }
 
 fn best<'a>(
     golds: impl IntoIterator<Item = &'a str>,
-    said: &str,
-    measure: fn(&str, &str) -> f64,
+    predicted: &str,
+    metric: fn(&str, &str) -> f64,
 ) -> f64 {
     let golds = golds
         .into_iter()
-        .filter(|gold| !normalized(gold).is_empty());
-    let best = golds.map(|gold| measure(gold, said)).reduce(f64::max);
-    best.unwrap_or_else(|| measure("", said))
+        .filter(|gold| !normalize_answer(gold).is_empty());
+    let best = golds.map(|gold| metric(gold, predicted)).reduce(f64::max);
+    best.unwrap_or_else(|| metric("", predicted))
 }
 
-/// An answer as it is compared: in lower case, without ASCII punctuation, without `a`, `an` and
-/// `the`, with single blanks.
-pub fn normalized(answer: &str) -> String {
+/// An answer in the form in which answers are compared: in lower case, without ASCII punctuation,
+/// without `a`, `an` and `the`, with single spaces.
+pub fn normalize_answer(answer: &str) -> String {
     let lower: String = (answer.to_lowercase().chars())
         .filter(|c| !c.is_ascii_punctuation())
         .collect();
-    // Python's white space has four control characters that Unicode's has not.
+    // Python's white space includes four control characters that Unicode's does not.
     let is_space = |c: char| c.is_whitespace() || matches!(c, '\u{1c}'..='\u{1f}');
     let mut kept = String::with_capacity(lower.len());
-    // An article is one between the borders of words, which blanks are not the only ones of: of
-    // `the–end` the `end` is left.
+    // Articles are found at word boundaries, not only at white space: `the–end` becomes `–end`.
     let mut rest = lower.as_str();
     while let Some(first) = rest.chars().next() {
         let is_word = first.is_alphanumeric();
@@ -93,41 +94,38 @@ pub fn normalized(answer: &str) -> String {
     words.join(" ")
 }
 
-/// What came of a question that may have no answer.
+/// The scores of a question under both possible predictions.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Verdict {
-    /// Whether there is an answer.
+pub struct NoAnswerCase {
+    /// Whether the question has an answer.
     pub has_answer: bool,
-    /// What the best answer is worth, if it is given.
-    pub answered: f64,
-    /// What saying nothing is worth.
-    pub refused: f64,
-    /// How much rather there is no answer than the best one: their scores' difference.
+    /// The score if the best answer is predicted.
+    pub score_of_answer: f64,
+    /// The score if no answer is predicted.
+    pub score_of_no_answer: f64,
+    /// The model's score of no answer minus that of the best answer.
     pub margin: f64,
 }
 
-/// From which margin on it is best to say that there is no answer.
+/// A no-answer threshold and its score.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Search {
-    /// No answer is given where the margin is greater than this.
+pub struct NoAnswerThreshold {
+    /// No answer is predicted if the margin is greater than this.
     pub threshold: f64,
-    /// What the questions then come to, on average; 0 of none.
+    /// The mean score of all questions at this threshold; 0 without questions.
     pub score: f64,
 }
 
-/// Finds the threshold with the best mean score, the lowest of several: the script's
-/// `find_best_thresh`, but that questions with equal margins, which no threshold parts, stay
-/// together, and that refusing them all has a threshold that does so.
-pub fn no_answer_search(verdicts: &[Verdict]) -> Search {
-    let mut order: Vec<Verdict> = verdicts.to_vec();
+/// Finds the no-answer threshold with the best mean score, of equal ones the lowest: the script's
+/// `find_best_thresh`, except that questions with equal margins, which no threshold can divide, stay
+/// together, and that there is a threshold that predicts no answer for every question.
+pub fn best_no_answer_threshold(cases: &[NoAnswerCase]) -> NoAnswerThreshold {
+    let mut order: Vec<NoAnswerCase> = cases.to_vec();
     order.sort_by(|a, b| a.margin.total_cmp(&b.margin));
-    let mut score: f64 = order.iter().map(|verdict| verdict.refused).sum();
-    let mut best = (
-        score,
-        order.first().map_or(0.0, |verdict| verdict.margin - 1.0),
-    );
+    let mut score: f64 = order.iter().map(|case| case.score_of_no_answer).sum();
+    let mut best = (score, order.first().map_or(0.0, |case| case.margin - 1.0));
     for equals in order.chunk_by(|a, b| a.margin == b.margin) {
-        let gain = |verdict: &Verdict| verdict.answered - verdict.refused;
+        let gain = |case: &NoAnswerCase| case.score_of_answer - case.score_of_no_answer;
         score += equals.iter().map(gain).sum::<f64>();
         if let Some(first) = equals.first()
             && score > best.0
@@ -135,8 +133,8 @@ pub fn no_answer_search(verdicts: &[Verdict]) -> Search {
             best = (score, first.margin);
         }
     }
-    Search {
+    NoAnswerThreshold {
         threshold: best.1,
-        score: best.0 / verdicts.len().max(1) as f64,
+        score: best.0 / cases.len().max(1) as f64,
     }
 }

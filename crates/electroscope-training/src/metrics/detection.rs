@@ -1,103 +1,113 @@
-//! Probabilities against facts: what they are worth as an order, as numbers, and as marks.
+//! Metrics of detection: probabilities and marks compared with what is true.
 
-use super::labels::Counts;
-use super::values::ranks;
+use super::correlation::ranks;
+use super::labels::ConfusionCounts;
 
-/// The chance that a case that is so has a higher p than one that is not, equals counting half (the
-/// area under the ROC curve); none where all are so, or none.
-pub fn area_under_curve(cases: &[(f64, bool)]) -> Option<f64> {
+/// The area under the ROC curve: the probability that a positive case has a higher p than a negative
+/// one, with equal p counting half. None if all cases are positive, or all negative.
+pub fn auroc(cases: &[(f64, bool)]) -> Option<f64> {
     let p: Vec<f64> = cases.iter().map(|&(p, _)| p).collect();
-    let so = cases.iter().filter(|(_, is_so)| *is_so).count() as f64;
-    let not = cases.len() as f64 - so;
-    if so == 0.0 || not == 0.0 {
+    let positive = cases.iter().filter(|(_, is_positive)| *is_positive).count() as f64;
+    let negative = cases.len() as f64 - positive;
+    if positive == 0.0 || negative == 0.0 {
         return None;
     }
-    let rank_of_so = ranks(&p).into_iter().zip(cases);
-    let sum: f64 = rank_of_so
-        .filter(|(_, (_, is_so))| *is_so)
+    let ranks_with_cases = ranks(&p).into_iter().zip(cases);
+    let sum: f64 = ranks_with_cases
+        .filter(|(_, (_, is_positive))| *is_positive)
         .map(|(rank, _)| rank)
         .sum();
-    Some((sum - so * (so + 1.0) / 2.0) / (so * not))
+    Some((sum - positive * (positive + 1.0) / 2.0) / (positive * negative))
 }
 
-/// The mean precision over the steps of recall, from the highest p down, equals being one step; none
-/// where nothing is so.
+/// The mean of the precisions at each step of recall, from the highest p down; cases with equal p are
+/// one step. None without positive cases.
 pub fn average_precision(cases: &[(f64, bool)]) -> Option<f64> {
-    let all = cases.iter().filter(|(_, is_so)| *is_so).count();
+    let all = cases.iter().filter(|(_, is_positive)| *is_positive).count();
     if all == 0 {
         return None;
     }
     let mut order = cases.to_vec();
     order.sort_by(|(a, _), (b, _)| b.total_cmp(a));
-    let (mut right, mut said, mut sum) = (0, 0, 0.0);
+    let (mut true_positives, mut predicted, mut sum) = (0, 0, 0.0);
     for equals in order.chunk_by(|(a, _), (b, _)| a == b) {
-        let more = equals.iter().filter(|(_, is_so)| *is_so).count();
-        right += more;
-        said += equals.len();
-        sum += (more as f64 / all as f64) * (right as f64 / said as f64);
+        let more = equals
+            .iter()
+            .filter(|(_, is_positive)| *is_positive)
+            .count();
+        true_positives += more;
+        predicted += equals.len();
+        sum += (more as f64 / all as f64) * (true_positives as f64 / predicted as f64);
     }
     Some(sum)
 }
 
-/// The mean square of what p misses the fact by; 0 of nothing.
+/// The Brier score: the mean squared difference of p and the truth; 0 without cases.
 pub fn brier(cases: &[(f64, bool)]) -> f64 {
-    let miss = |&(p, is_so): &(f64, bool)| (p - f64::from(u8::from(is_so))).powi(2);
-    let sum: f64 = cases.iter().map(miss).sum();
+    let squared_error =
+        |&(p, is_positive): &(f64, bool)| (p - f64::from(u8::from(is_positive))).powi(2);
+    let sum: f64 = cases.iter().map(squared_error).sum();
     sum / cases.len().max(1) as f64
 }
 
-/// By how much p and the share of what is so lie apart, on average over `bins` equal parts of the
-/// scale, each by its number of cases (the expected calibration error). A part holds its lower end,
-/// the last one both.
+/// The expected calibration error: the mean difference of p and the fraction of positive cases over
+/// `bins` equal bins of p, weighted by the cases in each. A bin includes its lower end, the last one
+/// both ends.
 pub fn calibration_error(cases: &[(f64, bool)], bins: usize) -> f64 {
-    let mut parts = vec![(0.0, 0.0); bins.max(1)];
-    let last = parts.len() - 1;
-    for &(p, is_so) in cases {
-        let at = ((p * parts.len() as f64) as usize).min(last);
-        if let Some((sum, so)) = parts.get_mut(at) {
+    let mut totals = vec![(0.0, 0.0); bins.max(1)];
+    let last = totals.len() - 1;
+    for &(p, is_positive) in cases {
+        let at = ((p * totals.len() as f64) as usize).min(last);
+        if let Some((sum, positive)) = totals.get_mut(at) {
             *sum += p;
-            *so += f64::from(u8::from(is_so));
+            *positive += f64::from(u8::from(is_positive));
         }
     }
-    let apart: f64 = parts.iter().map(|(sum, so)| (sum - so).abs()).sum();
-    apart / cases.len().max(1) as f64
+    let difference: f64 = totals
+        .iter()
+        .map(|(sum, positive)| (sum - positive).abs())
+        .sum();
+    difference / cases.len().max(1) as f64
 }
 
-/// What marks on words are worth: what they say, and how the p behind them orders the words.
+/// The scores of marks on words, and of the order that p gives the words.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Detection {
-    /// The share of marked words that should be.
+pub struct DetectionScores {
+    /// The fraction of marked words that should be marked.
     pub precision: f64,
-    /// The share of words that should be marked and are.
+    /// The fraction of words that should be marked and are.
     pub recall: f64,
-    /// Precision counting twice as much as recall, as in the detection of errors.
+    /// F0.5, which weighs precision twice as much as recall, as is usual in error detection.
     pub f_half: f64,
-    /// See [`area_under_curve`].
+    /// See [`auroc`].
     pub auroc: Option<f64>,
     /// See [`average_precision`].
     pub average_precision: Option<f64>,
-    /// The share of words that should be marked: the precision of marking every word, and the average
-    /// precision of an order by chance.
+    /// The fraction of words that should be marked: the precision of marking every word, and the average
+    /// precision of a random order.
     pub base_rate: f64,
-    /// F0.5 of marking every word; that of marking none is 0.
-    pub f_half_of_all: f64,
+    /// F0.5 of marking every word. That of marking none is 0.
+    pub f_half_if_all_marked: f64,
 }
 
-/// What marks are worth, word by word: its p, whether it is marked, whether it should be.
-pub fn detection(words: &[(f64, bool, bool)]) -> Detection {
-    let (mut counts, mut all) = (Counts::default(), Counts::default());
-    for &(_, is_marked, is_so) in words {
-        counts.add(is_so, is_marked);
-        all.add(is_so, true);
+/// The scores of marks, given for each word its p, whether it is marked and whether it should be.
+pub fn detection_scores(words: &[(f64, bool, bool)]) -> DetectionScores {
+    let (mut counts, mut all) = (ConfusionCounts::default(), ConfusionCounts::default());
+    for &(_, is_marked, is_positive) in words {
+        counts.add(is_positive, is_marked);
+        all.add(is_positive, true);
     }
-    let cases: Vec<(f64, bool)> = words.iter().map(|&(p, _, is_so)| (p, is_so)).collect();
-    Detection {
+    let cases: Vec<(f64, bool)> = words
+        .iter()
+        .map(|&(p, _, is_positive)| (p, is_positive))
+        .collect();
+    DetectionScores {
         precision: counts.precision(),
         recall: counts.recall(),
         f_half: counts.f(0.5),
-        auroc: area_under_curve(&cases),
+        auroc: auroc(&cases),
         average_precision: average_precision(&cases),
         base_rate: all.precision(),
-        f_half_of_all: all.f(0.5),
+        f_half_if_all_marked: all.f(0.5),
     }
 }

@@ -1,37 +1,43 @@
-//! Labels against labels: accuracy, F1 in its kinds, Matthews' correlation.
+//! Metrics of classification: accuracy, the variants of F1, Matthews' correlation.
 
 use std::collections::BTreeMap;
 
-/// How often something was right to be said, wrong to be said, and wrong not to be said.
+/// True and false positives and negatives of a label.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Said, and so.
-    pub right: usize,
-    /// Said, and not so.
-    pub false_alarms: usize,
-    /// So, and not said.
-    pub missed: usize,
+pub struct ConfusionCounts {
+    /// Predicted, and true.
+    pub true_positives: usize,
+    /// Predicted, but not true.
+    pub false_positives: usize,
+    /// True, but not predicted.
+    pub false_negatives: usize,
 }
 
-impl Counts {
-    /// Takes one case into account.
-    pub fn add(&mut self, is_so: bool, is_said: bool) {
-        match (is_so, is_said) {
-            (true, true) => self.right += 1,
-            (false, true) => self.false_alarms += 1,
-            (true, false) => self.missed += 1,
+impl ConfusionCounts {
+    /// Counts one case.
+    pub fn add(&mut self, is_true: bool, is_predicted: bool) {
+        match (is_true, is_predicted) {
+            (true, true) => self.true_positives += 1,
+            (false, true) => self.false_positives += 1,
+            (true, false) => self.false_negatives += 1,
             (false, false) => {}
         }
     }
 
-    /// The share of what was said that is so; 0 where nothing was said.
+    /// The fraction of predictions that are true; 0 without predictions.
     pub fn precision(self) -> f64 {
-        share(self.right, self.right + self.false_alarms)
+        fraction(
+            self.true_positives,
+            self.true_positives + self.false_positives,
+        )
     }
 
-    /// The share of what is so that was said; 0 where nothing is so.
+    /// The fraction of true cases that are predicted; 0 without true cases.
     pub fn recall(self) -> f64 {
-        share(self.right, self.right + self.missed)
+        fraction(
+            self.true_positives,
+            self.true_positives + self.false_negatives,
+        )
     }
 
     /// The harmonic mean of precision and recall.
@@ -39,102 +45,117 @@ impl Counts {
         self.f(1.0)
     }
 
-    /// Their weighted harmonic mean: recall counts `beta` times as much as precision. 0 where nothing
-    /// was right.
+    /// F-beta, the harmonic mean of precision and recall in which recall has `beta` times the weight; 0
+    /// without true positives.
     pub fn f(self, beta: f64) -> f64 {
-        // From the counts, as scikit-learn does: exact where precision and recall would be rounded.
+        // From the counts, as in scikit-learn, to avoid the rounding of precision and recall.
         let square = beta * beta;
-        let right = (1.0 + square) * self.right as f64;
-        let all = right + square * self.missed as f64 + self.false_alarms as f64;
-        if all == 0.0 { 0.0 } else { right / all }
+        let true_positives = (1.0 + square) * self.true_positives as f64;
+        let all =
+            true_positives + square * self.false_negatives as f64 + self.false_positives as f64;
+        if all == 0.0 {
+            0.0
+        } else {
+            true_positives / all
+        }
     }
 }
 
-impl std::ops::AddAssign for Counts {
-    fn add_assign(&mut self, other: Counts) {
-        self.right += other.right;
-        self.false_alarms += other.false_alarms;
-        self.missed += other.missed;
+impl std::ops::AddAssign for ConfusionCounts {
+    fn add_assign(&mut self, other: ConfusionCounts) {
+        self.true_positives += other.true_positives;
+        self.false_positives += other.false_positives;
+        self.false_negatives += other.false_negatives;
     }
 }
 
-/// `part` of `whole`; 0 of nothing.
-pub(super) fn share(part: usize, whole: usize) -> f64 {
+/// `part` divided by `whole`; 0 if `whole` is 0.
+pub(super) fn fraction(part: usize, whole: usize) -> f64 {
     match whole {
         0 => 0.0,
         whole => part as f64 / whole as f64,
     }
 }
 
-/// The share of `pairs` of truth and answer that are equal; 0 of none.
+/// The fraction of `pairs` of true and predicted label that are equal; 0 without pairs.
 pub fn accuracy(pairs: &[(usize, usize)]) -> f64 {
-    let equal = pairs.iter().filter(|(so, said)| so == said).count();
-    share(equal, pairs.len())
+    let equal = pairs
+        .iter()
+        .filter(|(truth, predicted)| truth == predicted)
+        .count();
+    fraction(equal, pairs.len())
 }
 
-/// F1 of label 1, as GLUE has it for MRPC and QQP.
+/// F1 of label 1, as in GLUE for MRPC and QQP.
 pub fn binary_f1(pairs: &[(usize, usize)]) -> f64 {
-    let mut counts = Counts::default();
-    for &(so, said) in pairs {
-        counts.add(so == 1, said == 1);
+    let mut counts = ConfusionCounts::default();
+    for &(truth, predicted) in pairs {
+        counts.add(truth == 1, predicted == 1);
     }
     counts.f1()
 }
 
-/// The mean F1 of the labels that occur, in truth or in answers.
+/// The mean F1 of the labels that occur in the truth or in the predictions.
 pub fn macro_f1(pairs: &[(usize, usize)]) -> f64 {
-    let mut by_label: BTreeMap<usize, Counts> = BTreeMap::new();
-    for &(so, said) in pairs {
-        if so == said {
-            by_label.entry(so).or_default().right += 1;
+    let mut by_label: BTreeMap<usize, ConfusionCounts> = BTreeMap::new();
+    for &(truth, predicted) in pairs {
+        if truth == predicted {
+            by_label.entry(truth).or_default().true_positives += 1;
         } else {
-            by_label.entry(so).or_default().missed += 1;
-            by_label.entry(said).or_default().false_alarms += 1;
+            by_label.entry(truth).or_default().false_negatives += 1;
+            by_label.entry(predicted).or_default().false_positives += 1;
         }
     }
     mean(by_label.values().map(|counts| counts.f1()))
 }
 
-/// Matthews' correlation coefficient, for any number of labels; 0 where all truth or all answers are
-/// one label, which says nothing.
+/// Matthews' correlation coefficient, for any number of labels; 0 if all true or all predicted labels
+/// are the same.
 pub fn matthews(pairs: &[(usize, usize)]) -> f64 {
     let mut margins: BTreeMap<usize, (f64, f64)> = BTreeMap::new();
-    let mut right = 0.0;
-    for &(so, said) in pairs {
-        margins.entry(so).or_default().0 += 1.0;
-        margins.entry(said).or_default().1 += 1.0;
-        right += f64::from(u8::from(so == said));
+    let mut true_positives = 0.0;
+    for &(truth, predicted) in pairs {
+        margins.entry(truth).or_default().0 += 1.0;
+        margins.entry(predicted).or_default().1 += 1.0;
+        true_positives += f64::from(u8::from(truth == predicted));
     }
     let count = pairs.len() as f64;
     let sum = |term: fn(&(f64, f64)) -> f64| margins.values().map(term).sum::<f64>();
-    let covariance = right * count - sum(|(so, said)| so * said);
-    let of_truth = count * count - sum(|(so, _)| so * so);
-    let of_answers = count * count - sum(|(_, said)| said * said);
-    if of_truth * of_answers == 0.0 {
+    let covariance = true_positives * count - sum(|(truth, predicted)| truth * predicted);
+    let of_truth = count * count - sum(|(truth, _)| truth * truth);
+    let of_predictions = count * count - sum(|(_, predicted)| predicted * predicted);
+    if of_truth * of_predictions == 0.0 {
         0.0
     } else {
-        covariance / (of_truth * of_answers).sqrt()
+        covariance / (of_truth * of_predictions).sqrt()
     }
 }
 
-/// What `pairs` of truth and answers, where several labels may apply, come to: F1 over all labels
-/// taken together, the mean of the labels' own, and the share of texts with every label right.
+/// Metrics of `pairs` of truth and prediction with several labels per text: F1 of all labels together
+/// (micro), the mean F1 of the labels (macro), and the fraction of texts with every label right.
 pub fn multi_label(pairs: &[(Vec<bool>, Vec<bool>)]) -> (f64, f64, f64) {
-    let columns = pairs.iter().map(|(so, _)| so.len()).max().unwrap_or(0);
-    let mut by_label = vec![Counts::default(); columns];
-    for (so, said) in pairs {
-        for (counts, (&so, &said)) in by_label.iter_mut().zip(so.iter().zip(said)) {
-            counts.add(so, said);
+    let columns = pairs
+        .iter()
+        .map(|(truth, _)| truth.len())
+        .max()
+        .unwrap_or(0);
+    let mut by_label = vec![ConfusionCounts::default(); columns];
+    for (truth, predicted) in pairs {
+        for (counts, (&truth, &predicted)) in by_label.iter_mut().zip(truth.iter().zip(predicted)) {
+            counts.add(truth, predicted);
         }
     }
-    let mut all = Counts::default();
+    let mut all = ConfusionCounts::default();
     by_label.iter().for_each(|&counts| all += counts);
-    let exact = pairs.iter().filter(|(so, said)| so == said).count();
+    let exact = pairs
+        .iter()
+        .filter(|(truth, predicted)| truth == predicted)
+        .count();
     let macro_f1 = mean(by_label.iter().map(|counts| counts.f1()));
-    (all.f1(), macro_f1, share(exact, pairs.len()))
+    (all.f1(), macro_f1, fraction(exact, pairs.len()))
 }
 
-/// The mean; 0 of nothing.
+/// The mean; 0 without values.
 fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
     match values.len() {
         0 => 0.0,

@@ -1,10 +1,10 @@
-//! The text to learn from, in the order in which it is learnt.
+//! The text of a pre-training, and the order in which it is read.
 //!
-//! A corpus is looked through once before anything is learnt: so its troubles are known before the
-//! first step, and which documents are held out. Then it is read again and again, in chunks of a few
-//! megabytes that hold documents of all its files: what is in a chunk is a function of the seed, the
-//! pass over the corpus and the chunk's number, and so is the order of its windows. So a training
-//! can go on from any place, and no more than two chunks are ever in memory.
+//! A corpus is surveyed once before training, so that unreadable files are reported before the first
+//! step and held-out documents are known. Then it is read pass after pass, in chunks of a few megabytes
+//! that contain documents of all files. The documents of a chunk and the order of its windows depend
+//! only on the seed, the pass and the number of the chunk. So a training can resume at any position,
+//! and at most two chunks are in memory.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -14,68 +14,69 @@ use std::time::Instant;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::chance::Chance;
-use super::segments::{Example, Special, windows};
+use super::segments::{PretrainWindow, SpecialTokens, windows};
 use crate::Error;
+use crate::rng::SeededRng;
 use crate::text_files::{TextDocument, TextFile};
 use electroscope_model::Tokenizer;
 
-/// Bytes of text in a chunk: windows are shuffled within it.
+/// Bytes of text in a chunk; windows are shuffled within a chunk.
 const CHUNK: usize = 4 << 20;
 
-/// Files that are open at once. Those of a large folder are taken by so many at a time.
+/// Files that are open at once. More files are read in groups of this size.
 const OPEN_FILES: usize = 64;
 
-/// Of so many documents one is held out, where nothing else is there to measure on.
+/// One document in this many is held out for evaluation, if no text is given for that.
 const HELD_OUT: usize = 100;
 
-// What a choice is about, as the first part of its key.
+// The first number of a random generator's key, which says what the generator is for. See also
+// `prefetch` and `model_pair`.
 pub(super) const ORDER_OF_FILES: u64 = 1;
 pub(super) const ORDER_OF_WINDOWS: u64 = 2;
 pub(super) const SEGMENTS: u64 = 3;
 
-/// A file of the corpus, as it was found to be.
+/// A file of the corpus, as the survey found it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct CorpusFile {
     pub(super) path: PathBuf,
-    /// All its documents.
+    /// The number of documents.
     pub(super) documents: usize,
-    /// Those at its end that are not learnt from.
+    /// The number of documents, at its end, that are held out for evaluation.
     pub(super) held_out: usize,
-    /// Bytes of text in all of them.
+    /// The bytes of text of all documents.
     pub(super) bytes: u64,
 }
 
 impl CorpusFile {
-    fn learnt(&self) -> usize {
+    fn training_count(&self) -> usize {
         self.documents - self.held_out
     }
 }
 
-/// Files to learn from.
+/// The files of a pre-training.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Corpus {
     pub(super) files: Vec<CorpusFile>,
 }
 
-/// A place in the course of learning: what comes next.
+/// A position in the sequence of batches.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Position {
-    /// Passes over the corpus that are done.
+pub(super) struct CorpusPosition {
+    /// The passes over the corpus that are complete.
     pub(super) epoch: u64,
-    /// Chunks of this pass that are done.
+    /// The chunks of this pass that are complete.
     pub(super) chunk: u64,
-    /// Batches of this chunk that are done.
+    /// The batches of this chunk that are complete.
     pub(super) batch: u64,
 }
 
 impl Corpus {
-    /// Looks through `files`. With `hold_out` the last document in a hundred of each file is kept for
-    /// measuring, or where there are fewer, the very last one.
+    /// Counts the documents of `files`. With `hold_out`, the last hundredth of the documents of each file
+    /// is held out for evaluation; if that is none, the last document of all.
     ///
     /// # Errors
     ///
-    /// A file that cannot be read, a file without text, too little text to hold any of it out.
+    /// A file that cannot be read, a file without text, too little text to hold any out.
     pub(super) fn survey(files: &[PathBuf], hold_out: bool) -> Result<Corpus, Error> {
         let counted: Result<Vec<CorpusFile>, Error> = files
             .par_iter()
@@ -89,7 +90,7 @@ impl Corpus {
                     return Err(Error::Data {
                         path: path.clone(),
                         line: None,
-                        what: "it has no text; leave it out, or put text into it".to_owned(),
+                        what: "it has no text; leave it out or add text".to_owned(),
                     });
                 }
                 Ok(CorpusFile {
@@ -105,9 +106,9 @@ impl Corpus {
             let all: usize = corpus.files.iter().map(|file| file.documents).sum();
             if all < 2 {
                 return Err(Error::Settings(
-                    "the text is one document only, so that none can be held out to measure on; name \
-                     a text with --eval, or put an empty line between documents"
-                        .to_owned(),
+                    "the text has one document only, so that none can be held out for evaluation; name a text \
+                    with --eval, or put an empty line between documents"
+    .to_owned(),
                 ));
             }
             if let Some(last) = corpus.files.last_mut() {
@@ -117,22 +118,22 @@ impl Corpus {
         Ok(corpus)
     }
 
-    /// Documents that are kept for measuring.
+    /// The number of documents held out for evaluation.
     pub(super) fn held_out(&self) -> usize {
         self.files.iter().map(|file| file.held_out).sum()
     }
 
-    /// Documents that are learnt from.
-    pub(super) fn learnt(&self) -> usize {
-        self.files.iter().map(CorpusFile::learnt).sum()
+    /// The number of documents to train on.
+    pub(super) fn training_count(&self) -> usize {
+        self.files.iter().map(CorpusFile::training_count).sum()
     }
 
-    /// The documents that are kept for measuring.
+    /// The documents held out for evaluation.
     pub(super) fn held_out_documents(&self) -> Result<Vec<TextDocument>, Error> {
         let mut documents = Vec::new();
         for file in self.files.iter().filter(|file| file.held_out > 0) {
             let mut open = TextFile::open(&file.path)?;
-            open.skip_documents(file.learnt())?;
+            open.skip_documents(file.training_count())?;
             for document in open {
                 documents.push(document?);
             }
@@ -140,24 +141,24 @@ impl Corpus {
         Ok(documents)
     }
 
-    /// The documents that are learnt from, as they stand in their files.
-    pub(super) fn learnt_documents(&self) -> impl Iterator<Item = Result<TextDocument, Error>> {
+    /// The documents to train on, in the order of the files.
+    pub(super) fn training_documents(&self) -> impl Iterator<Item = Result<TextDocument, Error>> {
         self.files.iter().flat_map(|file| {
             let (documents, error) = match TextFile::open(&file.path) {
-                Ok(open) => (Some(open.take(file.learnt())), None),
+                Ok(open) => (Some(open.take(file.training_count())), None),
                 Err(err) => (None, Some(Err(err))),
             };
             documents.into_iter().flatten().chain(error)
         })
     }
 
-    /// The documents of a pass in the order in which they are learnt.
-    fn pass(&self, seed: u64, epoch: u64) -> Pass<'_> {
+    /// The documents to train on, in the order of a pass.
+    fn pass(&self, seed: u64, epoch: u64) -> CorpusPass<'_> {
         let mut order: Vec<usize> = (0..self.files.len())
-            .filter(|&file| self.files.get(file).is_some_and(|file| file.learnt() > 0))
+            .filter(|&file| (self.files.get(file)).is_some_and(|file| file.training_count() > 0))
             .collect();
-        Chance::of(&[ORDER_OF_FILES, seed, epoch]).shuffle(&mut order);
-        Pass {
+        SeededRng::for_key(&[ORDER_OF_FILES, seed, epoch]).shuffle(&mut order);
+        CorpusPass {
             files: &self.files,
             order,
             open: Vec::new(),
@@ -165,83 +166,83 @@ impl Corpus {
     }
 }
 
-/// A document, and which one it is.
-struct Numbered {
+/// A document with the index of its file and its number there.
+struct NumberedDocument {
     file: usize,
     number: usize,
     text: String,
 }
 
-/// A file that is being read.
-struct Reading {
+/// A file that is read in a pass.
+struct OpenFile {
     file: usize,
     open: TextFile,
     done: usize,
     all: usize,
 }
 
-/// The documents of one pass: of the open files always the one that lags furthest behind gives the
-/// next, so that all of them end together and every stretch holds some of each.
-struct Pass<'a> {
+/// The documents of one pass. The next document comes from the open file of which the smallest share
+/// was read, so that every part of a pass has documents of all open files, and they end together.
+struct CorpusPass<'a> {
     files: &'a [CorpusFile],
-    /// Files that are not open yet, the next at the end.
+    /// The indices of files that are not open yet, the next one at the end.
     order: Vec<usize>,
-    open: Vec<Reading>,
+    open: Vec<OpenFile>,
 }
 
-impl Pass<'_> {
-    fn read(&mut self) -> Result<Option<Numbered>, Error> {
+impl CorpusPass<'_> {
+    fn read(&mut self) -> Result<Option<NumberedDocument>, Error> {
         if self.open.is_empty() {
             while self.open.len() < OPEN_FILES
                 && let Some(file) = self.order.pop()
             {
-                if let Some(facts) = self.files.get(file) {
-                    self.open.push(Reading {
+                if let Some(metadata) = self.files.get(file) {
+                    self.open.push(OpenFile {
                         file,
-                        open: TextFile::open(&facts.path)?,
+                        open: TextFile::open(&metadata.path)?,
                         done: 0,
-                        all: facts.learnt(),
+                        all: metadata.training_count(),
                     });
                 }
             }
         }
-        // By cross multiplication, for fractions would be rounded.
-        let behind = |a: &Reading, b: &Reading| (a.done * b.all).cmp(&(b.done * a.all));
+        // The shares are compared by cross-multiplication, which does not round.
+        let by_share = |a: &OpenFile, b: &OpenFile| (a.done * b.all).cmp(&(b.done * a.all));
         let next = (self.open.iter().enumerate())
-            .min_by(|(_, a), (_, b)| behind(a, b))
+            .min_by(|(_, a), (_, b)| by_share(a, b))
             .map(|(at, _)| at);
         let Some(at) = next else {
             return Ok(None);
         };
-        let Some(reading) = self.open.get_mut(at) else {
+        let Some(file) = self.open.get_mut(at) else {
             return Ok(None);
         };
-        let Some(document) = reading.open.next() else {
-            let path = self.files.get(reading.file).map(|file| file.path.clone());
+        let Some(document) = file.open.next() else {
+            let path = self.files.get(file.file).map(|file| file.path.clone());
             return Err(Error::Data {
                 path: path.unwrap_or_default(),
                 line: None,
                 what: format!(
-                    "it had {} documents when the training began, and now has {}; put it back as it \
-                     was, for a training goes on only with the text that it began with",
-                    reading.all, reading.done
+                    "it had {} documents when the training began, and now has {}; restore it, because a \
+                    training can only be resumed with the text it began with",
+                    file.all, file.done
                 ),
             });
         };
-        let numbered = Numbered {
-            file: reading.file,
-            number: reading.done,
+        let numbered = NumberedDocument {
+            file: file.file,
+            number: file.done,
             text: document?.text,
         };
-        reading.done += 1;
-        if reading.done == reading.all {
+        file.done += 1;
+        if file.done == file.all {
             self.open.remove(at);
         }
         Ok(Some(numbered))
     }
 
-    /// The documents of the next chunk; empty at the end.
-    fn chunk(&mut self) -> Result<Vec<Numbered>, Error> {
+    /// The documents of the next chunk; none at the end of the pass.
+    fn chunk(&mut self) -> Result<Vec<NumberedDocument>, Error> {
         let (mut documents, mut bytes) = (Vec::new(), 0);
         while bytes < CHUNK
             && let Some(document) = self.read()?
@@ -253,19 +254,19 @@ impl Pass<'_> {
     }
 }
 
-/// How text becomes windows.
+/// Cuts text into windows.
 #[derive(Clone)]
-pub(super) struct Cutter {
+pub(super) struct WindowCutter {
     pub(super) tokenizer: Arc<Tokenizer>,
-    pub(super) special: Special,
-    /// Tokens in a window at most.
+    pub(super) special: SpecialTokens,
+    /// The tokens of a window at most.
     pub(super) longest: usize,
     pub(super) seed: u64,
 }
 
-impl Cutter {
-    /// The windows of a text; `key` is what its chance is made from.
-    pub(super) fn cut(&self, text: &str, key: &[u64]) -> Vec<Example> {
+impl WindowCutter {
+    /// The windows of a text; `key` is the key of the random choices.
+    pub(super) fn cut(&self, text: &str, key: &[u64]) -> Vec<PretrainWindow> {
         let lines: Vec<Vec<u32>> = text
             .lines()
             .map(|line| {
@@ -273,53 +274,53 @@ impl Cutter {
                 pieces.into_iter().map(|piece| piece.id).collect()
             })
             .collect();
-        let mut chance = Chance::of(key);
-        windows(&lines, self.longest, self.special, &mut chance)
+        let mut rng = SeededRng::for_key(key);
+        windows(&lines, self.longest, self.special, &mut rng)
     }
 
-    fn windows(
+    /// The windows of the documents of a chunk, shuffled.
+    fn chunk_windows(
         &self,
-        documents: &[Numbered],
+        documents: &[NumberedDocument],
         epoch: u64,
         chunk: u64,
         parallel: bool,
-    ) -> Vec<Example> {
-        let cut = |document: &Numbered| {
+    ) -> Vec<PretrainWindow> {
+        let cut = |document: &NumberedDocument| {
             let (file, number) = (document.file as u64, document.number as u64);
             self.cut(&document.text, &[SEGMENTS, self.seed, epoch, file, number])
         };
-        let mut examples: Vec<Example> = if parallel {
+        let mut windows: Vec<PretrainWindow> = if parallel {
             documents.par_iter().flat_map_iter(cut).collect()
         } else {
             documents.iter().flat_map(cut).collect()
         };
-        Chance::of(&[ORDER_OF_WINDOWS, self.seed, epoch, chunk]).shuffle(&mut examples);
-        examples
+        SeededRng::for_key(&[ORDER_OF_WINDOWS, self.seed, epoch, chunk]).shuffle(&mut windows);
+        windows
     }
 }
 
-/// A batch of windows, and what comes after it.
+/// A batch of windows, and the position after it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct WindowBatch {
-    pub(super) examples: Vec<Example>,
-    pub(super) after: Position,
+    pub(super) windows: Vec<PretrainWindow>,
+    pub(super) after: CorpusPosition,
 }
 
-/// Hands batches of about `size` windows to `take` from `from` on, pass after pass, until `take` says
-/// that it wants no more. The windows of a chunk are shared out evenly over its batches, so none is
-/// left over.
+/// Calls `take` with batches of about `size` windows, from the position `from` on, pass after pass,
+/// until it returns false. The windows of a chunk are divided evenly among its batches.
 ///
 /// # Errors
 ///
 /// A file that cannot be read any more, a corpus whose text has no tokens.
 pub(super) fn batches(
     corpus: &Corpus,
-    cutter: &Cutter,
+    cutter: &WindowCutter,
     size: usize,
-    from: Position,
+    from: CorpusPosition,
     mut take: impl FnMut(WindowBatch) -> bool,
 ) -> Result<(), Error> {
-    let Position {
+    let CorpusPosition {
         mut epoch,
         chunk: first_chunk,
         batch: first_batch,
@@ -327,13 +328,13 @@ pub(super) fn batches(
     let mut skip = Some((first_chunk, first_batch));
     loop {
         let mut pass = corpus.pass(cutter.seed, epoch);
-        let mut any = false;
-        let (to_skip, mut done) = skip.take().unwrap_or_default();
-        for _ in 0..to_skip {
+        let mut found_text = false;
+        let (chunks_to_skip, mut batches_to_skip) = skip.take().unwrap_or_default();
+        for _ in 0..chunks_to_skip {
             pass.chunk()?;
-            any = true;
+            found_text = true;
         }
-        let mut chunk = to_skip;
+        let mut chunk = chunks_to_skip;
         loop {
             let began = Instant::now();
             let documents = pass.chunk()?;
@@ -341,53 +342,54 @@ pub(super) fn batches(
                 break;
             }
             let read = began.elapsed();
-            // The first chunk is waited for; the others are made beside the work that goes on.
-            let is_waited_for = chunk == to_skip;
-            let examples = cutter.windows(&documents, epoch, chunk, is_waited_for);
+            // The training waits for the first chunk, so it is cut on all threads; later chunks are cut on
+            // one thread beside the training.
+            let parallel = chunk == chunks_to_skip;
+            let windows = cutter.chunk_windows(&documents, epoch, chunk, parallel);
             drop(documents);
-            any |= !examples.is_empty();
-            let count = examples.len().div_ceil(size.max(1));
+            found_text |= !windows.is_empty();
+            let count = windows.len().div_ceil(size.max(1));
             tracing::debug!(epoch, chunk, batches = count, ?read, took = ?began.elapsed(), "cut");
-            let mut rest = examples.into_iter();
+            let mut rest = windows.into_iter();
             for batch in 0..count {
                 let here = rest.len().div_ceil(count - batch);
-                let examples: Vec<Example> = rest.by_ref().take(here).collect();
-                if (batch as u64) < done {
+                let windows: Vec<PretrainWindow> = rest.by_ref().take(here).collect();
+                if (batch as u64) < batches_to_skip {
                     continue;
                 }
                 let is_last = batch + 1 == count;
-                let after = Position {
+                let after = CorpusPosition {
                     epoch,
                     chunk: chunk + u64::from(is_last),
                     batch: if is_last { 0 } else { batch as u64 + 1 },
                 };
-                if !take(WindowBatch { examples, after }) {
+                if !take(WindowBatch { windows, after }) {
                     return Ok(());
                 }
             }
-            done = 0;
+            batches_to_skip = 0;
             chunk += 1;
         }
-        if !any {
+        if !found_text {
             return Err(Error::Settings(
-                "the text to learn from has no tokens; give more of it".to_owned(),
+                "the text to train on has no tokens; add more text".to_owned(),
             ));
         }
         epoch += 1;
     }
 }
 
-/// How often each word stands in the text to learn from, as the normaliser and the pre-tokeniser of a
-/// vocabulary make words.
+/// Counts the words of the text to train on, up to `most_bytes` of text. `words_of` normalises and
+/// divides a text into words.
 pub(super) fn count_words(
     corpus: &Corpus,
     words_of: &(dyn Fn(&str) -> Vec<String> + Sync),
     most_bytes: usize,
 ) -> Result<HashMap<String, u64>, Error> {
-    /// Documents that are counted at once.
+    /// Documents that are counted in parallel.
     const AT_ONCE: usize = 256;
     let mut counts: HashMap<String, u64> = HashMap::new();
-    let mut documents = corpus.learnt_documents();
+    let mut documents = corpus.training_documents();
     let mut bytes = 0;
     while bytes < most_bytes {
         let texts = documents.by_ref().take(AT_ONCE);
@@ -415,11 +417,11 @@ pub(super) fn count_words(
     Ok(counts)
 }
 
-/// Whether the files are still what they were when a training began.
+/// Checks that the files are what they were when a training began.
 ///
 /// # Errors
 ///
-/// The first file that is not.
+/// [`Error::Data`] for the first file that has changed.
 pub(super) fn check_unchanged(before: &Corpus, now: &Corpus) -> Result<(), Error> {
     let changed = |path: &Path, what: String| Error::Data {
         path: path.to_owned(),
@@ -432,7 +434,7 @@ pub(super) fn check_unchanged(before: &Corpus, now: &Corpus) -> Result<(), Error
                 &now.path,
                 format!(
                     "it had {} documents with {} bytes when the training began, and now has {} with {}; \
-                     put it back as it was, for a training goes on only with the text that it began with",
+                    restore it, because a training can only be resumed with the text it began with",
                     before.documents, before.bytes, now.documents, now.bytes
                 ),
             ));
@@ -447,14 +449,14 @@ mod tests {
     use electroscope_model::VocabularyOptions;
     use std::collections::BTreeMap;
 
-    fn cutter(longest: usize) -> Cutter {
+    fn cutter(longest: usize) -> WindowCutter {
         let letters: String = ('a'..='z').map(|c| format!("{c}\n##{c}\n")).collect();
         let vocabulary = format!("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n{letters}");
         let options = VocabularyOptions::default();
         let path = Path::new("vocab.txt");
         let tokenizer = Tokenizer::from_vocabulary(vocabulary.as_bytes(), options, path).unwrap();
-        Cutter {
-            special: Special {
+        WindowCutter {
+            special: SpecialTokens {
                 cls: tokenizer.cls_id(),
                 sep: tokenizer.sep_id(),
                 mask: tokenizer.mask_id(),
@@ -466,7 +468,7 @@ mod tests {
         }
     }
 
-    /// Files of documents that spell their own number.
+    /// Files whose documents each begin with a different word.
     fn corpus(sizes: &[usize], hold_out: bool) -> (tempfile::TempDir, Corpus) {
         let folder = tempfile::tempdir().unwrap();
         let files: Vec<PathBuf> = sizes
@@ -489,7 +491,12 @@ mod tests {
         (folder, corpus)
     }
 
-    fn some(corpus: &Corpus, size: usize, from: Position, count: usize) -> Vec<WindowBatch> {
+    fn collect(
+        corpus: &Corpus,
+        size: usize,
+        from: CorpusPosition,
+        count: usize,
+    ) -> Vec<WindowBatch> {
         let mut found = Vec::new();
         batches(corpus, &cutter(16), size, from, |batch| {
             found.push(batch);
@@ -500,43 +507,43 @@ mod tests {
     }
 
     #[test]
-    fn every_document_is_learnt_once_in_a_pass() {
+    fn every_document_is_read_once_in_a_pass() {
         let (_folder, corpus) = corpus(&[40, 3, 17], false);
-        let batches = some(&corpus, 8, Position::default(), 16);
+        let batches = collect(&corpus, 8, CorpusPosition::default(), 16);
         let mut counts: BTreeMap<(u64, Vec<u32>), usize> = BTreeMap::new();
         let mut epoch = 0;
         for batch in &batches {
-            for example in &batch.examples {
-                *counts.entry((epoch, example.ids.clone())).or_default() += 1;
+            for window in &batch.windows {
+                *counts.entry((epoch, window.ids.clone())).or_default() += 1;
             }
-            // A chunk ends a pass here, so the next batch is of the next.
+            // A pass has one chunk here, so after the last batch of a chunk the next pass begins.
             epoch = batch.after.epoch + batch.after.chunk;
         }
         assert_eq!(counts.len(), 2 * 60);
         assert!(counts.values().all(|&count| count == 1));
-        // Eight batches of seven or eight.
+        // Eight batches of 7 or 8 windows.
         assert!(
             batches
                 .iter()
-                .all(|batch| [7, 8].contains(&batch.examples.len()))
+                .all(|batch| [7, 8].contains(&batch.windows.len()))
         );
-        let first: Vec<_> = batches[..8].iter().flat_map(|b| &b.examples).collect();
-        let second: Vec<_> = batches[8..].iter().flat_map(|b| &b.examples).collect();
-        assert_ne!(first, second, "two passes have one order");
+        let first: Vec<_> = batches[..8].iter().flat_map(|b| &b.windows).collect();
+        let second: Vec<_> = batches[8..].iter().flat_map(|b| &b.windows).collect();
+        assert_ne!(first, second, "two passes have the same order");
     }
 
     #[test]
-    fn reading_goes_on_from_any_place_as_if_it_had_not_stopped() {
+    fn batches_after_any_position_are_those_of_an_uninterrupted_reading() {
         let (_folder, corpus) = corpus(&[40, 3, 17], false);
-        let whole = some(&corpus, 7, Position::default(), 30);
+        let whole = collect(&corpus, 7, CorpusPosition::default(), 30);
         for stop in [1, 4, 9, 10, 20] {
-            let rest = some(&corpus, 7, whole[stop - 1].after, 30 - stop);
+            let rest = collect(&corpus, 7, whole[stop - 1].after, 30 - stop);
             assert_eq!(rest, whole[stop..], "after {stop}");
         }
     }
 
     #[test]
-    fn a_chunk_holds_documents_of_all_files() {
+    fn a_chunk_contains_documents_of_all_files() {
         let (_folder, corpus) = corpus(&[100, 50, 10], false);
         let mut pass = corpus.pass(1, 0);
         let mut counts = [0; 3];
@@ -547,22 +554,22 @@ mod tests {
     }
 
     #[test]
-    fn what_is_held_out_is_not_learnt() {
+    fn held_out_documents_are_not_trained_on() {
         let (_folder, corpus) = corpus(&[250, 99], true);
-        assert_eq!((corpus.held_out(), corpus.learnt()), (2, 347));
+        assert_eq!((corpus.held_out(), corpus.training_count()), (2, 347));
         let held_out: Vec<String> = (corpus.held_out_documents().unwrap().into_iter())
             .map(|document| document.text)
             .collect();
         assert_eq!(held_out, ["ajo and", "ajp and"]);
-        let learnt: Vec<String> = (corpus.learnt_documents())
+        let training: Vec<String> = (corpus.training_documents())
             .map(|document| document.unwrap().text)
             .collect();
-        assert_eq!(learnt.len(), 347);
-        assert!(learnt.iter().all(|text| !held_out.contains(text)));
+        assert_eq!(training.len(), 347);
+        assert!(training.iter().all(|text| !held_out.contains(text)));
     }
 
     #[test]
-    fn of_a_small_corpus_the_last_document_is_held_out() {
+    fn a_small_corpus_holds_out_its_last_document() {
         let (_folder, small) = corpus(&[4, 3], true);
         let held_out: Vec<usize> = small.files.iter().map(|file| file.held_out).collect();
         assert_eq!(held_out, [0, 1]);
@@ -573,7 +580,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_without_text_is_named() {
+    fn a_file_without_text_is_an_error_with_its_name() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("empty.txt");
         std::fs::write(&path, " \n\n").unwrap();
@@ -585,11 +592,11 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_shrank_is_noticed() {
+    fn a_file_that_changed_is_an_error() {
         let (_folder, corpus) = corpus(&[40], false);
         let path = &corpus.files[0].path;
         std::fs::write(path, "a b\n").unwrap();
-        let found = batches(&corpus, &cutter(16), 8, Position::default(), |_| true);
+        let found = batches(&corpus, &cutter(16), 8, CorpusPosition::default(), |_| true);
         let message = found.unwrap_err().to_string();
         assert!(
             message.contains("had 40 documents when the training began, and now has 1"),

@@ -1,23 +1,23 @@
-//! Trainings from beginning to end, of models that are too small to learn much.
+//! Whole pre-trainings of models that are too small to learn much.
 
 use std::collections::HashMap;
 
 use super::*;
-use crate::watch::Unwatched;
+use crate::observer::NoObserver;
 
-/// Text of a small grammar, with something to learn in it.
+/// Text of a small grammar, with regularities to learn.
 fn text(documents: usize) -> String {
     let nouns = ["boat", "bridge", "river", "harbour", "keeper", "light"];
     let verbs = ["waits", "opens", "turns", "burns"];
-    let mut chance = chance::Chance::of(&[1]);
+    let mut rng = crate::rng::SeededRng::for_key(&[1]);
     let mut text = String::new();
     for _ in 0..documents {
         for _ in 0..4 {
-            let noun = nouns[chance.below(nouns.len())];
-            let verb = verbs[chance.below(verbs.len())];
+            let noun = nouns[rng.below(nouns.len())];
+            let verb = verbs[rng.below(verbs.len())];
             text += &format!(
                 "The {noun} {verb} by the {}.\n",
-                nouns[chance.below(nouns.len())]
+                nouns[rng.below(nouns.len())]
             );
         }
         text.push('\n');
@@ -25,28 +25,29 @@ fn text(documents: usize) -> String {
     text
 }
 
-struct Place {
+/// A temporary folder with a text to train on.
+struct Workspace {
     folder: tempfile::TempDir,
 }
 
-impl Place {
-    fn new() -> Place {
+impl Workspace {
+    fn new() -> Workspace {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("text.txt"), text(150)).unwrap();
-        Place { folder }
+        Workspace { folder }
     }
 
     fn at(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    fn settings(&self, out: &str, steps: u64) -> Settings {
-        Settings {
+    fn settings(&self, out: &str, steps: u64) -> PretrainSettings {
+        PretrainSettings {
             text: vec![self.at("text.txt")],
             eval: Vec::new(),
             out: self.at(out),
-            start: Start::Scratch {
-                shape: Shape {
+            start: PretrainStart::Scratch {
+                size: PairSize {
                     layers: 2,
                     hidden: 16,
                     embedding: 8,
@@ -56,12 +57,12 @@ impl Place {
                     positions: 24,
                     dropout: 0.1,
                 },
-                vocabulary: Vocabulary::Learn {
+                vocabulary: VocabularySource::Learn {
                     size: 80,
                     is_cased: false,
                 },
             },
-            longest: None,
+            max_length: None,
             batch_size: 4,
             seed: 1,
             steps: Some(steps),
@@ -76,9 +77,9 @@ impl Place {
         }
     }
 
-    /// The tensors of what a training wrote.
-    fn written(&self, out: &str, side: &str) -> HashMap<String, Vec<f32>> {
-        let path = self.at(out).join(side).join("model.safetensors");
+    /// The tensors of a model that a training wrote.
+    fn written(&self, out: &str, member: &str) -> HashMap<String, Vec<f32>> {
+        let path = self.at(out).join(member).join("model.safetensors");
         let tensors = candle_core::safetensors::load(path, &Device::Cpu).unwrap();
         (tensors.into_iter())
             .map(|(name, values)| {
@@ -89,27 +90,27 @@ impl Place {
     }
 }
 
-const CPU: Machine = Machine {
+const CPU: PretrainDevice = PretrainDevice {
     device: Device::Cpu,
-    arithmetic: Arithmetic::F32,
+    precision: TrainingPrecision::F32,
 };
 
-/// What a GPU computes in, on the CPU.
-const HALF: Machine = Machine {
+/// The precision of a GPU, on the CPU.
+const BF16: PretrainDevice = PretrainDevice {
     device: Device::Cpu,
-    arithmetic: Arithmetic::Bf16,
+    precision: TrainingPrecision::Bf16,
 };
 
-/// Keeps what it is told, and stops a training after so many steps.
+/// Records the reports, and stops a training after `stop_after` steps.
 #[derive(Default)]
-struct Notes {
+struct Recorder {
     losses: Vec<f64>,
     evaluations: Vec<u64>,
     stop_after: Option<u64>,
     done: u64,
 }
 
-impl Watch for Notes {
+impl TrainingObserver for Recorder {
     fn step(&mut self, report: &StepReport<'_>) {
         self.losses.push(report.loss);
         self.done = report.step;
@@ -119,26 +120,29 @@ impl Watch for Notes {
         self.evaluations.push(report.step);
     }
 
-    fn stopped(&self) -> bool {
+    fn should_stop(&self) -> bool {
         self.stop_after.is_some_and(|stop| self.done >= stop)
     }
 }
 
 #[test]
-fn the_loss_falls_and_the_models_can_be_used() {
-    let place = Place::new();
-    let mut notes = Notes::default();
-    let outcome = pretrain(place.settings("out", 60), &CPU, &mut notes).unwrap();
+fn the_loss_falls_and_the_models_can_be_loaded() {
+    let workspace = Workspace::new();
+    let mut recorder = Recorder::default();
+    let outcome = pretrain(workspace.settings("out", 60), &CPU, &mut recorder).unwrap();
     let mean = |losses: &[f64]| losses.iter().sum::<f64>() / losses.len() as f64;
-    let (first, last) = (mean(&notes.losses[..8]), mean(&notes.losses[52..]));
+    let (first, last) = (mean(&recorder.losses[..8]), mean(&recorder.losses[52..]));
     assert!(last < 0.75 * first, "{first} to {last}");
-    assert_eq!(notes.evaluations, [6, 12, 18, 24, 30, 36, 42, 48, 54, 60]);
-    let Outcome::Finished { steps: 60, values } = outcome else {
+    assert_eq!(
+        recorder.evaluations,
+        [6, 12, 18, 24, 30, 36, 42, 48, 54, 60]
+    );
+    let PretrainOutcome::Finished { steps: 60, values } = outcome else {
         panic!("{outcome:?}");
     };
     assert_eq!(values.len(), 8);
 
-    let checkpoint = Checkpoint::open(&place.at("out/discriminator")).unwrap();
+    let checkpoint = Checkpoint::open(&workspace.at("out/discriminator")).unwrap();
     let (forward, _) = model::load(&checkpoint, "cpu", "f32").unwrap();
     let pieces = checkpoint.tokenizer.encode("The boat waits.");
     let ids: Vec<u32> = pieces.iter().map(|piece| piece.id).collect();
@@ -153,51 +157,57 @@ fn the_loss_falls_and_the_models_can_be_used() {
         "log.csv",
         "generator/config.json",
     ] {
-        assert!(place.at("out").join(name).is_file(), "{name} is missing");
+        assert!(
+            workspace.at("out").join(name).is_file(),
+            "{name} is missing"
+        );
     }
-    assert!(!place.at("out/checkpoints").exists());
+    assert!(!workspace.at("out/checkpoints").exists());
 }
 
 #[test]
-fn a_training_that_was_stopped_goes_on_as_if_it_had_not_been() {
-    let place = Place::new();
-    pretrain(place.settings("whole", 9), &CPU, &mut Unwatched).unwrap();
+fn a_resumed_training_gives_the_weights_of_an_uninterrupted_one() {
+    let workspace = Workspace::new();
+    pretrain(workspace.settings("whole", 9), &CPU, &mut NoObserver).unwrap();
 
-    let mut notes = Notes {
+    let mut recorder = Recorder {
         stop_after: Some(4),
-        ..Notes::default()
+        ..Recorder::default()
     };
-    let outcome = pretrain(place.settings("parts", 9), &CPU, &mut notes).unwrap();
-    assert_eq!(outcome, Outcome::Stopped { steps: 4 });
-    // What a kill in the middle of saving would leave.
-    let torn = place.at("parts/checkpoints/step-0000000007.new");
+    let outcome = pretrain(workspace.settings("parts", 9), &CPU, &mut recorder).unwrap();
+    assert_eq!(outcome, PretrainOutcome::Stopped { steps: 4 });
+    // What a crash while saving leaves.
+    let torn = workspace.at("parts/checkpoints/step-0000000007.new");
     std::fs::create_dir(&torn).unwrap();
     std::fs::write(torn.join("state.json"), "{").unwrap();
-    let mut notes = Notes {
+    let mut recorder = Recorder {
         stop_after: Some(7),
-        ..Notes::default()
+        ..Recorder::default()
     };
-    resume(&place.at("parts"), &CPU, &mut notes).unwrap();
-    // The folder may be moved between.
-    std::fs::rename(place.at("parts"), place.at("moved")).unwrap();
-    let outcome = resume(&place.at("moved"), &CPU, &mut Unwatched).unwrap();
-    assert!(matches!(outcome, Outcome::Finished { steps: 9, .. }));
+    resume(&workspace.at("parts"), &CPU, &mut recorder).unwrap();
+    // The folder may be moved before it is resumed.
+    std::fs::rename(workspace.at("parts"), workspace.at("moved")).unwrap();
+    let outcome = resume(&workspace.at("moved"), &CPU, &mut NoObserver).unwrap();
+    assert!(matches!(
+        outcome,
+        PretrainOutcome::Finished { steps: 9, .. }
+    ));
 
-    for side in ["discriminator", "generator"] {
+    for member in ["discriminator", "generator"] {
         assert_eq!(
-            place.written("moved", side),
-            place.written("whole", side),
-            "the {side} differs"
+            workspace.written("moved", member),
+            workspace.written("whole", member),
+            "the {member} differs"
         );
     }
     let evaluations = |out: &str| {
-        let json = std::fs::read(place.at(out).join("training.json")).unwrap();
+        let json = std::fs::read(workspace.at(out).join("training.json")).unwrap();
         let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
         json["evaluations"].clone()
     };
     assert_eq!(evaluations("moved"), evaluations("whole"));
     let rows = |out: &str| -> Vec<String> {
-        let log = std::fs::read_to_string(place.at(out).join("log.csv")).unwrap();
+        let log = std::fs::read_to_string(workspace.at(out).join("log.csv")).unwrap();
         let measured = log.lines().filter(|row| row.contains(",,,,,"));
         measured
             .map(|row| row.split(',').next().unwrap().to_owned())
@@ -207,27 +217,27 @@ fn a_training_that_was_stopped_goes_on_as_if_it_had_not_been() {
 }
 
 #[test]
-fn two_trainings_of_one_seed_are_the_same_and_those_of_two_are_not() {
-    let place = Place::new();
+fn trainings_differ_only_if_their_seeds_do() {
+    let workspace = Workspace::new();
     for (out, seed) in [("a", 1), ("b", 1), ("c", 2)] {
-        let settings = Settings {
+        let settings = PretrainSettings {
             seed,
-            ..place.settings(out, 2)
+            ..workspace.settings(out, 2)
         };
-        pretrain(settings, &CPU, &mut Unwatched).unwrap();
+        pretrain(settings, &CPU, &mut NoObserver).unwrap();
     }
-    let written = |out| place.written(out, "discriminator");
+    let written = |out| workspace.written(out, "discriminator");
     assert_eq!(written("a"), written("b"));
     assert_ne!(written("a"), written("c"));
 }
 
 #[test]
-fn what_both_have_in_common_stays_so() {
-    let place = Place::new();
-    pretrain(place.settings("out", 3), &CPU, &mut Unwatched).unwrap();
+fn shared_embeddings_stay_equal() {
+    let workspace = Workspace::new();
+    pretrain(workspace.settings("out", 3), &CPU, &mut NoObserver).unwrap();
     let (generator, discriminator) = (
-        place.written("out", "generator"),
-        place.written("out", "discriminator"),
+        workspace.written("out", "generator"),
+        workspace.written("out", "discriminator"),
     );
     let shared: Vec<&String> = generator
         .keys()
@@ -241,22 +251,22 @@ fn what_both_have_in_common_stays_so() {
 
 #[test]
 fn a_pair_is_trained_further_with_its_vocabulary() {
-    let place = Place::new();
-    pretrain(place.settings("first", 2), &CPU, &mut Unwatched).unwrap();
-    let settings = Settings {
-        start: Start::Folder(place.at("first")),
+    let workspace = Workspace::new();
+    pretrain(workspace.settings("first", 2), &CPU, &mut NoObserver).unwrap();
+    let settings = PretrainSettings {
+        start: PretrainStart::Folder(workspace.at("first")),
         freeze_embeddings: true,
-        ..place.settings("second", 3)
+        ..workspace.settings("second", 3)
     };
-    pretrain(settings, &CPU, &mut Unwatched).unwrap();
-    let read = |name: &str| std::fs::read_to_string(place.at(name)).unwrap();
+    pretrain(settings, &CPU, &mut NoObserver).unwrap();
+    let read = |name: &str| std::fs::read_to_string(workspace.at(name)).unwrap();
     assert_eq!(
         read("first/discriminator/vocab.txt"),
         read("second/discriminator/vocab.txt")
     );
     let (before, after) = (
-        place.written("first", "discriminator"),
-        place.written("second", "discriminator"),
+        workspace.written("first", "discriminator"),
+        workspace.written("second", "discriminator"),
     );
     let changed: Vec<&String> = before
         .keys()
@@ -269,21 +279,21 @@ fn a_pair_is_trained_further_with_its_vocabulary() {
 }
 
 #[test]
-fn the_built_in_pair_is_taken_over_with_what_it_shares() {
+fn the_built_in_pair_keeps_its_shared_embeddings() {
     let checkpoint = Checkpoint::builtin().unwrap();
     let (config, weights) = model::builtin_generator().unwrap();
     let device = Device::Cpu;
-    let pair = Pair::new(
+    let pair = ModelPair::new(
         config,
         checkpoint.config.clone(),
-        Source::Checkpoints {
+        InitialWeights::Checkpoints {
             generator: &weights,
             discriminator: &checkpoint.weights,
         },
-        Computing {
+        PairOptions {
             device: &device,
-            arithmetic: Arithmetic::F32,
-            freeze_words: false,
+            precision: TrainingPrecision::F32,
+            freeze_word_embeddings: false,
         },
     )
     .unwrap();
@@ -291,48 +301,49 @@ fn the_built_in_pair_is_taken_over_with_what_it_shares() {
     let words = "electra.embeddings.word_embeddings.weight";
     assert!(names.iter().any(|name| name == words));
     assert!(!names.contains(&format!("generator.{words}")));
-    for side in [Side::Generator, Side::Discriminator] {
-        assert!(pair.tensors_of(side).is_ok());
+    for member in [PairMember::Generator, PairMember::Discriminator] {
+        assert!(pair.tensors_of(member).is_ok());
     }
 }
 
 #[test]
-fn only_what_is_masked_is_guessed_and_a_right_guess_is_no_fake() {
-    let place = Place::new();
-    let mut settings = place.settings("out", 1);
-    std::fs::write(place.at("other.txt"), text(6)).unwrap();
-    settings.eval = vec![place.at("other.txt")];
-    let training = Training::begin(settings, &CPU, &mut Unwatched).unwrap();
-    let examples = &training.held_out;
-    assert!(examples.len() > 5, "{}", examples.len());
-    let masked = feed::masked(examples, training.share, &training.cutter, &[0]);
-    let reading = (training.pair)
-        .read(examples, &masked, &[1], Pass::Answer)
+fn only_masked_tokens_are_replaced_and_right_samples_count_as_original() {
+    let workspace = Workspace::new();
+    let mut settings = workspace.settings("out", 1);
+    std::fs::write(workspace.at("other.txt"), text(6)).unwrap();
+    settings.eval = vec![workspace.at("other.txt")];
+    let training = Pretraining::begin(settings, &CPU, &mut NoObserver).unwrap();
+    let windows = &training.held_out;
+    assert!(windows.len() > 5, "{}", windows.len());
+    let masked = prefetch::mask_windows(windows, training.rate, &training.cutter, &[0]);
+    let output = (training.pair)
+        .forward(windows, &masked, &[1], Pass::Answer)
         .unwrap();
-    let masks: usize = masked.iter().map(|masked| masked.places.len()).sum();
-    assert_eq!(reading.guesses.dims()[0], masks);
-    assert_eq!(reading.samples.len(), masks);
-    let right = (reading.samples.iter().zip(&reading.originals))
+    let masks: usize = masked.iter().map(|masked| masked.positions.len()).sum();
+    assert_eq!(output.generator_logits.dims()[0], masks);
+    assert_eq!(output.samples.len(), masks);
+    let right = (output.samples.iter().zip(&output.originals))
         .filter(|(sample, original)| sample == original)
         .count();
-    let fakes = reading.labels.iter().filter(|&&label| label == 1).count();
+    let fakes = output.labels.iter().filter(|&&label| label == 1).count();
     assert_eq!(fakes, masks - right);
-    let tokens: usize = examples.iter().map(|example| example.ids.len()).sum();
-    let counted = reading.is_token.iter().filter(|&&is| is == 1).count();
+    let tokens: usize = windows.iter().map(|window| window.ids.len()).sum();
+    let counted = output.is_token.iter().filter(|&&is| is == 1).count();
     assert_eq!(counted, tokens);
 }
 
 #[test]
-fn in_bf16_the_gradients_are_those_of_f32_but_for_rounding() {
-    let place = Place::new();
-    let read = |machine: &Machine, out| {
-        let training = Training::begin(place.settings(out, 1), machine, &mut Unwatched).unwrap();
-        let examples = &training.held_out;
-        let masked = feed::masked(examples, training.share, &training.cutter, &[0]);
+fn gradients_in_bf16_agree_with_those_in_f32() {
+    let workspace = Workspace::new();
+    let read = |device: &PretrainDevice, out| {
+        let training =
+            Pretraining::begin(workspace.settings(out, 1), device, &mut NoObserver).unwrap();
+        let windows = &training.held_out;
+        let masked = prefetch::mask_windows(windows, training.rate, &training.cutter, &[0]);
         let drops = Drops::new(1, 0);
-        let reading = (training.pair).read(examples, &masked, &[1], Pass::Train(&drops));
-        let reading = reading.unwrap();
-        let gradients = reading.loss().unwrap().backward().unwrap();
+        let output = (training.pair).forward(windows, &masked, &[1], Pass::Train(&drops));
+        let output = output.unwrap();
+        let gradients = output.loss().unwrap().backward().unwrap();
         let gradients: Vec<(String, Vec<f32>)> = (training.pair.trainable().into_iter())
             .map(|(name, var)| {
                 let gradient = gradients.get(var.as_tensor()).unwrap();
@@ -340,22 +351,22 @@ fn in_bf16_the_gradients_are_those_of_f32_but_for_rounding() {
                 (name, gradient.unwrap())
             })
             .collect();
-        (reading.samples, gradients)
+        (output.samples, gradients)
     };
-    let (samples, whole) = read(&CPU, "whole");
-    let (of_half, half) = read(&HALF, "half");
-    // Others would be another lesson.
-    assert_eq!(samples, of_half);
+    let (samples, f32_result) = read(&CPU, "whole");
+    let (bf16_samples, bf16) = read(&BF16, "half");
+    // With other samples the losses could not be compared.
+    assert_eq!(samples, bf16_samples);
     let product =
         |a: &[f32], b: &[f32]| -> f64 { (a.iter().zip(b)).map(|(a, b)| f64::from(a * b)).sum() };
-    for ((name, whole), (_, half)) in whole.iter().zip(&half) {
-        // Softmax does not see what is added to all keys, so that what is left here is rounding alone.
+    for ((name, f32_result), (_, bf16)) in f32_result.iter().zip(&bf16) {
+        // A constant added to all keys does not change the softmax, so its gradient is rounding alone.
         if name.ends_with("key.bias") {
             continue;
         }
-        let lengths = (product(whole, whole) / product(half, half)).sqrt();
-        let norms = (product(whole, whole) * product(half, half)).sqrt();
-        let alike = product(whole, half) / norms;
+        let lengths = (product(f32_result, f32_result) / product(bf16, bf16)).sqrt();
+        let norms = (product(f32_result, f32_result) * product(bf16, bf16)).sqrt();
+        let alike = product(f32_result, bf16) / norms;
         assert!(
             alike > 0.999 && (lengths - 1.0).abs() < 0.05,
             "{name}: {alike} {lengths}"
@@ -364,113 +375,116 @@ fn in_bf16_the_gradients_are_those_of_f32_but_for_rounding() {
 }
 
 #[test]
-fn in_bf16_a_training_goes_as_in_f32() {
-    let place = Place::new();
-    let losses = |machine: &Machine, out| {
-        let mut notes = Notes::default();
-        pretrain(place.settings(out, 30), machine, &mut notes).unwrap();
-        notes.losses
+fn losses_in_bf16_agree_with_those_in_f32() {
+    let workspace = Workspace::new();
+    let losses = |device: &PretrainDevice, out| {
+        let mut recorder = Recorder::default();
+        pretrain(workspace.settings(out, 30), device, &mut recorder).unwrap();
+        recorder.losses
     };
-    let (whole, half) = (losses(&CPU, "whole"), losses(&HALF, "half"));
+    let (f32_result, bf16) = (losses(&CPU, "whole"), losses(&BF16, "half"));
     let mean = |losses: &[f64]| losses.iter().sum::<f64>() / losses.len() as f64;
-    let apart = (mean(&whole[20..]) - mean(&half[20..])).abs();
-    assert!(apart < 0.05 * mean(&whole), "{whole:?} {half:?}");
+    let apart = (mean(&f32_result[20..]) - mean(&bf16[20..])).abs();
+    assert!(apart < 0.05 * mean(&f32_result), "{f32_result:?} {bf16:?}");
 }
 
 #[test]
-fn the_two_last_saved_states_are_kept() {
-    let place = Place::new();
-    let mut notes = Notes {
+fn the_last_two_saved_states_are_kept() {
+    let workspace = Workspace::new();
+    let mut recorder = Recorder {
         stop_after: Some(5),
-        ..Notes::default()
+        ..Recorder::default()
     };
-    let settings = Settings {
-        // It saves after each step.
+    let settings = PretrainSettings {
+        // Saves after each step.
         save_minutes: 0.0,
-        ..place.settings("out", 9)
+        ..workspace.settings("out", 9)
     };
-    pretrain(settings, &CPU, &mut notes).unwrap();
-    let entries = std::fs::read_dir(place.at("out/checkpoints")).unwrap();
+    pretrain(settings, &CPU, &mut recorder).unwrap();
+    let entries = std::fs::read_dir(workspace.at("out/checkpoints")).unwrap();
     let mut names: Vec<String> = entries
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     names.sort();
     assert_eq!(names, ["step-0000000004", "step-0000000005"]);
 
-    // The last one is damaged: it is said which folder to take away, and the one before goes on.
-    let last = place.at("out/checkpoints/step-0000000005");
+    // If the last state is damaged, the error names its folder, and the state before it can be used.
+    let last = workspace.at("out/checkpoints/step-0000000005");
     std::fs::write(last.join("weights.safetensors"), b"short").unwrap();
-    let message = resume(&place.at("out"), &CPU, &mut Unwatched)
+    let message = resume(&workspace.at("out"), &CPU, &mut NoObserver)
         .unwrap_err()
         .to_string();
     assert!(
-        message.contains("step-0000000005") && message.contains("take away its folder"),
+        message.contains("step-0000000005") && message.contains("remove its folder"),
         "{message}"
     );
     std::fs::remove_dir_all(last).unwrap();
-    let outcome = resume(&place.at("out"), &CPU, &mut Unwatched).unwrap();
-    assert!(matches!(outcome, Outcome::Finished { steps: 9, .. }));
+    let outcome = resume(&workspace.at("out"), &CPU, &mut NoObserver).unwrap();
+    assert!(matches!(
+        outcome,
+        PretrainOutcome::Finished { steps: 9, .. }
+    ));
 }
 
 #[test]
-fn what_cannot_be_is_said_before_the_first_step() {
-    let place = Place::new();
-    std::fs::write(place.at("empty.txt"), "\n").unwrap();
-    std::fs::create_dir(place.at("full")).unwrap();
-    std::fs::write(place.at("full/x"), "").unwrap();
-    let said = |change: &dyn Fn(&mut Settings)| {
-        let mut settings = place.settings("out", 1);
+fn invalid_settings_are_reported_before_the_first_step() {
+    let workspace = Workspace::new();
+    std::fs::write(workspace.at("empty.txt"), "\n").unwrap();
+    std::fs::create_dir(workspace.at("full")).unwrap();
+    std::fs::write(workspace.at("full/x"), "").unwrap();
+    let message = |change: &dyn Fn(&mut PretrainSettings)| {
+        let mut settings = workspace.settings("out", 1);
         change(&mut settings);
-        let err = pretrain(settings, &CPU, &mut Unwatched).unwrap_err();
-        assert!(!place.at("out").exists(), "{err}");
-        let here = place.folder.path().display().to_string();
+        let err = pretrain(settings, &CPU, &mut NoObserver).unwrap_err();
+        assert!(!workspace.at("out").exists(), "{err}");
+        let here = workspace.folder.path().display().to_string();
         err.to_string().replace(&here, "HERE")
     };
     let vocabulary = |size| {
-        move |settings: &mut Settings| {
-            if let Start::Scratch { vocabulary, .. } = &mut settings.start {
-                *vocabulary = Vocabulary::Learn {
+        move |settings: &mut PretrainSettings| {
+            if let PretrainStart::Scratch { vocabulary, .. } = &mut settings.start {
+                *vocabulary = VocabularySource::Learn {
                     size,
                     is_cased: false,
                 };
             }
         }
     };
-    let shape = |change: fn(&mut Shape)| {
-        move |settings: &mut Settings| {
-            if let Start::Scratch { shape, .. } = &mut settings.start {
-                change(shape);
+    let size = |change: fn(&mut PairSize)| {
+        move |settings: &mut PretrainSettings| {
+            if let PretrainStart::Scratch { size, .. } = &mut settings.start {
+                change(size);
             }
         }
     };
     let messages = [
-        said(&|settings| settings.text = vec![place.at("empty.txt")]),
-        said(&|settings| settings.out = place.at("full")),
-        said(&|settings| settings.eval = settings.text.clone()),
-        said(&vocabulary(20)),
-        said(&shape(|shape| shape.heads = Some(3))),
-        said(&|settings| settings.longest = Some(25)),
-        said(&|settings| settings.start = Start::Folder(place.at("full"))),
-        said(&|settings| settings.steps = None),
-        said(&|settings| settings.mask = 1.0),
-        resume(&place.at("full"), &CPU, &mut Unwatched)
+        message(&|settings| settings.text = vec![workspace.at("empty.txt")]),
+        message(&|settings| settings.out = workspace.at("full")),
+        message(&|settings| settings.eval = settings.text.clone()),
+        message(&vocabulary(20)),
+        message(&size(|size| size.heads = Some(3))),
+        message(&|settings| settings.max_length = Some(25)),
+        message(&|settings| settings.start = PretrainStart::Folder(workspace.at("full"))),
+        message(&|settings| settings.steps = None),
+        message(&|settings| settings.mask = 1.0),
+        resume(&workspace.at("full"), &CPU, &mut NoObserver)
             .unwrap_err()
             .to_string()
-            .replace(&place.folder.path().display().to_string(), "HERE"),
+            .replace(&workspace.folder.path().display().to_string(), "HERE"),
     ];
     insta::assert_snapshot!(messages.join("\n"));
 }
 
 #[test]
-fn text_that_changed_is_not_gone_on_with() {
-    let place = Place::new();
-    let mut notes = Notes {
+fn a_training_is_not_resumed_with_changed_text() {
+    let workspace = Workspace::new();
+    let mut recorder = Recorder {
         stop_after: Some(1),
-        ..Notes::default()
+        ..Recorder::default()
     };
-    pretrain(place.settings("out", 3), &CPU, &mut notes).unwrap();
-    std::fs::write(place.at("text.txt"), text(149)).unwrap();
-    let message = resume(&place.at("out"), &CPU, &mut Unwatched)
+    pretrain(workspace.settings("out", 3), &CPU, &mut recorder).unwrap();
+    std::fs::write(workspace.at("text.txt"), text(149)).unwrap();
+    let message = resume(&workspace.at("out"), &CPU, &mut NoObserver)
         .unwrap_err()
         .to_string();
     assert!(

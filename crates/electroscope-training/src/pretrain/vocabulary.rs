@@ -1,8 +1,8 @@
-//! A vocabulary of word pieces, learnt from text as BERT's was.
+//! Learns a vocabulary of word pieces from text, as BERT's was learnt.
 //!
-//! Words are counted here and merged by the trainer of the `tokenizers` crate. It numbers letters in
-//! the order in which a hash map gives them, and breaks ties by number; so that a text has one
-//! vocabulary, it is handed its letters in order, as tokens that it knows already.
+//! The words are counted here and merged by the trainer of the `tokenizers` crate. The trainer numbers
+//! letters in the order of a hash map and breaks ties by number, so it is given the letters in order,
+//! as known tokens: then a text always gives the same vocabulary.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -19,23 +19,23 @@ use super::corpus::{Corpus, count_words};
 use crate::Error;
 use electroscope_model::{Tokenizer, VocabularyOptions};
 
-/// Letters that are kept at most, the commonest; words with others are unknown. As BERT's.
+/// The letters that are kept at most, the most frequent ones; words with others are unknown. As in BERT.
 const MOST_LETTERS: usize = 1000;
 
-/// Text that words are counted in at most: more of it moves hardly a piece.
+/// The bytes of text in which words are counted at most; more text hardly changes the vocabulary.
 const MOST_TEXT: usize = 512 << 20;
 
-/// How often a pair of pieces must stand in the text to become a piece.
+/// How often a pair of pieces must occur to become a piece.
 const LEAST_COUNT: u64 = 2;
 
 const SPECIAL: [&str; 5] = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"];
 
-/// Learns a tokenizer of at most `size` tokens from what is learnt of `corpus`. It knows fewer where
-/// the text has no more pairs of pieces that stand in it twice.
+/// Learns a tokenizer of at most `size` tokens from the training documents of `corpus`. It has fewer
+/// if the text has no more pairs of pieces that occur twice.
 ///
 /// # Errors
 ///
-/// A file that cannot be read; a size that does not hold the letters.
+/// A file that cannot be read; [`Error::Settings`] if `size` is less than the number of letters.
 pub(super) fn learn(corpus: &Corpus, size: usize, is_cased: bool) -> Result<Tokenizer, Error> {
     let normaliser = BertNormalizer::new(true, true, None, !is_cased);
     let words_of = |text: &str| words(&normaliser, text);
@@ -45,7 +45,7 @@ pub(super) fn learn(corpus: &Corpus, size: usize, is_cased: bool) -> Result<Toke
         do_lower_case: !is_cased,
         ..VocabularyOptions::default()
     };
-    let path = Path::new("the vocabulary that was learnt");
+    let path = Path::new("the learnt vocabulary");
     let vocabulary = pieces.join("\n");
     Ok(Tokenizer::from_vocabulary(
         vocabulary.as_bytes(),
@@ -54,7 +54,7 @@ pub(super) fn learn(corpus: &Corpus, size: usize, is_cased: bool) -> Result<Toke
     )?)
 }
 
-/// The words of a text as BERT's tokenizer parts them.
+/// Divides a text into words as BERT's tokenizer does.
 fn words(normaliser: &BertNormalizer, text: &str) -> Vec<String> {
     let mut words = Vec::new();
     for line in text.lines() {
@@ -62,17 +62,17 @@ fn words(normaliser: &BertNormalizer, text: &str) -> Vec<String> {
         if normaliser.normalize(&mut normalised).is_err() {
             continue;
         }
-        let mut parted = PreTokenizedString::from(normalised);
-        if BertPreTokenizer.pre_tokenize(&mut parted).is_err() {
+        let mut pre_tokenized = PreTokenizedString::from(normalised);
+        if BertPreTokenizer.pre_tokenize(&mut pre_tokenized).is_err() {
             continue;
         }
-        let splits = parted.get_splits(OffsetReferential::Normalized, OffsetType::Byte);
+        let splits = pre_tokenized.get_splits(OffsetReferential::Normalized, OffsetType::Byte);
         words.extend(splits.into_iter().map(|(word, _, _)| word.to_owned()));
     }
     words
 }
 
-/// The spellings of the tokens, in order of their ids.
+/// The tokens, in the order of their ids.
 fn pieces(mut counts: HashMap<String, u64>, size: usize) -> Result<Vec<String>, Error> {
     let mut letters: HashMap<char, u64> = HashMap::new();
     for (word, count) in &counts {
@@ -87,7 +87,7 @@ fn pieces(mut counts: HashMap<String, u64>, size: usize) -> Result<Vec<String>, 
     letters.sort_unstable();
     counts.retain(|word, _| (word.chars()).all(|c| letters.binary_search(&c).is_ok()));
 
-    // A letter stands alone where it begins a word, and with ## where it goes on with one.
+    // Every letter is a token, and also `##` and the letter if it occurs within words.
     let mut alphabet: Vec<String> = letters.iter().map(char::to_string).collect();
     let mut within: Vec<char> = counts
         .keys()
@@ -99,8 +99,8 @@ fn pieces(mut counts: HashMap<String, u64>, size: usize) -> Result<Vec<String>, 
     let least = SPECIAL.len() + alphabet.len();
     if size < least {
         return Err(Error::Settings(format!(
-            "a vocabulary of {size} is too small: the special tokens and the letters of this text alone \
-             are {least}; ask for more with --vocab-size, 30522 is usual"
+            "a vocabulary of {size} tokens is too small: the special tokens and the letters of this text \
+            alone are {least}; ask for more with --vocab-size, 30522 is usual"
         )));
     }
 
@@ -116,7 +116,7 @@ fn pieces(mut counts: HashMap<String, u64>, size: usize) -> Result<Vec<String>, 
         .special_tokens(known.map(|token| AddedToken::from(token, true)).collect())
         .build();
     let mut model = BPE::default();
-    // Words that stand there once hardly make a pair common, but are half of all.
+    // Words that occur once hardly make a pair frequent, but are half of all words.
     let counts = counts.iter().filter(|&(_, &count)| count >= LEAST_COUNT);
     let counts = counts.map(|(word, &count)| (word.as_str().into(), count));
     let trained = trainer.do_train(&counts.collect(), &mut model);
@@ -146,14 +146,14 @@ mod tests {
     }
 
     #[test]
-    fn words_are_parted_as_berts_tokenizer_does() {
+    fn words_are_those_of_berts_tokenizer() {
         let found = counts(TEXT, false);
         assert_eq!((found["low"], found["naive"], found["."]), (3, 1, 2));
         assert!(counts(TEXT, true).contains_key("Naïve"));
     }
 
     #[test]
-    fn special_tokens_come_first_then_letters_then_what_is_common() {
+    fn special_tokens_come_first_then_letters_then_frequent_pieces() {
         let text = TEXT.repeat(3);
         let vocabulary = pieces(counts(&text, false), 60).unwrap();
         assert_eq!(vocabulary[..5], SPECIAL);
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_has_one_vocabulary() {
+    fn a_text_always_gives_the_same_vocabulary() {
         let text: String = (0..400u32)
             .map(|n| {
                 format!(
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_size_that_does_not_hold_the_letters_is_refused_with_the_least_that_does() {
+    fn a_size_below_the_number_of_letters_is_an_error_with_the_smallest_size() {
         let message = pieces(counts(TEXT, false), 20).unwrap_err().to_string();
         let least: usize = (message.split("alone are ").nth(1))
             .and_then(|rest| rest.split(';').next())

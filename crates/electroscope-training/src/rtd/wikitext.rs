@@ -1,16 +1,15 @@
-//! WikiText as the text that it was made from, as far as that can be told.
+//! Restores running text from the WikiText format.
 //!
-//! The WikiText files are cut into words by blanks, numbers and compounds are held together by
-//! ` @-@ `, ` @,@ ` and ` @.@ `, headings stand between signs of equality, and rare words are
-//! `<unk>`. A discriminator doubts such markup, and rightly so; measured on it, it would be worth
-//! less than on what people write. So headings and sentences with an `<unk>` are left out, and the
-//! rest is put together as it is printed.
+//! WikiText separates words by spaces, joins numbers and compounds by ` @-@ `, ` @,@ ` and ` @.@ `, puts
+//! headings between equals signs and replaces rare words by `<unk>`. A discriminator rightly flags
+//! such markup, so scores on it would be too low. Here headings and sentences with `<unk>` are removed,
+//! and the rest is joined as in print.
 
 use electroscope_text::sentences;
 
-/// Whether `text` looks like WikiText: it has its marks.
+/// Whether `text` looks like WikiText, by its markup.
 pub fn is_wikitext(text: &str) -> bool {
-    /// Enough to know; a corpus may be long.
+    /// The bytes that are looked at.
     const LOOK: usize = 1 << 16;
     let mut end = text.len().min(LOOK);
     while !text.is_char_boundary(end) {
@@ -28,8 +27,8 @@ fn is_heading(line: &str) -> bool {
     line.len() > 2 && line.starts_with("= ") && line.ends_with(" =")
 }
 
-/// The paragraphs of a WikiText, one a line there, put together. Those of which no sentence is left
-/// are left out.
+/// The paragraphs of a WikiText, one per line, as running text. Those without any sentence left are
+/// removed.
 pub fn paragraphs(text: &str) -> Vec<String> {
     text.lines()
         .filter(|line| !is_heading(line))
@@ -50,7 +49,7 @@ pub fn paragraphs(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// A line with its words put together as they are printed.
+/// Joins the words of a line as in print.
 fn joined(line: &str) -> String {
     let mut text = String::with_capacity(line.len());
     let mut is_quoted = false;
@@ -91,7 +90,7 @@ mod tests {
         \" giant \" . It 's a <unk> lobster . They don 't move 0 @.@ 5 % . \n = = Sources = = \n <unk> . \n";
 
     #[test]
-    fn markup_is_taken_out() {
+    fn markup_is_removed() {
         assert_eq!(
             paragraphs(TEXT),
             ["It grows to 1,500 g (24 in), a well-known \"giant\". They don't move 0.5%."]
@@ -99,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn wikitext_is_known_by_its_marks() {
+    fn wikitext_is_recognised_by_its_markup() {
         assert!(is_wikitext(TEXT));
         assert!(!is_wikitext("Two <unk> tokens, and a price @ 5."));
         assert!(!is_wikitext(""));

@@ -3,17 +3,17 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::style::Style;
+use ratatui::style::{Modifier, Style};
 use unicode_width::UnicodeWidthStr;
 
 use crate::ui::findings::{HeadState, HeadWork, Item, ReadyHead, items};
-use crate::ui::open::Open;
+use crate::ui::open::{Open, on_border};
 use crate::ui::state::{Panel, State};
 use crate::ui::view::layer::item_style;
 use crate::ui::view::pen::{Pen, cut, cut_front, paragraph};
 use crate::ui::view::{duration_in_words, spinner};
 use electroscope_analysis::{Task, UnitKind};
-use electroscope_text::visible;
+use electroscope_text::{Span, visible};
 
 use super::{here, top_of_list};
 
@@ -22,6 +22,12 @@ const BARS: usize = 4;
 
 /// Kinds that the legend names.
 const LEGEND: usize = 8;
+
+/// Rows of the sentence that an answer stands in.
+const SENTENCE: usize = 4;
+
+/// The first row of what is said of the place under the cursor.
+const DETAIL: u16 = 4;
 
 /// Rows above the list.
 pub(super) fn list_offset(state: &State, area: Rect) -> u16 {
@@ -32,7 +38,9 @@ pub(super) fn list_offset(state: &State, area: Rect) -> u16 {
             .ready()
             .map_or(0, |head| head.summary.labels.len().min(BARS)),
         Panel::Tag => legend(state).len(),
-        Panel::Ask | Panel::Heat => 0,
+        Panel::Ask if !has_answers(state) => 0,
+        Panel::Ask => usize::from(is_refused(state)) + 1 + SENTENCE,
+        Panel::Heat => 0,
     };
     let whole = above + own as u16 + 2;
     // Where there is little height the list goes before the rest.
@@ -43,18 +51,52 @@ pub(super) fn list_offset(state: &State, area: Rect) -> u16 {
     }
 }
 
-/// The kinds that the legend names, those that occur: number, name, count.
+/// The kinds that the legend names, the commonest that occur: number, name, count. The one that is
+/// listed alone is always among them.
 fn legend(state: &State) -> Vec<(usize, String, usize)> {
     let (Some(head), Some(open)) = (state.ready(), state.document()) else {
         return Vec::new();
     };
-    let mut kinds: Vec<(usize, String, usize)> = (open.findings.counts.iter().enumerate())
-        .filter(|&(kind, &count)| count > 0 || state.filter == Some(kind))
-        .filter_map(|(kind, &count)| Some((kind, head.kinds.get(kind)?.clone(), count)))
-        .collect();
-    kinds.sort_by_key(|&(kind, _, count)| (std::cmp::Reverse(count), kind));
+    let mut kinds = open.findings.kinds_by_count();
     kinds.truncate(LEGEND);
-    kinds
+    if let Some(filter) = state.filter.filter(|filter| !kinds.contains(filter)) {
+        kinds.truncate(LEGEND - 1);
+        kinds.push(filter);
+    }
+    let counts = &open.findings.counts;
+    let named = kinds.into_iter().filter_map(|kind| {
+        let count = counts.get(kind).copied().unwrap_or(0);
+        Some((kind, head.kinds.get(kind)?.clone(), count))
+    });
+    named.collect()
+}
+
+/// The kind in row `row` of the panel, if that is one of the legend.
+pub(super) fn legend_at(state: &State, area: Rect, row: u16) -> Option<usize> {
+    if state.panel != Panel::Tag || is_short(state, area) {
+        return None;
+    }
+    let at = usize::from(row.checked_sub(DETAIL)?);
+    legend(state).get(at).map(|&(kind, ..)| kind)
+}
+
+/// Whether the height is for the list only.
+fn is_short(state: &State, area: Rect) -> bool {
+    super::list_offset(state, area) <= DETAIL + 1
+}
+
+/// Whether there are answers to the question.
+fn has_answers(state: &State) -> bool {
+    let open = state.document();
+    open.is_some_and(|open| !open.findings.answers.is_empty())
+}
+
+/// Whether the head says that there is no answer.
+fn is_refused(state: &State) -> bool {
+    let (Some(head), Some(open)) = (state.ready(), state.document()) else {
+        return false;
+    };
+    open.findings.is_refused(head)
 }
 
 pub(super) fn draw(buffer: &mut Buffer, state: &State, area: Rect) {
@@ -125,7 +167,7 @@ fn draw_head(buffer: &mut Buffer, state: &State, area: Rect, task: Task, head: &
     }
     match state.panel {
         Panel::Classify => draw_labels(buffer, state, open, head, area),
-        Panel::Ask => draw_question(buffer, state, area),
+        Panel::Ask => draw_question(buffer, state, open, area),
         Panel::Tag => draw_legend(buffer, state, area),
         Panel::Heat => {}
     }
@@ -147,7 +189,7 @@ fn draw_labels(buffer: &mut Buffer, state: &State, open: &Open, head: &ReadyHead
     if pen.room() > hint.width() + 1 {
         pen.right(hint.width()).put(hint, theme.faint());
     }
-    if super::list_offset(state, area) <= 5 {
+    if is_short(state, area) {
         return;
     }
     let here = electroscope_text::Span::new(open.cursor, open.cursor + 1);
@@ -183,8 +225,8 @@ fn draw_labels(buffer: &mut Buffer, state: &State, open: &Open, head: &ReadyHead
     }
 }
 
-/// The question, and the case that there is no answer.
-fn draw_question(buffer: &mut Buffer, state: &State, area: Rect) {
+/// The question, whether it has an answer, and the sentence around the one that is chosen.
+fn draw_question(buffer: &mut Buffer, state: &State, open: &Open, area: Rect) {
     let theme = state.theme;
     let mut pen = Pen::new(buffer, area, 3);
     let room = pen.room().saturating_sub(2);
@@ -194,6 +236,99 @@ fn draw_question(buffer: &mut Buffer, state: &State, area: Rect) {
             .put_cut(question, room, theme.strong()),
         None => pen.put("a asks a question", theme.faint()),
     };
+    let findings = &open.findings;
+    if is_short(state, area) {
+        return;
+    }
+    let Some(answer) = findings.answers.get(findings.chosen) else {
+        if matches!(findings.work[Task::QuestionAnswering], HeadWork::Done(_)) {
+            let text = "there is no text to find an answer in";
+            draw_text(buffer, area, DETAIL, text, theme.faint());
+        }
+        return;
+    };
+    let mut row = DETAIL;
+    if let Some(none) = findings.no_answer.filter(|_| is_refused(state)) {
+        let p = format!("{:.2}", none.p);
+        let mut pen = Pen::new(buffer, area, row);
+        pen.put("No answer in this text", theme.bad());
+        pen.right(p.width()).put(&p, theme.faint());
+        row += 1;
+    }
+    // A blank row between the question and the sentence.
+    let place = Rect::new(area.x, area.y + row + 1, area.width, SENTENCE as u16);
+    draw_sentence(buffer, state, open.text(), answer.span, place);
+}
+
+/// The text around `answer` in the rows of `area`, the answer underlined and in the middle of it.
+fn draw_sentence(buffer: &mut Buffer, state: &State, text: &str, answer: Span, area: Rect) {
+    let theme = state.theme;
+    let one_line = |text: &str| {
+        let words: Vec<&str> = text.split_whitespace().collect();
+        visible(&words.join(" "))
+    };
+    let (before, after) = around(text, answer);
+    let is_apart = |outside: &str, at_end: bool| {
+        let c = if at_end {
+            outside.chars().next_back()
+        } else {
+            outside.chars().next()
+        };
+        c.is_some_and(char::is_whitespace)
+    };
+    let (gap_before, gap_after) = (is_apart(before, true), is_apart(after, false));
+    // Some room is lost where rows break.
+    let cells = usize::from(area.width) * SENTENCE.saturating_sub(1);
+    let inner = cut(
+        &one_line(answer.of(text).unwrap_or_default()),
+        cells * 3 / 4,
+    );
+    let each = cells.saturating_sub(inner.width()) / 2;
+    let before = cut_front(&one_line(before), each);
+    // What the one side does not need is the other's.
+    let left = cells.saturating_sub(inner.width() + before.width());
+    let after = cut(&one_line(after), left);
+    let found = Style::new().add_modifier(Modifier::UNDERLINED);
+    let (mut row, mut x) = (0, 0);
+    let parts = [
+        (before, theme.faint(), false),
+        (inner, found, gap_before),
+        (after, theme.faint(), gap_after),
+    ];
+    for (part, style, is_apart) in parts {
+        for (at, word) in part.split(' ').filter(|word| !word.is_empty()).enumerate() {
+            let gap = usize::from((at > 0 || is_apart) && x > 0);
+            if x + gap + word.width() > usize::from(area.width) && x > 0 {
+                (row, x) = (row + 1, 0);
+            }
+            let gap = if x > 0 { gap } else { 0 };
+            let mut pen = Pen::new(buffer, area, row);
+            pen.skip(x);
+            // The gap within an answer is a part of it.
+            pen.put(&" ".repeat(gap), if at > 0 { style } else { Style::new() })
+                .put(word, style);
+            x += gap + word.width();
+        }
+    }
+}
+
+/// What stands before and after `span` in its paragraph, as much as may be shown.
+fn around(text: &str, span: Span) -> (&str, &str) {
+    /// Bytes on either side.
+    const MOST: usize = 600;
+    let from = on_border(text, span.start().saturating_sub(MOST));
+    let before = text.get(from..span.start()).unwrap_or_default();
+    let after = text.get(span.end()..on_border(text, span.end() + MOST));
+    let after = after.unwrap_or_default();
+    // A blank line ends what an answer stands in.
+    let starts = ["\n\n", "\n\r\n"].map(|blank| before.rfind(blank));
+    let ends = ["\n\n", "\n\r\n"].map(|blank| after.find(blank));
+    let start = starts.into_iter().flatten().max().unwrap_or(0);
+    let end = ends.into_iter().flatten().min().unwrap_or(after.len());
+    (
+        before.get(start..).unwrap_or_default(),
+        after.get(..end).unwrap_or_default(),
+    )
 }
 
 /// What the colours mean, and how often each kind occurs.
@@ -211,7 +346,7 @@ fn draw_legend(buffer: &mut Buffer, state: &State, area: Rect) {
     if pen.room() > hint.width() + 1 {
         pen.right(hint.width()).put(hint, theme.faint());
     }
-    if super::list_offset(state, area) <= 5 {
+    if is_short(state, area) {
         return;
     }
     for (row, (kind, name, count)) in legend.iter().enumerate() {
@@ -237,13 +372,24 @@ fn draw_list(buffer: &mut Buffer, state: &State, open: &Open, head: &ReadyHead, 
     let title = match state.panel {
         Panel::Classify => "Units",
         Panel::Ask => "Answers",
-        _ if head.has_entities => "Entities",
+        _ if head.has_entities => "Tags",
         _ => "Words",
     };
+    let is_weak = state.panel == Panel::Ask && is_refused(state);
+    let title = if is_weak { "Weak answers" } else { title };
     let mut pen = Pen::new(buffer, area, offset - 1);
-    pen.put(title, theme.strong())
-        .put(&format!(" {}", listed.len()), theme.faint());
-    if let (Panel::Ask, Some(none)) = (state.panel, open.findings.no_answer) {
+    pen.put(title, theme.strong());
+    let is_done = state
+        .panel
+        .task()
+        .is_some_and(|task| matches!(open.findings.work[task], HeadWork::Done(_)));
+    // Before the head has read all, nothing found yet is no number.
+    if is_done || !listed.is_empty() {
+        pen.put(&format!(" {}", listed.len()), theme.faint());
+    } else if state.panel != Panel::Ask || state.question.is_some() {
+        pen.put(&format!(" {}", spinner(state)), theme.faint());
+    }
+    if let (Panel::Ask, Some(none)) = (state.panel, open.findings.no_answer.filter(|_| !is_weak)) {
         pen.put(&format!("  none {:.2}", none.p), theme.faint());
     }
     let hint = "]d next  [d back";
@@ -309,13 +455,20 @@ fn draw_item(
         .room()
         .saturating_sub(label.width() + gap + p.width() + 1);
     // Of a paragraph its beginning, on one row.
-    let text = item.span.of(open.text()).unwrap_or_default();
+    let source = item.span.of(open.text()).unwrap_or_default();
+    let text = item.text.as_deref().unwrap_or(source);
     let text: String = text
         .split_whitespace()
         .take(40)
         .collect::<Vec<_>>()
         .join(" ");
-    pen.put_cut(&visible(&text), room, style);
+    let is_weak = state.panel == Panel::Ask && is_refused(state);
+    let text_style = if is_weak {
+        style.patch(theme.faint())
+    } else {
+        style
+    };
+    pen.put_cut(&visible(&text), room, text_style);
     pen.right(label.width() + gap + p.width());
     if gap > 0 {
         pen.put(&label, style.patch(item_style(state, item.kind, open)))

@@ -16,11 +16,13 @@
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use candle_core::{Device, Tensor};
 use candle_nn::Module;
-use electroscope_model::fast::{Arithmetic, FastDiscriminator};
+use cpu_time::ThreadTime;
+use electroscope_model::kernels::{Arithmetic, FusedDiscriminator};
 use electroscope_model::names::{Head, parameters};
 use electroscope_model::nn::plain::PlainDiscriminator;
 use electroscope_model::{Checkpoint, ElectraConfig, Error, Forward, Weights};
@@ -42,6 +44,9 @@ fn main() {
     if let Some(folder) = after("serve") {
         return serve(Path::new(&folder));
     }
+    if std::env::args().any(|argument| argument == "kernels") {
+        return kernels(after("kernels").and_then(|seconds| seconds.parse().ok()));
+    }
     // `cargo bench` passes flags of its own; a number is for us.
     let seconds = std::env::args().find_map(|argument| argument.parse().ok());
     let seconds: f64 = seconds.unwrap_or(SECONDS);
@@ -55,9 +60,9 @@ fn main() {
     ] {
         let (plain, plain_load) =
             timed(|| PlainDiscriminator::load(&checkpoint, &Device::Cpu).unwrap());
-        let fast = |arithmetic| FastDiscriminator::load(&checkpoint, arithmetic).unwrap();
-        let (f32, f32_load) = timed(|| fast(Arithmetic::F32));
-        let (int8, int8_load) = timed(|| fast(Arithmetic::Int8));
+        let fused = |arithmetic| FusedDiscriminator::load(&checkpoint, arithmetic).unwrap();
+        let (f32, f32_load) = timed(|| fused(Arithmetic::F32));
+        let (int8, int8_load) = timed(|| fused(Arithmetic::Int8));
         let models: [&dyn Forward; 3] = [&plain, &f32, &int8];
         for (batch, length) in SHAPES {
             let windows = windows(batch, length);
@@ -90,13 +95,133 @@ fn windows(batch: usize, length: usize) -> Vec<Vec<u32>> {
     (0..batch).map(window).collect()
 }
 
+/// Something to time by itself: what it is called, its multiply-adds, and how to run it once.
+type Part<'a> = (String, f64, Box<dyn FnMut() + Send + 'a>);
+
+/// The share of the processor's peak that linear layers and the whole pass of an ELECTRA-small reach on one
+/// thread, for each instruction set. The peak is that of f32 multiply-adds in registers with the same
+/// instruction set, measured in turn with them. The shortest CPU time of each counts: in contrast to the time
+/// on the clock it does not grow while other programs have the core.
+fn kernels(seconds: Option<f64>) {
+    use electroscope_model::config::Activation;
+    use electroscope_model::kernels::measure::{LinearLayer, TokenBlock, run_at_peak};
+    use electroscope_model::kernels::simd::InstructionSet;
+
+    const LAYERS: usize = 12;
+    /// Tokens of a block.
+    const TOKENS: usize = 128;
+    const HIDDEN: usize = 256;
+    const SHAPES: [(usize, usize, Option<Activation>); 4] = [
+        (HIDDEN, 3 * HIDDEN, None),
+        (HIDDEN, HIDDEN, None),
+        (HIDDEN, 4 * HIDDEN, Some(Activation::Gelu)),
+        (4 * HIDDEN, HIDDEN, None),
+    ];
+    let checkpoint = electra_small();
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(1)
+        .build()
+        .unwrap();
+    println!(
+        "| instructions | what | f32: 10⁹ multiply-adds/s | of peak | int8 | of f32's peak | int8 / f32 |"
+    );
+    println!("|---|---|---|---|---|---|---|");
+    for set in InstructionSet::available() {
+        let block = Mutex::new(TokenBlock::default());
+        let mut parts: Vec<Part<'_>> = Vec::new();
+        parts.push((
+            "peak".to_owned(),
+            run_at_peak(set, 0x4000) as f64,
+            Box::new(move || {
+                run_at_peak(set, 0x4000);
+            }),
+        ));
+        for arithmetic in [Arithmetic::F32, Arithmetic::Int8] {
+            for (inputs, outputs, activation) in SHAPES {
+                // All are run once before one of them is run again, as in a pass through all layers, so
+                // that the weights come from where they come from there.
+                for _ in 0..LAYERS {
+                    let layer = LinearLayer::new(inputs, outputs, arithmetic, activation, set);
+                    let with = if activation.is_some() { ", GELU" } else { "" };
+                    let block = &block;
+                    parts.push((
+                        format!("{arithmetic:?} {inputs} → {outputs}{with}"),
+                        (inputs * outputs * TOKENS) as f64,
+                        Box::new(move || {
+                            layer.run(TOKENS, &mut block.lock().unwrap());
+                        }),
+                    ));
+                }
+            }
+        }
+        for arithmetic in [Arithmetic::F32, Arithmetic::Int8] {
+            for (batch, length) in [(1, 32), (1, 128), (2, 128), (1, 512)] {
+                let model = FusedDiscriminator::load_with(&checkpoint, arithmetic, set).unwrap();
+                let windows = windows(batch, length);
+                let per_token =
+                    LAYERS * HIDDEN * (12 * HIDDEN + 2 * length) + HIDDEN * HIDDEN + 128 * HIDDEN;
+                parts.push((
+                    format!("{arithmetic:?} pass {batch} × {length}"),
+                    (batch * length * per_token) as f64,
+                    Box::new(move || {
+                        let windows: Vec<&[u32]> = windows.iter().map(Vec::as_slice).collect();
+                        std::hint::black_box(model.logits(&windows).unwrap());
+                    }),
+                ));
+            }
+        }
+        let times = pool.install(|| {
+            let mut times = vec![f64::INFINITY; parts.len()];
+            let begun = ThreadTime::now();
+            while begun.elapsed().as_secs_f64() < seconds.unwrap_or(SECONDS) {
+                for ((_, _, run), best) in parts.iter_mut().zip(&mut times) {
+                    let started = ThreadTime::now();
+                    run();
+                    *best = started.elapsed().as_secs_f64().min(*best);
+                }
+            }
+            times
+        });
+        // The sum over parts of one name.
+        let speed = |name: &str| {
+            let own = parts
+                .iter()
+                .zip(&times)
+                .filter(|((own, ..), _)| own == name);
+            let (work, time) = own.fold((0.0, 0.0), |(work, time), ((_, more, _), taken)| {
+                (work + more, time + taken)
+            });
+            work / time / 1e9
+        };
+        let peak = speed("peak");
+        println!("| {set} | peak | {peak:.1} | | | | |");
+        let mut names: Vec<String> = Vec::new();
+        for (name, ..) in &parts {
+            if let Some(name) = name.strip_prefix("F32 ")
+                && !names.iter().any(|known| known == name)
+            {
+                names.push(name.to_owned());
+            }
+        }
+        for name in names {
+            let [f32, int8] = ["F32", "Int8"].map(|kind| speed(&format!("{kind} {name}")));
+            println!(
+                "| {set} | {name} | {f32:.1} | {:.0} % | {int8:.1} | {:.0} % | {:.2} |",
+                100.0 * f32 / peak,
+                100.0 * int8 / peak,
+                int8 / f32
+            );
+        }
+    }
+}
+
 /// Answers lines `ENGINE BATCH LENGTH` with the seconds of one run of `stock`, `plain`, `f32` or `int8` over
 /// the model in `folder`, and `logits ENGINE BATCH LENGTH` with what it said.
 fn serve(folder: &Path) {
     let checkpoint = Checkpoint::open(folder).unwrap();
     let plain = PlainDiscriminator::load(&checkpoint, &Device::Cpu).unwrap();
-    let fast = |arithmetic| FastDiscriminator::load(&checkpoint, arithmetic).unwrap();
-    let (f32, int8) = (fast(Arithmetic::F32), fast(Arithmetic::Int8));
+    let fused = |arithmetic| FusedDiscriminator::load(&checkpoint, arithmetic).unwrap();
+    let (f32, int8) = (fused(Arithmetic::F32), fused(Arithmetic::Int8));
     let stock = Stock::load(&checkpoint);
     for line in std::io::stdin().lines() {
         let line = line.unwrap();
@@ -233,7 +358,7 @@ fn changes(path: &str) {
     let text = std::fs::read_to_string(path).unwrap();
     let checkpoint = Checkpoint::builtin().unwrap();
     let plain = PlainDiscriminator::load(&checkpoint, &Device::Cpu).unwrap();
-    let fast = |arithmetic| FastDiscriminator::load(&checkpoint, arithmetic).unwrap();
+    let fused = |arithmetic| FusedDiscriminator::load(&checkpoint, arithmetic).unwrap();
     let ids: Vec<u32> = (text.lines())
         .flat_map(|line| checkpoint.tokenizer.encode(line))
         .map(|piece| piece.id)
@@ -261,7 +386,7 @@ fn changes(path: &str) {
         ("fused f32", Arithmetic::F32),
         ("fused int8", Arithmetic::Int8),
     ] {
-        let got = p(&fast(arithmetic));
+        let got = p(&fused(arithmetic));
         let off = |(x, y): (&f64, &f64)| (x - y).abs();
         let mean = got.iter().zip(&want).map(off).sum::<f64>() / want.len() as f64;
         let most = got.iter().zip(&want).map(off).fold(0.0, f64::max);

@@ -13,8 +13,8 @@ use super::{Exit, Global, ModelCommand};
 use electroscope_analysis::HeadChoice;
 use electroscope_model::ModelChoice;
 use electroscope_model::bounded_read::{limits, read_bounded, read_text_bounded};
-use electroscope_model::fast::FastDiscriminator;
 use electroscope_model::hub;
+use electroscope_model::kernels::FusedDiscriminator;
 use electroscope_model::names::{Head, parameters};
 use electroscope_model::{
     self as model, Adapter, Checkpoint, ElectraConfig, HeadCheckpoint, Problem, Task, Weights,
@@ -450,7 +450,10 @@ fn info(
     };
     let threshold = in_force.threshold(None, config.threshold);
     let reason = match (in_force.precision.as_str(), forward.device().as_str()) {
-        ("auto", "cpu") => format!("by auto: {}", FastDiscriminator::choose(&checkpoint).reason),
+        ("auto", "cpu") => format!(
+            "by auto: {}",
+            FusedDiscriminator::choose(&checkpoint)?.reason
+        ),
         ("auto", _) => "by auto: on a GPU it means f32".to_owned(),
         _ => "as set".to_owned(),
     };

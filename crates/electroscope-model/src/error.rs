@@ -246,6 +246,14 @@ pub enum Error {
         /// Why not, and what to do.
         why: String,
     },
+    /// An instruction set was forced that does not exist or that the processor lacks.
+    #[error("ELECTROSCOPE_CPU is {found:?}; this processor has {available}")]
+    InstructionSet {
+        /// The value of the environment variable.
+        found: String,
+        /// The names of those that are available.
+        available: String,
+    },
     /// A model whose logits are NaN or infinite.
     #[error(
         "{model}: the model computes {found} in {precision} where a logit must be a finite number; \

@@ -19,9 +19,9 @@ mod described;
 pub mod device;
 mod error;
 pub mod family;
-pub mod fast;
 mod finite;
 pub mod hub;
+pub mod kernels;
 mod labels;
 pub mod model_choice;
 pub mod names;
@@ -85,7 +85,7 @@ pub trait Forward: Send + Sync {
 
 /// Loads the discriminator of `checkpoint` onto the device that `device` names (see
 /// [`device::choose`]), to compute in `precision`: `f32`, on the CPU `int8`, on a GPU `bf16`, or `auto`,
-/// which is f32 on a GPU and what [`fast::FastDiscriminator::choose`] says on the CPU. The second
+/// which is f32 on a GPU and what [`kernels::FusedDiscriminator::choose`] says on the CPU. The second
 /// value is a remark for the user, if there is one.
 ///
 /// # Errors
@@ -96,7 +96,7 @@ pub fn load(
     device: &str,
     precision: &str,
 ) -> Result<(Arc<dyn Forward>, Option<String>), Error> {
-    use fast::{Arithmetic, FastDiscriminator};
+    use kernels::{Arithmetic, FusedDiscriminator};
     use nn::plain::PlainDiscriminator;
 
     let refuse = |why: &str| Error::Precision {
@@ -107,16 +107,16 @@ pub fn load(
         return Err(refuse("it must be auto, f32 or int8, or on a GPU bf16"));
     }
     let (device, remark) = device::choose(device)?;
-    let fast = |arithmetic| FastDiscriminator::load(checkpoint, arithmetic);
+    let fused = |arithmetic| FusedDiscriminator::load(checkpoint, arithmetic);
     let forward: Arc<dyn Forward> = match (device.is_cpu(), precision) {
-        (true, "auto") => Arc::new(fast(FastDiscriminator::choose(checkpoint).arithmetic)?),
-        (true, "int8") => Arc::new(fast(Arithmetic::Int8)?),
+        (true, "auto") => Arc::new(fused(FusedDiscriminator::choose(checkpoint)?.arithmetic)?),
+        (true, "int8") => Arc::new(fused(Arithmetic::Int8)?),
         (true, "bf16") => {
             return Err(refuse(
                 "only a GPU computes in it; use auto, f32 or int8, or a GPU",
             ));
         }
-        (true, _) => Arc::new(fast(Arithmetic::F32)?),
+        (true, _) => Arc::new(fused(Arithmetic::F32)?),
         (false, "int8") => {
             return Err(refuse(
                 "the GPU computes in f32 or bf16; use auto, f32 or bf16, or the CPU",

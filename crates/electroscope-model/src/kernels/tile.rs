@@ -1,86 +1,50 @@
-//! The innermost product: a few rows times a panel of tokens, all sums kept in registers.
+//! The innermost product in f32: a few rows times a panel of tokens, with all sums in registers.
 //!
-//! Everywhere in this room a panel holds some tokens side by side in the lanes of vectors, and their
-//! numbers one after the other: number `f * columns + t` of a panel is number `f` of token `t`. What
-//! a product gives has the layout that the next one reads, sums along a token are sums down the lanes,
-//! and nothing is ever transposed.
+//! A panel holds the tokens of one or two vectors side by side, one token to a lane, and their features
+//! one after the other: element `f * columns + t` of a panel is feature `f` of token `t`. The result of a
+//! product has the layout that the next product reads, a sum over a token's features runs within its
+//! lane, and nothing is transposed.
 //!
-//! It is written once, over [`rten_simd`]'s portable vectors, which choose AVX-512, AVX2, NEON or plain
-//! arithmetic when the program runs. A sum over the depth is always taken from front to back in one
-//! chain, so it does not depend on what is computed beside it: this is what makes the answer to a
-//! window independent of its batch, bit by bit.
+//! A sum over the depth is always taken from front to back in one chain of fused multiply-adds, so it
+//! does not depend on what is computed beside it. This makes the logits of a window independent of its
+//! batch, bit by bit, and the same with AVX2 as with AVX-512.
 
 use std::mem::size_of;
+use std::ops::Range;
 
+use rten_simd::Isa;
 use rten_simd::ops::{BitOps, NumOps};
-use rten_simd::{Isa, SimdOp};
 
-/// The most rows that [`tile`] is made for.
-const MOST_ROWS: usize = 12;
-
-/// How far ahead rows are fetched: a page, at whose end the processor itself stops fetching. Without it
-/// a window of 32 tokens takes 1.7 times as long, and eight of 128 a tenth longer.
+/// How far ahead of their use weights are prefetched, in elements: one page, since the processor's own
+/// prefetching stops at the end of a page. Without it a window of 32 tokens takes 1.7 times as long with
+/// AVX-512, and eight windows of 128 tokens a tenth longer.
 const AHEAD: usize = 4096 / size_of::<f32>();
 
-/// How many rows fit into the registers of `I` beside what else is needed there: thirty-two of them
-/// on AVX-512 and NEON, sixteen on AVX2.
+/// The most rows that are multiplied at once: as many as have room for their sums in the registers of
+/// `I`, beside two vectors of tokens and one weight. [`super::simd::InstructionSet::rows`] is the same
+/// number at run time.
 #[inline(always)]
-pub(super) fn rows_at_once<I: Isa>() -> usize {
+pub(super) const fn rows_at_once<I: Isa>() -> usize {
     if size_of::<I::F32>() == 64 || cfg!(target_arch = "aarch64") {
-        MOST_ROWS
+        12
     } else {
         6
-    }
-}
-
-/// How the arithmetic of this machine wants its operands laid out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Sizes {
-    /// Tokens in a vector.
-    pub(super) lanes: usize,
-    /// The most rows in a group.
-    pub(super) rows: usize,
-}
-
-impl Sizes {
-    /// Those of this machine.
-    pub(super) fn here() -> Sizes {
-        struct Ask;
-        impl SimdOp for Ask {
-            type Output = Sizes;
-            #[inline(always)]
-            fn eval<I: Isa>(self, isa: I) -> Sizes {
-                Sizes {
-                    lanes: isa.f32().len(),
-                    rows: rows_at_once::<I>(),
-                }
-            }
-        }
-        Ask.dispatch()
-    }
-}
-
-/// What the instructions of this machine's vectors are called.
-pub(super) fn instructions() -> &'static str {
-    match Sizes::here().lanes {
-        16 => "AVX-512",
-        8 => "AVX2",
-        _ if cfg!(target_arch = "aarch64") => "NEON",
-        _ => "no vectors",
     }
 }
 
 /// The sums of `R` rows and `V` vectors of tokens.
 pub(super) type Sums<I, const R: usize, const V: usize> = [[<I as Isa>::F32; V]; R];
 
-/// Sums that nothing was added to yet.
+/// Sums with every element zero.
 #[inline(always)]
 pub(super) fn zeros<I: Isa, const R: usize, const V: usize>(isa: I) -> Sums<I, R, V> {
     [[isa.f32().zero(); V]; R]
 }
 
-/// The vectors of one number of a panel. No closure around the loads: one that is compiled apart from
-/// its caller would not know the caller's instructions, and every load would be a call.
+/// The `V` vectors of one feature of a panel.
+///
+/// This is a loop and no closure, because a closure is compiled apart from its caller, without the
+/// caller's target features, and every load would become a function call.
 #[inline(always)]
 fn vectors<I: Isa, const V: usize>(isa: I, from: &[f32]) -> [I::F32; V] {
     let ops = isa.f32();
@@ -91,8 +55,8 @@ fn vectors<I: Isa, const V: usize>(isa: I, from: &[f32]) -> [I::F32; V] {
     vectors
 }
 
-/// Adds `R` rows times a panel to `sums`. The rows come depth first: number `d * step + r` of `rows` is
-/// number `d` of row `r`.
+/// Adds `R` rows times a panel to `sums`. The rows are stored depth first: element `d * step + r` of
+/// `rows` is element `d` of row `r`.
 #[inline(always)]
 pub(super) fn tile<I: Isa, const R: usize, const V: usize>(
     isa: I,
@@ -108,22 +72,22 @@ pub(super) fn tile<I: Isa, const R: usize, const V: usize>(
             break;
         };
         let columns = vectors::<I, V>(isa, columns);
-        // Weights are read once for each block of tokens, from far away.
+        // Each block of tokens reads the weights once, from a distant cache.
         ops.prefetch(row.as_ptr().wrapping_add(AHEAD));
         for r in 0..R {
-            let number = ops.splat(row[r]);
+            let weight = ops.splat(row[r]);
             for v in 0..V {
-                sums[r][v] = ops.mul_add(number, columns[v], sums[r][v]);
+                sums[r][v] = ops.mul_add(weight, columns[v], sums[r][v]);
             }
         }
     }
     sums
 }
 
-/// As [`tile`], but the rows lie as in a panel: number `r * columns + d` of `rows` is number `d` of row
-/// `r`.
+/// As [`tile`], but the rows are features of a panel: element `r * columns + d` of `rows` is element `d`
+/// of row `r`.
 #[inline(always)]
-pub(super) fn across<I: Isa, const R: usize, const V: usize>(
+pub(super) fn tile_of_panel<I: Isa, const R: usize, const V: usize>(
     isa: I,
     rows: &[f32],
     panel: &[f32],
@@ -146,7 +110,8 @@ pub(super) fn across<I: Isa, const R: usize, const V: usize>(
     sums
 }
 
-/// Calls `$run::<I, R, V>($arguments)` with `R` the number of `$rows`, from 1 to the most there can be.
+/// Calls `$run::<I, R, V>($arguments)` where the constant `R` is the value of `$rows`, which is between 1
+/// and [`rows_at_once`].
 macro_rules! with_rows {
     ($rows:expr, $isa:ident: $Isa:ident, $V:ident, $run:ident($($argument:expr),*)) => {
         match $rows {
@@ -156,7 +121,7 @@ macro_rules! with_rows {
             4 => $run::<$Isa, 4, $V>($isa, $($argument),*),
             5 => $run::<$Isa, 5, $V>($isa, $($argument),*),
             6 => $run::<$Isa, 6, $V>($isa, $($argument),*),
-            rows if $crate::fast::tile::rows_at_once::<$Isa>() > 6 => match rows {
+            rows if $crate::kernels::tile::rows_at_once::<$Isa>() > 6 => match rows {
                 7 => $run::<$Isa, 7, $V>($isa, $($argument),*),
                 8 => $run::<$Isa, 8, $V>($isa, $($argument),*),
                 9 => $run::<$Isa, 9, $V>($isa, $($argument),*),
@@ -171,41 +136,63 @@ macro_rules! with_rows {
 }
 pub(super) use with_rows;
 
-/// `count` rows cut into the fewest groups of at most `most`, as equal as can be.
+/// A number of rows divided into the fewest groups of at most some size, all as nearly equal as possible.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Groups {
-    count: usize,
-    number: usize,
+    rows: usize,
+    groups: usize,
 }
 
 impl Groups {
-    pub(super) fn new(count: usize, most: usize) -> Groups {
+    pub(super) fn new(rows: usize, most: usize) -> Groups {
         Groups {
-            count,
-            number: count.div_ceil(most.max(1)),
+            rows,
+            groups: rows.div_ceil(most.max(1)),
         }
     }
 
-    /// How many groups.
-    pub(super) fn number(self) -> usize {
-        self.number
+    /// The number of groups.
+    pub(super) fn count(self) -> usize {
+        self.groups
     }
 
-    /// The first row of group `at`; the number of rows for the group after the last.
+    /// The first row of group `at`; for `at` equal to the number of groups, the number of rows.
     pub(super) fn start(self, at: usize) -> usize {
-        let number = self.number.max(1);
-        at * (self.count / number) + at.min(self.count % number)
+        let groups = self.groups.max(1);
+        at * (self.rows / groups) + at.min(self.rows % groups)
     }
 
-    /// The first row and the number of rows of each group from `from` to before `to`.
+    /// The first row and the number of rows of each group in `from..to`.
     pub(super) fn between(self, from: usize, to: usize) -> impl Iterator<Item = (usize, usize)> {
-        (from..to.min(self.number))
+        (from..to.min(self.groups))
             .map(move |at| (self.start(at), self.start(at + 1) - self.start(at)))
     }
 
     /// The first row and the number of rows of each group.
     pub(super) fn all(self) -> impl Iterator<Item = (usize, usize)> {
-        self.between(0, self.number)
+        self.between(0, self.groups)
+    }
+}
+
+/// Some consecutive groups of the rows of a layer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct GroupRange {
+    pub(super) groups: Groups,
+    /// The first group.
+    pub(super) first: usize,
+    /// The group after the last.
+    pub(super) last: usize,
+}
+
+impl GroupRange {
+    /// The first row and the number of rows of each group.
+    pub(super) fn iter(self) -> impl Iterator<Item = (usize, usize)> {
+        self.groups.between(self.first, self.last)
+    }
+
+    /// Where the elements of these rows are in a panel of `columns` tokens.
+    pub(super) fn elements(self, columns: usize) -> Range<usize> {
+        self.groups.start(self.first) * columns..self.groups.start(self.last) * columns
     }
 }
 

@@ -1,66 +1,69 @@
-//! What is done along a token: layer normalisation, and the product with one row.
+//! Sums over the features of a token: layer normalisation, and the product with a single row.
 //!
-//! A token's numbers lie in one lane, so these are sums down the lanes. Each is taken in a few parts,
-//! always the same, for a processor adds several at once.
+//! The features of a token are in one lane, so these sums run within a lane. Each is taken in a fixed
+//! number of partial sums, since a processor can add several at once.
 
 use rten_simd::ops::{BitOps, NumOps};
 use rten_simd::{Isa, SimdOp};
 
+use super::simd::InstructionSet;
 use crate::Error;
 use crate::checkpoint::weights::Weights;
 
-/// Sums that are taken beside each other.
+/// Partial sums.
 const PARTS: usize = 4;
 
-/// The most lanes that a vector has: those of AVX-512.
+/// The most lanes that a vector has, in AVX-512.
 const MOST_LANES: usize = 16;
 
 /// Layer normalisation with scale and shift.
 #[derive(Debug)]
-pub(super) struct Norm {
+pub(super) struct LayerNorm {
+    set: InstructionSet,
     weight: Vec<f32>,
     bias: Vec<f32>,
     eps: f32,
 }
 
-impl Norm {
-    /// Takes `name.weight` and `name.bias`, each `size` numbers.
+impl LayerNorm {
+    /// Loads `name.weight` and `name.bias`, each of `size` numbers.
     ///
     /// # Errors
     ///
-    /// What [`Weights::numbers`] finds.
+    /// Those of [`Weights::numbers`].
     pub(super) fn load(
         weights: &Weights,
         name: &str,
         size: usize,
         eps: f64,
-    ) -> Result<Norm, Error> {
+        set: InstructionSet,
+    ) -> Result<LayerNorm, Error> {
         let vector = |part: &str| weights.numbers(&format!("{name}.{part}"), &[size]);
-        Ok(Norm {
+        Ok(LayerNorm {
+            set,
             weight: vector("weight")?.into_owned(),
             bias: vector("bias")?.into_owned(),
             eps: eps as f32,
         })
     }
 
-    /// Adds panels `more` to `states` and normalises every token of the sum, in place.
+    /// Adds the panels `more` to `states` and normalises every token of the sum, in place.
     pub(super) fn add(&self, states: &mut [f32], more: &[f32], columns: usize) {
         let panel = self.weight.len() * columns;
         for (states, more) in states.chunks_exact_mut(panel).zip(more.chunks_exact(panel)) {
-            AddNorm {
+            self.set.run(AddNorm {
                 norm: self,
                 states,
                 more,
                 columns,
-            }
-            .dispatch();
+            });
         }
     }
 }
 
-/// Of one panel.
+/// [`LayerNorm::add`] for one panel.
 struct AddNorm<'a> {
-    norm: &'a Norm,
+    norm: &'a LayerNorm,
     states: &'a mut [f32],
     more: &'a [f32],
     columns: usize,
@@ -72,7 +75,9 @@ impl SimdOp for AddNorm<'_> {
     #[inline(always)]
     fn eval<I: Isa>(self, isa: I) {
         let AddNorm {
-            norm: Norm { weight, bias, eps },
+            norm: LayerNorm {
+                weight, bias, eps, ..
+            },
             states,
             more,
             columns,
@@ -80,6 +85,7 @@ impl SimdOp for AddNorm<'_> {
         let ops = isa.f32();
         let lanes = ops.len();
         let size = weight.len() as f32;
+        // Each partial sum takes every fourth feature.
         let part = PARTS * columns;
         for at in (0..columns).step_by(lanes) {
             let mut sums = [ops.zero(); PARTS];
@@ -132,7 +138,7 @@ impl SimdOp for AddNorm<'_> {
     }
 }
 
-/// The sum of all parts.
+/// The sum of the partial sums.
 #[inline(always)]
 fn all<I: Isa>(isa: I, parts: [I::F32; PARTS]) -> I::F32 {
     let ops = isa.f32();
@@ -140,15 +146,14 @@ fn all<I: Isa>(isa: I, parts: [I::F32; PARTS]) -> I::F32 {
     ops.add(ops.add(a, b), ops.add(c, d))
 }
 
-/// The product of every token of a panel with `with`, plus `bias`, into `to`.
-pub(super) fn dots(panel: &[f32], with: &[f32], bias: f32, to: &mut [f32]) {
-    Dots {
+/// Multiplies every token of a panel with the row `with`, adds `bias`, and writes one number for each token.
+pub(super) fn dots(set: InstructionSet, panel: &[f32], with: &[f32], bias: f32, to: &mut [f32]) {
+    set.run(Dots {
         panel,
         with,
         bias,
         to,
-    }
-    .dispatch();
+    });
 }
 
 struct Dots<'a> {
@@ -179,7 +184,6 @@ impl SimdOp for Dots<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tile::Sizes;
     use super::*;
 
     fn number(at: usize) -> f32 {
@@ -188,9 +192,13 @@ mod tests {
 
     #[test]
     fn tokens_of_any_width_are_normalised_as_in_double_precision() {
-        for (size, vectors) in [(1, 1), (2, 2), (3, 1), (7, 2), (8, 1), (33, 2), (100, 1)] {
-            let columns = vectors * Sizes::here().lanes;
-            let norm = Norm {
+        let shapes = [(1, 1), (2, 2), (3, 1), (7, 2), (8, 1), (33, 2), (100, 1)];
+        for (set, (size, vectors)) in
+            InstructionSet::available().flat_map(|set| shapes.map(|shape| (set, shape)))
+        {
+            let columns = vectors * set.lanes();
+            let norm = LayerNorm {
+                set,
                 weight: (0..size).map(|at| number(at + 3)).collect(),
                 bias: (0..size).map(|at| number(at + 5)).collect(),
                 eps: 1e-5,
@@ -212,7 +220,7 @@ mod tests {
                         * f64::from(norm.weight[f])
                         + f64::from(norm.bias[f]);
                     let got = f64::from(states[at(f)]);
-                    assert!((got - wanted).abs() < 1e-4, "{size}: {got} {wanted}");
+                    assert!((got - wanted).abs() < 1e-4, "{set}, {size}: {got} {wanted}");
                 }
             }
         }
@@ -220,14 +228,16 @@ mod tests {
 
     #[test]
     fn products_with_a_row_take_every_number_of_a_token() {
-        let columns = 2 * Sizes::here().lanes;
-        for size in [1, 5, 16, 19] {
+        let sizes = [1, 5, 16, 19];
+        for (set, size) in InstructionSet::available().flat_map(|set| sizes.map(|size| (set, size)))
+        {
+            let columns = 2 * set.lanes();
             let with: Vec<f32> = (0..size).map(|at| at as f32).collect();
             let panel: Vec<f32> = (0..size * columns)
                 .map(|at| (at % columns) as f32)
                 .collect();
             let mut to = vec![f32::NAN; columns];
-            dots(&panel, &with, 0.5, &mut to);
+            dots(set, &panel, &with, 0.5, &mut to);
             let sum = (size * (size - 1) / 2) as f32;
             let wanted: Vec<f32> = (0..columns).map(|token| sum * token as f32 + 0.5).collect();
             assert_eq!(to, wanted);

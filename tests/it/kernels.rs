@@ -1,21 +1,22 @@
-//! The fused forward pass against the plain one: on checkpoints of every shape, drawn at random, on
-//! the reference's fixtures, and on the built-in model.
+//! The fused forward pass compared with the plain one, by every instruction set of this processor: on
+//! random checkpoints of every shape, on the reference's fixtures, and on the built-in model.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
-use electroscope_model::fast::{Arithmetic, FastDiscriminator};
+use electroscope_model::kernels::simd::InstructionSet;
+use electroscope_model::kernels::{Arithmetic, FusedDiscriminator};
 use electroscope_model::names::{Head, parameters};
 use electroscope_model::nn::plain::PlainDiscriminator;
 use electroscope_model::{Checkpoint, ElectraConfig, Error, Forward, Weights};
 use proptest::prelude::*;
 
-/// By how much two orders of the same sum may differ in a logit.
+/// How far logits may differ when the same sums are taken in another order.
 const TOLERANCE: f32 = 1e-4;
 
-/// A generator of numbers that look random (splitmix64).
+/// A random number generator (splitmix64).
 struct Numbers(u64);
 
 impl Numbers {
@@ -37,9 +38,8 @@ impl Numbers {
     }
 }
 
-/// A checkpoint of a shape with weights drawn at random, large enough that every part of the
-/// computation shows in the logits.
-fn drawn(fields: &str, seed: u64) -> Checkpoint {
+/// A checkpoint with random weights, large enough that every part of the computation changes the logits.
+fn random(fields: &str, seed: u64) -> Checkpoint {
     let json = format!(r#"{{"model_type": "electra", {fields}}}"#);
     let config = ElectraConfig::parse(json.as_bytes(), Path::new("config.json")).unwrap();
     let mut numbers = Numbers(seed);
@@ -88,7 +88,7 @@ fn slices(windows: &[Vec<u32>]) -> Vec<&[u32]> {
     windows.iter().map(Vec::as_slice).collect()
 }
 
-/// The largest distance between a logit of the one and of the other.
+/// The largest difference between a logit of `got` and of `want`.
 fn distance(got: &[Vec<f32>], want: &[Vec<f32>]) -> f32 {
     assert_eq!(
         got.iter().map(Vec::len).collect::<Vec<_>>(),
@@ -96,7 +96,7 @@ fn distance(got: &[Vec<f32>], want: &[Vec<f32>]) -> f32 {
     );
     let pairs = got.iter().flatten().zip(want.iter().flatten());
     pairs.map(|(x, y)| (x - y).abs()).fold(0.0, |most, off| {
-        // A number that is none is no distance, and must not be lost.
+        // `f32::max` ignores NaN.
         if off.is_nan() {
             f32::NAN
         } else {
@@ -105,12 +105,22 @@ fn distance(got: &[Vec<f32>], want: &[Vec<f32>]) -> f32 {
     })
 }
 
+/// The fused model in both kinds of arithmetic, by every instruction set of this processor.
+fn every_path(checkpoint: &Checkpoint) -> impl Iterator<Item = FusedDiscriminator> {
+    InstructionSet::available().flat_map(|set| {
+        [Arithmetic::F32, Arithmetic::Int8]
+            .map(|arithmetic| FusedDiscriminator::load_with(checkpoint, arithmetic, set).unwrap())
+    })
+}
+
 fn assert_like_plain(checkpoint: &Checkpoint, windows: &[&[u32]]) {
     let plain = PlainDiscriminator::load(checkpoint, &Device::Cpu).unwrap();
-    let fast = FastDiscriminator::load(checkpoint, Arithmetic::F32).unwrap();
     let want = plain.logits(windows).unwrap();
-    let off = distance(&fast.logits(windows).unwrap(), &want);
-    assert!(off <= TOLERANCE, "{off} apart");
+    for set in InstructionSet::available() {
+        let fused = FusedDiscriminator::load_with(checkpoint, Arithmetic::F32, set).unwrap();
+        let off = distance(&fused.logits(windows).unwrap(), &want);
+        assert!(off <= TOLERANCE, "{set}: {off} apart");
+    }
 }
 
 fn fixture(name: &str) -> PathBuf {
@@ -124,9 +134,9 @@ const SMALL: &str = r#""vocab_size": 50, "embedding_size": 24, "hidden_size": 40
     "max_position_embeddings": 160"#;
 
 proptest! {
-    // A layer norm over few numbers that are nearly alike enlarges the rounding error of each by the
-    // root of what is added to their variance, so that is larger here than in any real model, and there
-    // are at least four numbers. The seed is fixed, so that a run fails by the code and never by the draw.
+    // A layer norm over few nearly equal numbers enlarges rounding errors, by up to one over the root of
+    // `layer_norm_eps`, which is therefore larger here than in any real model, and there are at least four
+    // numbers. The seed is fixed, so that every run draws the same models.
     #![proptest_config(ProptestConfig {
         cases: 48,
         rng_seed: proptest::test_runner::RngSeed::Fixed(48),
@@ -149,7 +159,7 @@ proptest! {
     ) {
         let hidden = heads * size;
         let embedding = if projected { embedding } else { hidden };
-        let checkpoint = drawn(
+        let checkpoint = random(
             &format!(
                 r#""vocab_size": 50, "embedding_size": {embedding}, "hidden_size": {hidden},
                     "num_hidden_layers": {layers}, "num_attention_heads": {heads},
@@ -182,62 +192,101 @@ fn the_built_in_model_gives_the_logits_of_the_plain_one() {
 
 #[test]
 fn a_window_has_the_same_logits_bit_by_bit_alone_and_in_any_batch() {
-    for arithmetic in [Arithmetic::F32, Arithmetic::Int8] {
-        batches_do_not_show(arithmetic);
+    let checkpoint = random(SMALL, 3);
+    for fused in every_path(&checkpoint) {
+        assert_batches_do_not_matter(&checkpoint, &fused);
     }
 }
 
-fn batches_do_not_show(arithmetic: Arithmetic) {
-    let checkpoint = drawn(SMALL, 3);
-    let fast = FastDiscriminator::load(&checkpoint, arithmetic).unwrap();
+fn assert_batches_do_not_matter(checkpoint: &Checkpoint, fused: &FusedDiscriminator) {
     let lengths: Vec<usize> = (0..40).map(|at| 1 + at * 37 % 160).collect();
     let windows = windows(&checkpoint.config, &lengths, 5);
     let windows = slices(&windows);
-    let together = fast.logits(&windows).unwrap();
-    let backwards: Vec<&[u32]> = windows.iter().rev().copied().collect();
-    let mut turned = fast.logits(&backwards).unwrap();
-    turned.reverse();
-    assert_eq!(together, turned);
+    let together = fused.logits(&windows).unwrap();
+    let reversed: Vec<&[u32]> = windows.iter().rev().copied().collect();
+    let mut other_order = fused.logits(&reversed).unwrap();
+    other_order.reverse();
+    assert_eq!(together, other_order, "{}", fused.path());
     for (window, logits) in windows.iter().zip(&together) {
         assert_eq!(
-            &fast.logits(&[window]).unwrap(),
-            std::slice::from_ref(logits)
+            &fused.logits(&[window]).unwrap(),
+            std::slice::from_ref(logits),
+            "{}",
+            fused.path()
         );
     }
 }
 
 #[test]
 fn any_number_of_threads_gives_the_same_logits_bit_by_bit() {
-    let checkpoint = drawn(SMALL, 4);
-    let fast = FastDiscriminator::load(&checkpoint, Arithmetic::F32).unwrap();
+    let checkpoint = random(SMALL, 4);
     let windows = windows(&checkpoint.config, &[160, 3, 77, 1, 140], 6);
     let windows = slices(&windows);
-    let answers: Vec<Vec<Vec<f32>>> = [1, 2, 3, 16]
-        .into_iter()
-        .map(|threads| {
+    for fused in every_path(&checkpoint) {
+        let with_threads = |threads| {
             let pool = rayon::ThreadPoolBuilder::new()
                 .num_threads(threads)
                 .build()
                 .unwrap();
-            pool.install(|| fast.logits(&windows).unwrap())
-        })
-        .collect();
-    for answer in &answers {
-        assert_eq!(answer, &answers[0]);
+            pool.install(|| fused.logits(&windows).unwrap())
+        };
+        let one = with_threads(1);
+        for threads in [2, 3, 16] {
+            assert_eq!(with_threads(threads), one, "{threads}, {}", fused.path());
+        }
     }
 }
 
 #[test]
-fn threads_that_ask_at_once_get_their_own_answers() {
-    let checkpoint = drawn(SMALL, 8);
-    let fast = FastDiscriminator::load(&checkpoint, Arithmetic::F32).unwrap();
+#[cfg(target_arch = "x86_64")]
+fn avx2_and_avx512_give_the_same_logits_bit_by_bit() {
+    let checkpoint = Checkpoint::builtin().unwrap();
+    let windows = windows(&checkpoint.config, &[3, 60, 129], 14);
+    for arithmetic in [Arithmetic::F32, Arithmetic::Int8] {
+        let answers: Vec<(String, Vec<Vec<f32>>)> = InstructionSet::available()
+            .filter(|set| set.name() != "portable")
+            .map(|set| {
+                let fused = FusedDiscriminator::load_with(&checkpoint, arithmetic, set).unwrap();
+                (fused.path(), fused.logits(&slices(&windows)).unwrap())
+            })
+            .collect();
+        for (path, answer) in &answers {
+            assert!(
+                answer == &answers[0].1,
+                "{path} differs from {}",
+                answers[0].0
+            );
+        }
+    }
+}
+
+#[test]
+fn int8_answers_nearly_as_f32_does_by_every_instruction_set() {
+    let checkpoint = Checkpoint::builtin().unwrap();
+    let windows = windows(&checkpoint.config, &[3, 60, 129], 15);
+    let load = |arithmetic, set| {
+        let fused = FusedDiscriminator::load_with(&checkpoint, arithmetic, set).unwrap();
+        fused.logits(&slices(&windows)).unwrap()
+    };
+    for set in InstructionSet::available() {
+        let off = distance(&load(Arithmetic::Int8, set), &load(Arithmetic::F32, set));
+        assert!(off > 0.0 && off < 1.0, "{set}: {off}");
+    }
+}
+
+#[test]
+fn concurrent_calls_get_their_own_logits() {
+    let checkpoint = random(SMALL, 8);
+    let fused = FusedDiscriminator::load(&checkpoint, Arithmetic::F32).unwrap();
     let windows = windows(&checkpoint.config, &[90, 20, 133, 61], 9);
     let alone: Vec<_> = (windows.iter())
-        .map(|window| fast.logits(&[window]).unwrap())
+        .map(|window| fused.logits(&[window]).unwrap())
         .collect();
     std::thread::scope(|scope| {
         let asking: Vec<_> = (windows.iter())
-            .map(|window| scope.spawn(|| (0..5).map(|_| fast.logits(&[window]).unwrap()).collect()))
+            .map(|window| {
+                scope.spawn(|| (0..5).map(|_| fused.logits(&[window]).unwrap()).collect())
+            })
             .collect();
         for (asked, alone) in asking.into_iter().zip(&alone) {
             let answers: Vec<Vec<Vec<f32>>> = asked.join().unwrap();
@@ -247,7 +296,7 @@ fn threads_that_ask_at_once_get_their_own_answers() {
 }
 
 #[test]
-fn eight_bits_change_p_by_less_than_half_a_hundredth_on_average() {
+fn int8_changes_p_by_less_than_0_005_on_average() {
     let checkpoint = Checkpoint::builtin().unwrap();
     let text = include_str!("../../assets/sample.md");
     let ids: Vec<u32> = (text.lines())
@@ -259,15 +308,15 @@ fn eight_bits_change_p_by_less_than_half_a_hundredth_on_average() {
         .map(|ids| [&[cls], ids, &[sep]].concat())
         .collect();
     let plain = PlainDiscriminator::load(&checkpoint, &Device::Cpu).unwrap();
-    let (eight, _) = electroscope_model::load(&checkpoint, "cpu", "int8").unwrap();
-    assert_eq!(eight.precision(), "int8");
+    let (int8, _) = electroscope_model::load(&checkpoint, "cpu", "int8").unwrap();
+    assert_eq!(int8.precision(), "int8");
     let p = |model: &dyn Forward| -> Vec<f64> {
         let logits = model.logits(&slices(&windows)).unwrap().concat();
         (logits.iter().map(|&x| 1.0 / (1.0 + (-f64::from(x)).exp()))).collect()
     };
-    let (want, got) = (p(&plain), p(&*eight));
+    let (want, got) = (p(&plain), p(&*int8));
     let off: f64 = want.iter().zip(&got).map(|(x, y)| (x - y).abs()).sum();
-    assert_ne!(want, got, "nothing was computed in eight bits");
+    assert_ne!(want, got, "nothing was computed in int8");
     assert!(
         off / (want.len() as f64) < 0.005,
         "{}",
@@ -277,20 +326,23 @@ fn eight_bits_change_p_by_less_than_half_a_hundredth_on_average() {
 
 #[test]
 fn no_windows_and_empty_windows_have_no_logits() {
-    let fast = FastDiscriminator::load(&drawn(SMALL, 1), Arithmetic::F32).unwrap();
-    assert!(fast.logits(&[]).unwrap().is_empty());
-    assert_eq!(fast.logits(&[&[], &[]]).unwrap(), [[], []] as [[f32; 0]; 2]);
-    let mixed = fast.logits(&[&[1, 2, 3], &[], &[4]]).unwrap();
+    let fused = FusedDiscriminator::load(&random(SMALL, 1), Arithmetic::F32).unwrap();
+    assert!(fused.logits(&[]).unwrap().is_empty());
+    assert_eq!(
+        fused.logits(&[&[], &[]]).unwrap(),
+        [[], []] as [[f32; 0]; 2]
+    );
+    let mixed = fused.logits(&[&[1, 2, 3], &[], &[4]]).unwrap();
     assert_eq!(mixed.iter().map(Vec::len).collect::<Vec<_>>(), [3, 0, 1]);
-    assert_eq!(mixed[0], fast.logits(&[&[1, 2, 3]]).unwrap()[0]);
+    assert_eq!(mixed[0], fused.logits(&[&[1, 2, 3]]).unwrap()[0]);
 }
 
 #[test]
-fn what_no_logit_can_be_given_for_is_refused() {
-    let fast = FastDiscriminator::load(&drawn(SMALL, 1), Arithmetic::F32).unwrap();
+fn unknown_tokens_and_overlong_windows_are_refused() {
+    let fused = FusedDiscriminator::load(&random(SMALL, 1), Arithmetic::F32).unwrap();
     let refusals: Vec<String> = [&[1, 50][..], &[1; 161]]
         .iter()
-        .map(|window| match fast.logits(&[window]) {
+        .map(|window| match fused.logits(&[window]) {
             Err(err @ Error::Tensor(_)) => err.to_string(),
             other => panic!("{other:?}"),
         })
@@ -302,15 +354,15 @@ fn what_no_logit_can_be_given_for_is_refused() {
 }
 
 #[test]
-fn the_cpu_computes_by_the_fused_pass_and_in_f32_where_the_weights_are() {
+fn the_cpu_uses_the_fused_pass_and_f32_for_weights_stored_in_f32() {
     let checkpoint = Checkpoint::open(&fixture("equal")).unwrap();
     let windows = windows(&checkpoint.config, &[9, 20], 2);
-    let fast = FastDiscriminator::load(&checkpoint, Arithmetic::F32).unwrap();
+    let fused = FusedDiscriminator::load(&checkpoint, Arithmetic::F32).unwrap();
     for precision in ["auto", "f32"] {
         let (forward, _) = electroscope_model::load(&checkpoint, "cpu", precision).unwrap();
         assert_eq!(
             forward.logits(&slices(&windows)).unwrap(),
-            fast.logits(&slices(&windows)).unwrap()
+            fused.logits(&slices(&windows)).unwrap()
         );
         assert_eq!(
             (forward.device(), forward.precision()),
@@ -326,15 +378,15 @@ fn auto_follows_from_the_instructions_and_the_checkpoint() {
         Checkpoint::builtin().unwrap(),
         Checkpoint::open(&fixture("equal")).unwrap(),
     );
-    let (eight, _) = electroscope_model::load(&built_in, "cpu", "int8").unwrap();
-    let wanted = if eight.path().contains("VNNI") {
-        "int8"
-    } else {
+    let set = InstructionSet::choose().unwrap();
+    let wanted = if ["neon", "portable"].contains(&set.name()) {
         "f32"
+    } else {
+        "int8"
     };
     for (checkpoint, wanted) in [(&built_in, wanted), (&floats, "f32")] {
         let (forward, _) = electroscope_model::load(checkpoint, "cpu", "auto").unwrap();
-        assert_eq!(forward.precision(), wanted, "{}", eight.path());
+        assert_eq!(forward.precision(), wanted, "{set}");
     }
 }
 
@@ -366,8 +418,8 @@ fn a_precision_that_the_device_does_not_have_is_refused() {
 }
 
 #[test]
-fn half_precision_answers_nearly_as_single_does() {
-    let checkpoint = drawn(SMALL, 12);
+fn bf16_answers_nearly_as_f32_does() {
+    let checkpoint = random(SMALL, 12);
     let windows = windows(&checkpoint.config, &[40, 7, 129], 13);
     let windows = slices(&windows);
     let plain = PlainDiscriminator::load(&checkpoint, &Device::Cpu).unwrap();

@@ -1,10 +1,10 @@
 //! The instruction sets that the kernels are compiled for, and the choice among them at run time.
 //!
 //! Each kernel is written once, over [`rten_simd`]'s portable vectors, and compiled for every
-//! instruction set of the target architecture. [`InstructionSet::run`] runs it in one of them.
+//! instruction set of the target architecture. `InstructionSet::run` runs it in one of them.
 //!
 //! `unsafe` is needed to call code that was compiled for instructions that the processor might lack. It
-//! is confined to this file and [`super::dot`].
+//! is confined to this file and `dot.rs`.
 #![allow(unsafe_code)]
 
 use std::fmt;

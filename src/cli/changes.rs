@@ -14,7 +14,7 @@ use std::process::{Command, Output, Stdio};
 
 use anyhow::{Context, bail};
 
-use crate::report::Lines;
+use crate::report::ChangedLines;
 
 /// What has changed since one revision, asked for repository by repository.
 pub(super) struct Changes {
@@ -49,7 +49,7 @@ impl Changes {
     /// # Errors
     ///
     /// Without `git`, outside a repository, and for a revision that the repository does not have.
-    pub(super) fn lines(&mut self, file: &Path) -> anyhow::Result<Option<Lines>> {
+    pub(super) fn lines(&mut self, file: &Path) -> anyhow::Result<Option<ChangedLines>> {
         let file = std::path::absolute(file)
             .with_context(|| format!("cannot find the folder of {}", file.display()))?;
         let (Some(folder), Some(name)) = (file.parent(), file.file_name()) else {
@@ -66,7 +66,7 @@ impl Changes {
             return Ok(None);
         }
         if !repository.changed.contains(within) {
-            return Ok(Some(Lines::default()));
+            return Ok(Some(ChangedLines::default()));
         }
         let arguments = ["diff", "--unified=0", "--no-color", "--no-ext-diff"];
         let more = ["--no-textconv", &repository.commit, "--"];
@@ -197,7 +197,7 @@ fn path(bytes: &[u8]) -> PathBuf {
 }
 
 /// The lines that a diff without context adds; none if the diff does not go by lines.
-fn hunks(diff: &[u8]) -> Option<Lines> {
+fn hunks(diff: &[u8]) -> Option<ChangedLines> {
     let mut ranges: Vec<Range<usize>> = Vec::new();
     let mut is_by_lines = false;
     for line in diff.split(|&byte| byte == b'\n') {
@@ -208,7 +208,7 @@ fn hunks(diff: &[u8]) -> Option<Lines> {
         ranges.extend(added(&String::from_utf8_lossy(head)));
     }
     // Files that hold NUL bytes, such as UTF-16, differ as a whole.
-    (is_by_lines || !contains(diff, b"Binary files ")).then(|| Lines::new(ranges))
+    (is_by_lines || !contains(diff, b"Binary files ")).then(|| ChangedLines::new(ranges))
 }
 
 /// The lines that a hunk adds, from its head without the first `@@`: `-3,2 +3,4 @@ …`.
@@ -239,6 +239,6 @@ mod tests {
     #[test]
     fn of_a_file_that_differs_as_a_whole_all_lines_have_changed() {
         assert_eq!(hunks(b"Binary files a/x and b/x differ\n"), None);
-        assert_eq!(hunks(b"old mode 100644\n"), Some(Lines::default()));
+        assert_eq!(hunks(b"old mode 100644\n"), Some(ChangedLines::default()));
     }
 }

@@ -962,8 +962,8 @@ pub(super) fn is_head(folder: &Path) -> bool {
 /// The class that the configuration in `folder` names.
 fn class_in(folder: &Path) -> Option<String> {
     let config = read_bounded(&folder.join("config.json"), limits::CONFIG).ok()?;
-    let config = config.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&config);
-    let config: serde_json::Value = serde_json::from_slice(config).ok()?;
+    let config: serde_json::Value =
+        serde_json::from_slice(model::without_byte_order_mark(&config)).ok()?;
     let class = config.pointer("/architectures/0")?.as_str()?;
     Some(class.to_owned())
 }

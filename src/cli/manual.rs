@@ -11,7 +11,7 @@ use clap_mangen::roff::{Inline, Roff, bold, italic, roman};
 use crate::ui::keymap;
 
 /// The manual page of a command, its name as in `electroscope-model-list`.
-pub(super) struct Page {
+pub(super) struct ManualPage {
     /// The name of its file, without the `.1`.
     pub(super) name: String,
     /// Its text, for `man`.
@@ -19,15 +19,15 @@ pub(super) struct Page {
 }
 
 /// The pages of the program and of each command.
-pub(super) fn pages(mut root: Command) -> Vec<Page> {
+pub(super) fn pages(mut root: Command) -> Vec<ManualPage> {
     root.build();
     let mut pages = Vec::new();
     collect(&root, root.get_name(), &mut pages);
     pages
 }
 
-fn collect(command: &Command, path: &str, pages: &mut Vec<Page>) {
-    pages.push(Page {
+fn collect(command: &Command, path: &str, pages: &mut Vec<ManualPage>) {
+    pages.push(ManualPage {
         name: path.replace(' ', "-"),
         text: page(command, path),
     });

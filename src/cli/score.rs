@@ -8,7 +8,7 @@ use super::arrivals::Arrivals;
 use super::changes::Changes;
 use super::common::{self, InForce, Source};
 use super::{Exit, Global, InputArgs, ScoreArgs, heads};
-use crate::report::{self, FileError, Format, Lines, Looks, Scored};
+use crate::report::{self, ChangedLines, FileError, Format, Looks, Scored};
 use crate::settings::{self, Lens};
 use electroscope_analysis::{Engine, Queue, Readings};
 use electroscope_text::{AsRead, Document};
@@ -97,7 +97,7 @@ pub(super) fn run(global: &Global, args: &ScoreArgs) -> anyhow::Result<Exit> {
 fn keep_changed(
     sources: &mut Vec<Source>,
     revision: &str,
-) -> anyhow::Result<HashMap<PathBuf, Lines>> {
+) -> anyhow::Result<HashMap<PathBuf, ChangedLines>> {
     let mut changes = Changes::since(revision);
     let mut changed = HashMap::new();
     let mut kept = Vec::new();

@@ -103,20 +103,20 @@ pub struct Scored<'a> {
     /// Which words are flagged.
     pub flagging: Flagging,
     /// The only lines on which words are flagged; all of them if it is absent.
-    pub lines: Option<&'a Lines>,
+    pub lines: Option<&'a ChangedLines>,
 }
 
 /// Some lines of a text, counted from 1.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Lines {
+pub struct ChangedLines {
     /// In order, and apart.
     ranges: Vec<Range<usize>>,
 }
 
-impl Lines {
+impl ChangedLines {
     /// The lines of `ranges`, which come in order and do not overlap.
-    pub fn new(ranges: Vec<Range<usize>>) -> Lines {
-        Lines { ranges }
+    pub fn new(ranges: Vec<Range<usize>>) -> ChangedLines {
+        ChangedLines { ranges }
     }
 
     /// Whether there are none.

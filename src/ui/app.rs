@@ -69,7 +69,7 @@ pub fn run<S: Scorer + 'static>(
 ) -> io::Result<u8> {
     let (sender, inbox) = mpsc::channel();
     // Before the terminal is ours: a signal must never find it taken and nobody listening.
-    let ending = Ending::new(sender.clone());
+    let ending = EndRequest::new(sender.clone());
     let signals = Signals::spawn(sender.clone(), ending.clone())?;
     let _guard = Guard;
     terminal::take(true)?;
@@ -348,7 +348,7 @@ struct GateState {
 }
 
 impl Input {
-    fn spawn(sender: Sender<Message>, ending: Ending) -> io::Result<Input> {
+    fn spawn(sender: Sender<Message>, ending: EndRequest) -> io::Result<Input> {
         let gate = Arc::new(Gate::default());
         let body = {
             let (gate, ending) = (Arc::clone(&gate), ending.clone());
@@ -389,7 +389,7 @@ impl Input {
 }
 
 /// Passes on what comes from the terminal, until it is gone or nobody listens.
-fn read_terminal(gate: &Gate, sender: &Sender<Message>, ending: &Ending) {
+fn read_terminal(gate: &Gate, sender: &Sender<Message>, ending: &EndRequest) {
     loop {
         gate.pass();
         let event = match event::poll(INPUT_POLL) {
@@ -427,7 +427,7 @@ fn is_interrupt(event: &Event) -> bool {
 
 /// Ends the program when the terminal is gone. Not left to the input thread: crossterm takes the end of
 /// the keyboard's input for a reason to read again, at once and for ever.
-fn watch_for_hangup(ending: Ending) -> io::Result<()> {
+fn watch_for_hangup(ending: EndRequest) -> io::Result<()> {
     let body = move || {
         if terminal::wait_for_hangup() {
             ending.ask_once(128 + SIGHUP as u8);
@@ -438,7 +438,7 @@ fn watch_for_hangup(ending: Ending) -> io::Result<()> {
 
 /// Requests from outside to end the program, and what happens when they are not answered.
 #[derive(Clone)]
-struct Ending {
+struct EndRequest {
     sender: Sender<Message>,
     /// Whether one is under way.
     asked: Arc<AtomicBool>,
@@ -446,9 +446,9 @@ struct Ending {
     editor_runs: Arc<AtomicBool>,
 }
 
-impl Ending {
-    fn new(sender: Sender<Message>) -> Ending {
-        Ending {
+impl EndRequest {
+    fn new(sender: Sender<Message>) -> EndRequest {
+        EndRequest {
             sender,
             asked: Arc::default(),
             editor_runs: Arc::default(),
@@ -519,7 +519,7 @@ struct Signals {
 }
 
 impl Signals {
-    fn spawn(sender: Sender<Message>, ending: Ending) -> io::Result<Signals> {
+    fn spawn(sender: Sender<Message>, ending: EndRequest) -> io::Result<Signals> {
         let mut signals = signal_hook::iterator::Signals::new([SIGTERM, SIGHUP, SIGINT, SIGTSTP])?;
         let editor_runs = Arc::clone(&ending.editor_runs);
         let body = move || {

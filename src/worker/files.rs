@@ -25,7 +25,7 @@ use electroscope_text::{Document, Language};
 use folders::{Anchor, Folders, MakeWatcher, ReadMounts};
 use quiet::{Debounce, Pace};
 use reading::{Found, Glance, Seen};
-use supervisor::{Ledger, Order, Pulse, Supervisor};
+use supervisor::{Ledger, Pulse, Supervisor, WatchOrder};
 
 use super::thread::{self, Worker};
 
@@ -55,7 +55,7 @@ pub enum FileEvent {
 /// The near end of the thread. Dropping it ends the thread after the part of a file that it is reading,
 /// and waits a moment for that.
 pub struct Files {
-    orders: Sender<Order>,
+    orders: Sender<WatchOrder>,
     /// Set before the last message, so that the thread need not come to it to know.
     ending: Arc<AtomicBool>,
     supervisor: Worker,
@@ -116,14 +116,14 @@ impl Files {
 
     fn send(&self, message: Message) {
         // A closed channel means that the supervisor panicked, which is in the log.
-        let _ = self.orders.send(Order::Message(message));
+        let _ = self.orders.send(WatchOrder::Message(message));
     }
 }
 
 impl Drop for Files {
     fn drop(&mut self) {
         self.ending.store(true, Ordering::Relaxed);
-        let _ = self.orders.send(Order::End);
+        let _ = self.orders.send(WatchOrder::End);
         self.supervisor.wait_a_moment();
     }
 }
@@ -247,7 +247,7 @@ struct Lookout<E> {
     load: Box<Load>,
     /// Which of the threads this is.
     number: u64,
-    supervisor: Sender<Order>,
+    supervisor: Sender<WatchOrder>,
     pulse: Arc<Pulse>,
     ending: Arc<AtomicBool>,
     ledger: Arc<Mutex<Ledger<E>>>,
@@ -258,7 +258,7 @@ impl<E: Fn(FileEvent)> Lookout<E> {
         host: Host,
         hints: Sender<Message>,
         number: u64,
-        supervisor: Sender<Order>,
+        supervisor: Sender<WatchOrder>,
         pulse: Arc<Pulse>,
         ending: Arc<AtomicBool>,
         ledger: Arc<Mutex<Ledger<E>>>,
@@ -297,7 +297,7 @@ impl<E: Fn(FileEvent)> Lookout<E> {
                     }
                 }
             };
-            let _ = self.supervisor.send(Order::Begun(self.number));
+            let _ = self.supervisor.send(WatchOrder::Begun(self.number));
             for message in first.into_iter().chain(inbox.try_iter().take(AT_ONCE)) {
                 if self.is_ending() {
                     return;
@@ -306,7 +306,7 @@ impl<E: Fn(FileEvent)> Lookout<E> {
             }
             self.work();
             self.pulse.rest();
-            let _ = self.supervisor.send(Order::Rested(self.number));
+            let _ = self.supervisor.send(WatchOrder::Rested(self.number));
         }
     }
 

@@ -9,7 +9,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use crate::family::Family;
-use crate::{Error, described, labels};
+use crate::{Error, labels, text_file};
 
 /// The activation functions that checkpoints name. All are computed as PyTorch does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -136,7 +136,7 @@ impl ElectraConfig {
     /// [`Error::LfsPointer`] for what only points to the file, [`Error::Config`] for a value that this model
     /// cannot have.
     pub fn parse(json: &[u8], path: &Path) -> Result<ElectraConfig, Error> {
-        let raw = described::parse(json, path).map(serde_json::Value::Object)?;
+        let raw = text_file::parse(json, path).map(serde_json::Value::Object)?;
         let refuse = |found: String, wanted: &str| Error::Config {
             path: path.to_owned(),
             field: "model_type",

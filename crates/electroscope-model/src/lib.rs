@@ -15,7 +15,6 @@ mod builtin_heads;
 pub mod chance;
 pub mod checkpoint;
 pub mod config;
-mod described;
 pub mod device;
 mod error;
 pub mod family;
@@ -27,6 +26,7 @@ pub mod model_choice;
 pub mod names;
 pub mod nn;
 mod task;
+mod text_file;
 pub mod train_ops;
 
 use std::sync::Arc;
@@ -46,6 +46,7 @@ pub use error::Error;
 pub use family::Family;
 pub use model_choice::ModelChoice;
 pub use task::Task;
+pub use text_file::without_byte_order_mark;
 
 pub use builtin::files as builtin_files;
 

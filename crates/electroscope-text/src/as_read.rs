@@ -13,11 +13,11 @@ use super::{Block, Document, Language, Segment, SegmentKind, Span, blocks};
 #[derive(Clone, Debug)]
 pub struct BlockText<'a> {
     text: Cow<'a, str>,
-    parts: Vec<Part>,
+    parts: Vec<ReadSegment>,
 }
 
 #[derive(Clone, Debug)]
-struct Part {
+struct ReadSegment {
     /// First byte in the text that is read.
     at: usize,
     segment: Segment,
@@ -29,7 +29,7 @@ impl<'a> BlockText<'a> {
         let mut parts = Vec::with_capacity(block.segments.len());
         let mut at = 0;
         for &segment in &block.segments {
-            parts.push(Part { at, segment });
+            parts.push(ReadSegment { at, segment });
             at += segment.shown_len();
         }
         let text = match block.segments.as_slice() {
@@ -66,7 +66,7 @@ impl<'a> BlockText<'a> {
             return (Span::default(), false);
         };
         let to = parts.last().unwrap_or(from);
-        let span = |part: &Part| part.segment.span;
+        let span = |part: &ReadSegment| part.segment.span;
         let start = match from.segment.is_verbatim() {
             true => (span(from).start() + (part.start - from.at)).min(span(from).end()),
             false => span(from).start(),

@@ -40,7 +40,7 @@ enum Fill {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Mark {
+struct DialectMark {
     span: Span,
     fill: Fill,
     joins: bool,
@@ -68,7 +68,7 @@ pub(super) fn view(text: &str, is_mdx: bool) -> View<'_> {
     marks.sort_by_key(|mark| mark.span);
     let mut source = String::with_capacity(text.len());
     let mut hidden: Vec<Hidden> = Vec::new();
-    for Mark { span, fill, joins } in marks {
+    for DialectMark { span, fill, joins } in marks {
         // A mark inside another is part of it.
         let span = Span::new(span.start().max(source.len()), span.end());
         if span.is_empty() {
@@ -133,7 +133,7 @@ struct Scanner<'a> {
     text: &'a str,
     bytes: &'a [u8],
     is_mdx: bool,
-    marks: Vec<Mark>,
+    marks: Vec<DialectMark>,
     /// From where to where the line and the paragraph go that were asked for last.
     line: Cell<(usize, usize)>,
     paragraph: Cell<(usize, usize)>,
@@ -259,7 +259,7 @@ impl Scanner<'_> {
         let before = before.chars().rev().find(|c| !is_blank(c));
         let after = after.chars().find(|c| !is_blank(c));
         let alone = [before, after].iter().all(|c| c.is_none_or(|c| c == '\n'));
-        self.marks.push(Mark {
+        self.marks.push(DialectMark {
             span: range.into(),
             fill: if alone { Fill::Blank } else { Fill::Word },
             joins,
@@ -269,7 +269,7 @@ impl Scanner<'_> {
     /// Notes lines that are not prose.
     fn blank(&mut self, range: Range<usize>) -> usize {
         let end = range.end;
-        self.marks.push(Mark {
+        self.marks.push(DialectMark {
             span: range.into(),
             fill: Fill::Blank,
             joins: false,
@@ -676,7 +676,7 @@ impl Scanner<'_> {
         let target = target.get(..title.unwrap_or(target.len()))?.trim_end();
         if target.contains(' ') && !target.starts_with('<') {
             let start = start + (inside.len() - inside.trim_start().len());
-            self.marks.push(Mark {
+            self.marks.push(DialectMark {
                 span: Span::new(start, start + target.len()),
                 fill: Fill::Target,
                 joins: false,

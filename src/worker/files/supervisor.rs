@@ -20,7 +20,7 @@ use super::{FileEvent, Host, Lookout, Message};
 use crate::worker::thread::{self, Worker};
 
 /// What the supervisor is told.
-pub(super) enum Order {
+pub(super) enum WatchOrder {
     /// By the near end: passed on to whoever has the file.
     Message(Message),
     /// By the thread of this number: it begins to deal with files.
@@ -109,7 +109,7 @@ struct Hand {
 
 /// The supervisor's own.
 pub(super) struct Supervisor<E> {
-    orders: Sender<Order>,
+    orders: Sender<WatchOrder>,
     ending: Arc<AtomicBool>,
     ledger: Arc<Mutex<Ledger<E>>>,
     /// What the next thread needs of the system.
@@ -127,7 +127,7 @@ impl<E: Fn(FileEvent) + Send + 'static> Supervisor<E> {
     ///
     /// Those of starting the first thread.
     pub(super) fn new(
-        orders: Sender<Order>,
+        orders: Sender<WatchOrder>,
         ending: Arc<AtomicBool>,
         host: Box<dyn FnMut() -> Host + Send>,
         stall: Duration,
@@ -164,7 +164,7 @@ impl<E: Fn(FileEvent) + Send + 'static> Supervisor<E> {
             move || Lookout::new(host, hints, number, orders, pulse, ending, ledger).run(&inbox)
         };
         let orders = self.orders.clone();
-        let failed = move |reason| drop(orders.send(Order::Panicked(number, reason)));
+        let failed = move |reason| drop(orders.send(WatchOrder::Panicked(number, reason)));
         let worker = thread::spawn("files", body, failed)?;
         Ok(Hand {
             number,
@@ -174,7 +174,7 @@ impl<E: Fn(FileEvent) + Send + 'static> Supervisor<E> {
         })
     }
 
-    pub(super) fn run(mut self, inbox: &Receiver<Order>) {
+    pub(super) fn run(mut self, inbox: &Receiver<WatchOrder>) {
         let mut is_busy = false;
         loop {
             let order = match self.patience().filter(|_| is_busy) {
@@ -190,11 +190,11 @@ impl<E: Fn(FileEvent) + Send + 'static> Supervisor<E> {
             };
             let current = self.hand.as_ref().map(|hand| hand.number);
             match order {
-                None | Some(Order::End) => return self.end(),
-                Some(Order::Message(message)) => self.pass_on(message),
-                Some(Order::Begun(number)) if current == Some(number) => is_busy = true,
-                Some(Order::Rested(number)) if current == Some(number) => is_busy = false,
-                Some(Order::Panicked(number, reason)) if current == Some(number) => {
+                None | Some(WatchOrder::End) => return self.end(),
+                Some(WatchOrder::Message(message)) => self.pass_on(message),
+                Some(WatchOrder::Begun(number)) if current == Some(number) => is_busy = true,
+                Some(WatchOrder::Rested(number)) if current == Some(number) => is_busy = false,
+                Some(WatchOrder::Panicked(number, reason)) if current == Some(number) => {
                     let pulse = self.hand.as_ref().map(|hand| Arc::clone(&hand.pulse));
                     let call = pulse.and_then(|pulse| pulse.lock().call.take());
                     let files = call.map_or_else(Vec::new, |(files, _)| files);
@@ -202,7 +202,7 @@ impl<E: Fn(FileEvent) + Send + 'static> Supervisor<E> {
                     self.replace(files);
                     is_busy = false;
                 }
-                Some(Order::Begun(_) | Order::Rested(_) | Order::Panicked(..)) => {}
+                Some(WatchOrder::Begun(_) | WatchOrder::Rested(_) | WatchOrder::Panicked(..)) => {}
             }
         }
     }

@@ -29,7 +29,7 @@ use crate::checkpoint::{
 use crate::model_choice::ModelChoice;
 use crate::names::{ADAPTER, Head, Parameter, parameters};
 use crate::task::Task;
-use crate::{ElectraConfig, Error, Family, Tokenizer, Weights, builtin, described};
+use crate::{ElectraConfig, Error, Family, Tokenizer, Weights, builtin, text_file};
 
 /// What PEFT puts before the name of every tensor.
 const PREFIX: &str = "base_model.model.";
@@ -290,7 +290,7 @@ pub(super) fn open(folder: &Path, find: FindBase<'_>) -> Result<HeadCheckpoint, 
     let (path, raw) = match folder.join(files::CONFIG).is_file() {
         true => {
             let (path, json) = config_json(folder)?;
-            let raw = described::parse(&json, &path).map(Value::Object)?;
+            let raw = text_file::parse(&json, &path).map(Value::Object)?;
             (path, raw)
         }
         false => (about.path.clone(), about.config_on(&base.raw)),
@@ -338,7 +338,7 @@ pub(crate) fn carried(
     weights: &'static [u8],
 ) -> Result<HeadCheckpoint, Error> {
     let path = PathBuf::from(format!("built-in {name}.json"));
-    let raw = described::parse(config, &path).map(Value::Object)?;
+    let raw = text_file::parse(config, &path).map(Value::Object)?;
     let sum = raw.pointer(&format!("/electroscope/{BASE_SUM}"));
     check_base(sum, "builtin", &path)?;
     let weights = Weights::carried(&format!("built-in {name}.safetensors"), weights)?;
@@ -430,7 +430,7 @@ impl Base {
         }
         let (path, json) = config_json(&base)?;
         Ok(Base {
-            raw: described::parse(&json, &path).map(Value::Object)?,
+            raw: text_file::parse(&json, &path).map(Value::Object)?,
             weights: Weights::open_folder(&base)?,
             tokenizer: None,
             folder: Some(base),
@@ -490,7 +490,7 @@ impl Described {
             source,
         })?;
         let fields: serde_json::Map<String, Value> =
-            described::parse(&json, &path).map_err(|err| match err {
+            text_file::parse(&json, &path).map_err(|err| match err {
                 Error::ConfigSyntax { path, source } => Error::Adapter {
                     path,
                     what: format!("it is not the configuration of an adapter: {source}"),

@@ -18,7 +18,7 @@ use crate::checkpoint::{check_vocabulary, config_json, vocabulary_file};
 use crate::family::Family;
 use crate::names::{Head, Parameter, parameters};
 use crate::task::{Task, plain_class};
-use crate::{ElectraConfig, Error, Tokenizer, Weights, described, labels};
+use crate::{ElectraConfig, Error, Tokenizer, Weights, labels, text_file};
 
 /// How a classifier's logits are to be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -270,7 +270,7 @@ impl HeadCheckpoint {
             return adapter::open(folder, find);
         }
         let (path, json) = config_json(folder)?;
-        let raw = described::parse(&json, &path).map(Value::Object)?;
+        let raw = text_file::parse(&json, &path).map(Value::Object)?;
         let weights = Weights::open_folder(folder)?;
         let config = HeadConfig::read(raw, &path, &Contents::of(&weights))?;
         let tokenizer = Tokenizer::open_folder(folder)?;

@@ -18,7 +18,7 @@ use tokenizers::{AddedToken, Tokenizer as Inner};
 
 use crate::bounded_read::{limits, read_bounded};
 use crate::checkpoint::files;
-use crate::{Error, described};
+use crate::{Error, text_file};
 
 /// A word piece of some text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +61,7 @@ impl Tokenizer {
                 path: path.clone(),
                 source,
             })?;
-            described::refuse_pointer(&bytes, &path)?;
+            text_file::refuse_pointer(&bytes, &path)?;
             Ok(bytes)
         };
         let (json, vocabulary) = (folder.join("tokenizer.json"), folder.join("vocab.txt"));
@@ -75,7 +75,7 @@ impl Tokenizer {
         let mut said = Said::default();
         if folder.join("tokenizer_config.json").is_file() {
             let path = folder.join("tokenizer_config.json");
-            said = described::parse(&read("tokenizer_config.json")?, &path)?;
+            said = text_file::parse(&read("tokenizer_config.json")?, &path)?;
         }
         if json.is_file() {
             let inner = inner_of(&read("tokenizer.json")?, &json)?;
@@ -84,7 +84,7 @@ impl Tokenizer {
         let mut added = said.added();
         if folder.join("added_tokens.json").is_file() {
             let path = folder.join("added_tokens.json");
-            let more: BTreeMap<String, u32> = described::parse(&read("added_tokens.json")?, &path)?;
+            let more: BTreeMap<String, u32> = text_file::parse(&read("added_tokens.json")?, &path)?;
             for (content, id) in more {
                 added
                     .entry(id)
@@ -256,7 +256,7 @@ fn inner_from(vocabulary: &[u8], options: VocabularyOptions, path: &Path) -> Res
     if vocabulary.iter().filter(|&&byte| byte == b'\n').count() > accepted::MOST_TOKENS {
         return Err(refuse(accepted::too_many_tokens()));
     }
-    let text = std::str::from_utf8(described::without_mark(vocabulary))
+    let text = std::str::from_utf8(text_file::without_byte_order_mark(vocabulary))
         .map_err(|err| refuse(format!("byte {} is not UTF-8", err.valid_up_to())))?;
     let vocabulary: Vec<(String, u32)> = text
         .lines()
@@ -305,12 +305,12 @@ fn inner_from(vocabulary: &[u8], options: VocabularyOptions, path: &Path) -> Res
 
 /// The tokenizer of a `tokenizer.json`, which is checked first.
 fn inner_of(json: &[u8], path: &Path) -> Result<Inner, Error> {
-    described::refuse_pointer(json, path)?;
+    text_file::refuse_pointer(json, path)?;
     let refuse = |what: String| Error::Tokenizer {
         path: path.to_owned(),
         what,
     };
-    let json = described::without_mark(json);
+    let json = text_file::without_byte_order_mark(json);
     accepted::check(json).map_err(refuse)?;
     unharmed(|| Inner::from_bytes(json)).map_err(refuse)
 }

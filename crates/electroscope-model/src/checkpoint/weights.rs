@@ -27,7 +27,7 @@ use candle_core::{Device, Tensor};
 
 use crate::bounded_read::{limits, read_bounded};
 use crate::checkpoint::files;
-use crate::{Error, described};
+use crate::{Error, text_file};
 use bundle::Side;
 
 /// The types of number that weights come in.
@@ -398,7 +398,7 @@ impl Weights {
 
     fn read(mut files: Files, path: &Path, side: Side) -> Result<Weights, Error> {
         let first = files.open(path)?;
-        described::refuse_pointer(files.data(first), path)?;
+        text_file::refuse_pointer(files.data(first), path)?;
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let entries = if name.ends_with(".safetensors") {
             safetensors::entries(files.data(first), path)?

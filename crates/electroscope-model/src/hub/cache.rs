@@ -7,9 +7,9 @@ use super::client::HUB_WEIGHTS;
 use super::{Fetched, HubSettings};
 use crate::bounded_read::{limits, read_bounded, read_text_bounded};
 use crate::checkpoint::files;
-use crate::described;
 use crate::family::Family;
 use crate::task::Task;
+use crate::text_file;
 
 /// A model in the cache.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,7 +82,7 @@ fn in_cache(settings: &HubSettings) -> Vec<(CachedModel, String)> {
             };
             let found = cached_snapshot(&id, "main", settings).or_else(any)?;
             let config = read_bounded(&found.folder.join(files::CONFIG), limits::CONFIG).ok()?;
-            let config = described::without_mark(&config);
+            let config = text_file::without_byte_order_mark(&config);
             let config: serde_json::Value = serde_json::from_slice(config).ok()?;
             let text = |at: &str| config.pointer(at).and_then(|value| value.as_str());
             // Some early checkpoints name their class alone.

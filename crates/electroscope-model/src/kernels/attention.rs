@@ -48,7 +48,7 @@ struct PanelTokens {
 
 /// Which part of queries, keys and values.
 #[derive(Clone, Copy)]
-enum Part {
+enum AttentionInput {
     Queries,
     Keys,
     Values,
@@ -56,7 +56,7 @@ enum Part {
 
 impl<'a> WindowHead<'a> {
     /// This head's part of a panel: D numbers for each token.
-    fn part(&self, panel: usize, part: Part) -> &'a [f32] {
+    fn part(&self, panel: usize, part: AttentionInput) -> &'a [f32] {
         let at = (panel * 3 * self.hidden + part as usize * self.hidden + self.head * self.size)
             * self.columns;
         let part = self.qkv.get(at..at + self.size * self.columns);
@@ -83,7 +83,9 @@ impl<'a> WindowHead<'a> {
 
     /// Quantises the keys of this head and window into `keys`.
     pub(super) fn quantise_keys(&self, keys: &mut Int8Keys) {
-        let panels = self.panels().map(|panel| self.part(panel, Part::Keys));
+        let panels = self
+            .panels()
+            .map(|panel| self.part(panel, AttentionInput::Keys));
         keys.set_keys(panels, self.size, self.columns, self.set);
     }
 
@@ -117,7 +119,7 @@ impl<'a> WindowHead<'a> {
 
     fn score_in_int8(&self, panel: usize, keys: &mut Int8Keys, scores: &mut [f32]) {
         let (columns, set) = (self.columns, self.set);
-        keys.set_queries(self.part(panel, Part::Queries), columns, set);
+        keys.set_queries(self.part(panel, AttentionInput::Queries), columns, set);
         let mut rest = scores;
         for (at, tokens) in self.tokens_by_panel().enumerate() {
             for (start, rows) in Groups::new(tokens.count, set.rows()).all() {
@@ -142,10 +144,10 @@ impl<const V: usize> SimdOp for Score<'_, V> {
     fn eval<I: Isa>(self, isa: I) {
         let Score(head, panel, scores) = self;
         let columns = V * isa.f32().len();
-        let queries = head.part(panel, Part::Queries);
+        let queries = head.part(panel, AttentionInput::Queries);
         let mut rest = scores;
         for tokens in head.tokens_by_panel() {
-            let keys = head.part(tokens.panel, Part::Keys);
+            let keys = head.part(tokens.panel, AttentionInput::Keys);
             for (start, rows) in Groups::new(tokens.count, rows_at_once::<I>()).all() {
                 let Some((scores, later)) = rest.split_at_mut_checked(rows * columns) else {
                     return;
@@ -282,7 +284,7 @@ fn weigh_values<I: Isa, const R: usize, const V: usize>(
             return;
         };
         weights = later;
-        let values = head.part(tokens.panel, Part::Values);
+        let values = head.part(tokens.panel, AttentionInput::Values);
         let values = values.get(start * columns + tokens.first..);
         sums = tile_of_panel::<I, R, V>(isa, values.unwrap_or_default(), now, sums);
     }

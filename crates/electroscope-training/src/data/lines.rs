@@ -42,7 +42,7 @@ impl Lines {
         }
         let mut line = self.bytes.as_slice();
         if self.number == 1 {
-            line = line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(line);
+            line = electroscope_model::without_byte_order_mark(line);
         }
         line = line.strip_suffix(b"\n").unwrap_or(line);
         line = line.strip_suffix(b"\r").unwrap_or(line);

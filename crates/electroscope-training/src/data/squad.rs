@@ -175,7 +175,7 @@ fn articles(path: &Path) -> Result<Vec<Article>, Error> {
     let mut reader = opened(path)?;
     std::io::Read::read_to_end(&mut reader, &mut bytes)
         .map_err(|source| unreadable(path, source))?;
-    let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&bytes);
+    let bytes = electroscope_model::without_byte_order_mark(&bytes);
     let first = bytes
         .split(|&byte| byte == b'\n')
         .next()

@@ -46,7 +46,7 @@ const POST_PROCESSORS: [&str; 2] = ["BertProcessing", "TemplateProcessing"];
 const DECODERS: [&str; 1] = ["WordPiece"];
 
 #[derive(Deserialize)]
-struct File {
+struct TokenizerFile {
     #[serde(default)]
     added_tokens: Vec<IgnoredAny>,
     #[serde(default)]
@@ -57,11 +57,11 @@ struct File {
     post_processor: Value,
     #[serde(default)]
     decoder: Value,
-    model: Model,
+    model: TokenizerModel,
 }
 
 #[derive(Deserialize)]
-struct Model {
+struct TokenizerModel {
     /// Missing in files of old versions, which have WordPiece's fields all the same.
     #[serde(rename = "type")]
     kind: Option<String>,
@@ -109,7 +109,7 @@ pub(super) fn too_many_tokens() -> String {
 /// Looks at the `tokenizer.json` in `json`; in words, why it is not accepted.
 pub(super) fn check(json: &[u8]) -> Result<(), String> {
     check_size(json)?;
-    let file: File = serde_json::from_slice(json).map_err(|err| err.to_string())?;
+    let file: TokenizerFile = serde_json::from_slice(json).map_err(|err| err.to_string())?;
     if let Some(kind) = file
         .model
         .kind

@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::json::Distinct;
 use super::{Entry, Files, LONGEST_DESCRIPTION, add, safetensors};
-use crate::{Error, described};
+use crate::{Error, text_file};
 
 #[derive(Deserialize)]
 struct Index {
@@ -25,7 +25,7 @@ pub(super) fn entries(files: &mut Files, first: usize) -> Result<BTreeMap<String
         path: path.clone(),
         what,
     };
-    let index = described::without_mark(files.data(first));
+    let index = text_file::without_byte_order_mark(files.data(first));
     if index.len() > LONGEST_DESCRIPTION {
         return Err(damaged(format!(
             "it has {} bytes, and no index needs more than {LONGEST_DESCRIPTION}",
@@ -47,7 +47,7 @@ pub(super) fn entries(files: &mut Files, first: usize) -> Result<BTreeMap<String
         }
         let shard = files.open(&path.with_file_name(name))?;
         let shard_path = files.path(shard);
-        described::refuse_pointer(files.data(shard), shard_path)?;
+        text_file::refuse_pointer(files.data(shard), shard_path)?;
         for (tensor, entry) in safetensors::entries(files.data(shard), shard_path)? {
             if map.get(&tensor) != Some(name) {
                 return Err(Error::Damaged {

@@ -11,7 +11,7 @@ use super::Error;
 const POINTER: &[u8] = b"version https://git-lfs";
 
 /// The bytes without a byte order mark of UTF-8.
-pub(super) fn without_mark(bytes: &[u8]) -> &[u8] {
+pub fn without_byte_order_mark(bytes: &[u8]) -> &[u8] {
     bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes)
 }
 
@@ -35,7 +35,8 @@ pub(super) fn refuse_pointer(bytes: &[u8], path: &Path) -> Result<(), Error> {
 ///
 /// [`Error::ConfigSyntax`], [`Error::ConfigNotFinite`], [`Error::LfsPointer`].
 pub(super) fn parse<T: DeserializeOwned>(json: &[u8], path: &Path) -> Result<T, Error> {
-    serde_json::from_slice(without_mark(json)).map_err(|source| syntax(json, path, source))
+    serde_json::from_slice(without_byte_order_mark(json))
+        .map_err(|source| syntax(json, path, source))
 }
 
 /// The error for JSON in the file at `path` that `source` could not read.

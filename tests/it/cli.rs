@@ -18,21 +18,6 @@ const TOY: &str = concat!(
     "/tests/reference/fixtures/projected"
 );
 
-/// A home with these files in it.
-fn home(files: &[(&str, &str)]) -> Sandbox {
-    let here = Sandbox::new();
-    for (path, text) in files {
-        write(&here, path, text.as_bytes());
-    }
-    here
-}
-
-fn write(here: &Sandbox, path: &str, bytes: &[u8]) {
-    let path = here.path().join(path);
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
-    fs::write(path, bytes).unwrap();
-}
-
 /// `score` by the toy model. `arguments` are parted by white space.
 fn score(here: &Sandbox, arguments: &str) -> Outcome {
     here.outcome(scoring(here, arguments).output().unwrap())
@@ -105,7 +90,7 @@ const CALM: &str = "The boats wait in the harbour.\n";
 
 #[test]
 fn a_flagged_word_is_a_line_and_the_exit_code_is_1() {
-    let here = home(&[("notes.md", BANANA)]);
+    let here = Sandbox::with_files(&[("notes.md", BANANA)]);
     let outcome = here.run(&["score", "notes.md"]);
     let (place, word) = outcome.out.split_once(" 0.").unwrap();
     assert_eq!(place, "notes.md:1:32:");
@@ -116,21 +101,21 @@ fn a_flagged_word_is_a_line_and_the_exit_code_is_1() {
 
 #[test]
 fn nothing_flagged_is_silence_and_the_exit_code_is_0() {
-    let here = home(&[("notes.md", CALM), ("empty.txt", "")]);
+    let here = Sandbox::with_files(&[("notes.md", CALM), ("empty.txt", "")]);
     let outcome = here.run(&["score", "notes.md", "empty.txt"]);
     assert_eq!(said(&outcome), "exit code 0\n--\n");
 }
 
 #[test]
 fn json_has_the_fields_that_were_promised() {
-    let here = home(&[
+    let here = Sandbox::with_files(&[
         (
             "a.md",
             "# Été\r\n\r\nThe *boats* go `x` 🙂 un**believ**able.\r\n",
         ),
         ("b.txt", ""),
     ]);
-    write(&here, "c.txt", b"a\xffb");
+    here.write("c.txt", b"a\xffb");
     let outcome = score(&here, "--format json --threshold 0.5 a.md b.txt c.txt");
     assert_eq!(outcome.code, 2);
     insta::assert_json_snapshot!(rounded(json(&outcome.out)));
@@ -140,7 +125,7 @@ fn json_has_the_fields_that_were_promised() {
 fn offsets_lines_and_columns_are_those_of_the_file() {
     let text = "\u{feff}Été — naïve 🙂 boats\r\n\r\n  wait 中文.\r\nThe end";
     for language in ["plain", "markdown"] {
-        let here = home(&[("a.txt", text)]);
+        let here = Sandbox::with_files(&[("a.txt", text)]);
         let outcome = score(&here, &format!("--format json --language {language} a.txt"));
         let report = json(&outcome.out);
         let document = &report["documents"][0];
@@ -174,7 +159,7 @@ fn offsets_lines_and_columns_are_those_of_the_file() {
 #[test]
 fn an_entity_is_its_character_in_a_word_and_offsets_are_those_of_the_file() {
     let text = "I couldn&rsquo;t, don't, R&amp;D, well-known.\n";
-    let here = home(&[("e.md", text)]);
+    let here = Sandbox::with_files(&[("e.md", text)]);
     let outcome = score(&here, "e.md --format json --exit-zero");
     let words = json(&outcome.out)["documents"][0]["words"].clone();
     let words = words.as_array().unwrap();
@@ -194,7 +179,7 @@ fn an_entity_is_its_character_in_a_word_and_offsets_are_those_of_the_file() {
 
 #[test]
 fn punctuation_is_flagged_only_if_that_is_asked_for() {
-    let here = home(&[("a.txt", "One, two.\n")]);
+    let here = Sandbox::with_files(&[("a.txt", "One, two.\n")]);
     let flagged = |arguments: &str| {
         let outcome = score(&here, &format!("a.txt --threshold 0 {arguments}"));
         outcome.out.lines().count()
@@ -205,7 +190,7 @@ fn punctuation_is_flagged_only_if_that_is_asked_for() {
 
 #[test]
 fn the_name_of_standard_input_says_its_language_and_stands_in_the_output() {
-    let here = home(&[]);
+    let here = Sandbox::with_files(&[]);
     let input = b"---\ntitle: front\n---\n\nBody\n";
     let words = |arguments: &str| {
         let arguments = format!("--format json --exit-zero {arguments}");
@@ -223,7 +208,7 @@ fn the_name_of_standard_input_says_its_language_and_stands_in_the_output() {
 
 #[test]
 fn p_carries_six_significant_digits_and_more() {
-    let here = home(&[(
+    let here = Sandbox::with_files(&[(
         "a.txt",
         &"the boat goes over the river to the bridge. ".repeat(9),
     )]);
@@ -246,7 +231,7 @@ fn p_carries_six_significant_digits_and_more() {
 
 #[test]
 fn jsonl_is_an_object_a_line_errors_included() {
-    let here = home(&[("a.md", BANANA), ("b.md", CALM)]);
+    let here = Sandbox::with_files(&[("a.md", BANANA), ("b.md", CALM)]);
     let outcome = score(&here, "--format jsonl a.md missing.md b.md");
     assert_eq!(outcome.code, 2);
     let lines: Vec<Value> = outcome.out.lines().map(json).collect();
@@ -260,8 +245,8 @@ fn jsonl_is_an_object_a_line_errors_included() {
 
 #[test]
 fn github_annotations_name_file_line_and_column() {
-    let here = home(&[("a,b.md", BANANA)]);
-    write(&here, "bad.md", b"\0");
+    let here = Sandbox::with_files(&[("a,b.md", BANANA)]);
+    here.write("bad.md", b"\0");
     let outcome = here.run(&["score", "--format", "github", "a,b.md", "bad.md"]);
     let lines: Vec<&str> = outcome.out.lines().collect();
     let place = "::warning file=a%2Cb.md,line=1,col=32,endColumn=38,title=Doubtful word::“banana”";
@@ -276,8 +261,8 @@ fn github_annotations_name_file_line_and_column() {
 
 #[test]
 fn sarif_is_what_code_scanning_reads() {
-    let here = home(&[("docs/a b.md", "\u{feff}Wo 🙂.\nThe boat.\n")]);
-    write(&here, "bad.md", b"\xff\xfe\0");
+    let here = Sandbox::with_files(&[("docs/a b.md", "\u{feff}Wo 🙂.\nThe boat.\n")]);
+    here.write("bad.md", b"\xff\xfe\0");
     let outcome = score(&here, "--format sarif --threshold 0.5 docs bad.md");
     assert_eq!(outcome.code, 2);
     let mut sarif = rounded(json(&outcome.out));
@@ -290,11 +275,11 @@ fn what_a_document_contains_cannot_drive_the_terminal() {
     // Between words and inside them, where the tokenizer passes over what is no letter.
     let words = "the boat\u{1b}[31mred \u{9b}2J \u{202e}over \u{1b}]0;title\u{7} \u{7f}\u{e0041} \
         ri\u{1b}ver bo\u{9b}at wa\u{202e}ter \u{2066}day end";
-    let here = home(&[("in.txt", words)]);
+    let here = Sandbox::with_files(&[("in.txt", words)]);
     let nasty = "x\u{1b}]0;y\u{7}\u{202e}.txt";
-    write(&here, nasty, words.as_bytes());
-    write(&here, "bad\u{1b}[2J.txt", b"\0");
-    write(&here, "config\u{1b}[2J.toml", b"mod\x1b[2J = 1");
+    here.write(nasty, words.as_bytes());
+    here.write("bad\u{1b}[2J.txt", b"\0");
+    here.write("config\u{1b}[2J.toml", b"mod\x1b[2J = 1");
     let must_not = |outcome: &Outcome| {
         let all = format!("{}{}", outcome.out, outcome.err);
         assert!(all.len() > 20, "{all:?}");
@@ -318,7 +303,7 @@ fn what_a_document_contains_cannot_drive_the_terminal() {
 fn a_name_that_is_not_utf8_does_not_cost_the_report() {
     use std::ffi::OsStr;
     use std::os::unix::ffi::OsStrExt;
-    let here = home(&[]);
+    let here = Sandbox::with_files(&[]);
     let names = [
         OsStr::from_bytes(b"a\xff.md"),
         OsStr::from_bytes(b"b\xff.md"),
@@ -340,7 +325,7 @@ fn a_name_that_is_not_utf8_does_not_cost_the_report() {
 
 #[test]
 fn standard_input_is_read_from_a_pipe_and_by_its_name() {
-    let here = home(&[("a.txt", CALM)]);
+    let here = Sandbox::with_files(&[("a.txt", CALM)]);
     let mut bare = here.command(&["score"]);
     let bare = feed(&here, &mut bare, BANANA.as_bytes());
     assert!(bare.out.starts_with("<stdin>:1:32: 0."), "{bare:?}");
@@ -361,7 +346,7 @@ fn standard_input_is_read_from_a_pipe_and_by_its_name() {
 
 #[test]
 fn files_named_beside_standard_input_that_is_no_pipe_of_ours_are_all_that_is_read() {
-    let here = home(&[("a.txt", CALM)]);
+    let here = Sandbox::with_files(&[("a.txt", CALM)]);
     let mut command = scoring(&here, "--format jsonl --exit-zero a.txt");
     let outcome = feed(&here, &mut command, b"");
     assert_eq!(outcome.out.lines().count(), 1);
@@ -376,7 +361,7 @@ fn files_that_are_scored_together_say_what_each_says_alone_in_their_order() {
     let files: Vec<(&str, &str)> = (names.iter().zip(&texts))
         .map(|(name, text)| (name.as_str(), text.as_str()))
         .collect();
-    let here = home(&files);
+    let here = Sandbox::with_files(&files);
     let mut asked = names.clone();
     asked.insert(20, "missing.txt".to_owned());
     asked.reverse();
@@ -397,7 +382,7 @@ fn files_that_are_scored_together_say_what_each_says_alone_in_their_order() {
 
 #[test]
 fn of_a_folder_the_prose_is_scored_that_gitignore_allows() {
-    let here = home(&[
+    let here = Sandbox::with_files(&[
         ("docs/b.md", CALM),
         ("docs/a.TXT", CALM),
         ("docs/sub/c.rst", CALM),
@@ -430,7 +415,7 @@ fn of_a_folder_the_prose_is_scored_that_gitignore_allows() {
 
 #[test]
 fn a_folder_without_documents_is_no_failure_but_is_remarked_on() {
-    let here = home(&[("src/main.rs", "")]);
+    let here = Sandbox::with_files(&[("src/main.rs", "")]);
     insta::assert_snapshot!(said(&score(&here, "src")), @r"
     exit code 0
     --
@@ -443,7 +428,7 @@ fn a_folder_without_documents_is_no_failure_but_is_remarked_on() {
 #[test]
 fn a_folder_that_may_not_be_read_is_an_error_and_the_rest_is_scored() {
     use std::os::unix::fs::PermissionsExt;
-    let here = home(&[
+    let here = Sandbox::with_files(&[
         ("docs/a.md", CALM),
         ("docs/locked/b.md", CALM),
         ("docs/c.md", CALM),
@@ -471,11 +456,11 @@ fn a_folder_that_may_not_be_read_is_an_error_and_the_rest_is_scored() {
 
 #[test]
 fn what_is_no_text_is_refused_by_its_byte() {
-    let here = home(&[]);
-    write(&here, "nul.txt", b"ab\0c");
-    write(&here, "latin.txt", b"caf\xe9 noir");
-    write(&here, "utf16.txt", b"\xff\xfea\0\x00\xd8b\0");
-    write(&here, "half.txt", b"\xfe\xff\0a\0");
+    let here = Sandbox::with_files(&[]);
+    here.write("nul.txt", b"ab\0c");
+    here.write("latin.txt", b"caf\xe9 noir");
+    here.write("utf16.txt", b"\xff\xfea\0\x00\xd8b\0");
+    here.write("half.txt", b"\xfe\xff\0a\0");
     insta::assert_snapshot!(said(&score(&here, "nul.txt latin.txt utf16.txt half.txt")), @r"
     exit code 2
     --
@@ -490,7 +475,7 @@ fn what_is_no_text_is_refused_by_its_byte() {
 
 #[test]
 fn exit_codes_tell_findings_from_failures() {
-    let here = home(&[("a.md", BANANA), ("b.md", CALM)]);
+    let here = Sandbox::with_files(&[("a.md", BANANA), ("b.md", CALM)]);
     let code = |arguments: &str| score(&here, arguments).code;
     assert_eq!(code("--threshold 0 a.md"), 1);
     assert_eq!(code("--threshold 1 a.md b.md"), 0);
@@ -506,7 +491,7 @@ fn exit_codes_tell_findings_from_failures() {
 
 #[test]
 fn a_failure_beside_findings_loses_none_of_them() {
-    let here = home(&[("a.md", "The boat.\n"), ("z.md", "A boat.\n")]);
+    let here = Sandbox::with_files(&[("a.md", "The boat.\n"), ("z.md", "A boat.\n")]);
     let outcome = score(&here, "--threshold 0 a.md missing.md z.md");
     assert_eq!(outcome.code, 2);
     assert_eq!(outcome.out.lines().count(), 4);
@@ -526,7 +511,7 @@ fn a_failure_beside_findings_loses_none_of_them() {
 fn a_reader_that_goes_away_is_no_failure() {
     // Far more than a pipe holds, so that there is somebody to miss the reader.
     let long = "the boat goes over the river.\n".repeat(2_000);
-    let here = home(&[("a.txt", &long), ("b.txt", &long)]);
+    let here = Sandbox::with_files(&[("a.txt", &long), ("b.txt", &long)]);
     for format in ["compact", "json", "jsonl", "sarif", "github", "pretty"] {
         let mut child = spawn(&mut scoring(
             &here,
@@ -544,7 +529,7 @@ fn a_reader_that_goes_away_is_no_failure() {
 #[cfg(unix)]
 #[test]
 fn output_that_nobody_wants_is_no_failure_and_no_panic() {
-    let here = home(&[("a.txt", CALM)]);
+    let here = Sandbox::with_files(&[("a.txt", CALM)]);
     // Both ends closed before the program begins.
     let closed = || {
         let (reader, writer) = std::io::pipe().unwrap();
@@ -576,7 +561,7 @@ fn output_that_nobody_wants_is_no_failure_and_no_panic() {
 #[cfg(unix)]
 #[test]
 fn ctrl_c_ends_the_work_with_130() {
-    let here = home(&[("a.txt", CALM)]);
+    let here = Sandbox::with_files(&[("a.txt", CALM)]);
     let mut child = spawn(scoring(&here, "--format jsonl a.txt -").stdin(Stdio::piped()));
     // With the first document written it waits for standard input, which does not end.
     let mut line = String::new();
@@ -598,7 +583,7 @@ fn ctrl_c_ends_the_work_with_130() {
 
 #[test]
 fn a_flag_beats_a_variable_and_a_variable_beats_the_file() {
-    let here = home(&[
+    let here = Sandbox::with_files(&[
         ("a.txt", CALM),
         (
             "home/.config/electroscope/config.toml",
@@ -627,7 +612,7 @@ fn a_flag_beats_a_variable_and_a_variable_beats_the_file() {
 
 #[test]
 fn every_variable_does_what_its_flag_does() {
-    let here = home(&[("a.md", "one `two`\n"), ("broken.toml", "=")]);
+    let here = Sandbox::with_files(&[("a.md", "one `two`\n"), ("broken.toml", "=")]);
     let run = |variable: &str, value: &str| {
         let mut command = here.command(&["score", "--format", "json", "--threshold", "1", "a.md"]);
         here.outcome(command.env(variable, value).output().unwrap())
@@ -677,7 +662,7 @@ fn every_variable_does_what_its_flag_does() {
 
 #[test]
 fn an_unknown_setting_is_refused_with_its_line_once() {
-    let here = home(&[
+    let here = Sandbox::with_files(&[
         ("set.toml", "model = \"builtin\"\nmodle = \"x\"\n"),
         ("a.md", CALM),
     ]);
@@ -701,7 +686,7 @@ fn an_unknown_setting_is_refused_with_its_line_once() {
 
 #[test]
 fn options_for_all_commands_may_stand_before_the_command() {
-    let here = home(&[("a.md", CALM)]);
+    let here = Sandbox::with_files(&[("a.md", CALM)]);
     let before = here.run(&["--model", TOY, "-q", "score", "--threshold", "0", "a.md"]);
     let after = score(&here, "-q --threshold 0 a.md");
     assert_eq!(before.code, 1, "{before:?}");
@@ -727,7 +712,7 @@ fn options_for_all_commands_may_stand_before_the_command() {
 
 #[test]
 fn quiet_leaves_results_and_errors_and_a_log_goes_where_it_was_asked_for() {
-    let here = home(&[("a.md", "The boat.\n")]);
+    let here = Sandbox::with_files(&[("a.md", "The boat.\n")]);
     let outcome = score(&here, "-q --threshold 0 a.md missing.md");
     assert_eq!(outcome.out.lines().count(), 2);
     assert_eq!(
@@ -747,7 +732,7 @@ fn quiet_leaves_results_and_errors_and_a_log_goes_where_it_was_asked_for() {
 fn calibration_finds_the_threshold_and_keeps_it_for_its_model() {
     let text =
         "The boat goes over the river to the harbour and waits every day in spring. ".repeat(60);
-    let here = home(&[
+    let here = Sandbox::with_files(&[
         ("fine.txt", &text),
         ("set.toml", "# mine\ntheme = \"dark\"\n"),
         ("short.txt", "The boat.\n"),
@@ -808,7 +793,7 @@ fn calibration_finds_the_threshold_and_keeps_it_for_its_model() {
 
 #[test]
 fn calibration_refuses_what_says_too_little_and_leaves_the_settings_alone() {
-    let here = home(&[
+    let here = Sandbox::with_files(&[
         ("short.txt", "The boat goes.\n"),
         ("set.toml", "theme = \"dark\"\n"),
     ]);
@@ -833,7 +818,7 @@ fn calibration_refuses_what_says_too_little_and_leaves_the_settings_alone() {
 
 #[test]
 fn a_calibration_without_a_settings_file_makes_one() {
-    let here = home(&[("fine.txt", &CALM.repeat(100))]);
+    let here = Sandbox::with_files(&[("fine.txt", &CALM.repeat(100))]);
     let done = score(&here, "--calibrate fine.txt");
     assert_eq!(done.code, 0, "{done:?}");
     let settings = here.path().join("home/.config/electroscope/config.toml");
@@ -903,12 +888,12 @@ fn the_help_of_every_command() {
 
 #[test]
 fn a_word_close_to_a_command_is_not_opened_as_a_file() {
-    let here = home(&[("a.md", CALM)]);
+    let here = Sandbox::with_files(&[("a.md", CALM)]);
     let slip = here.run(&["scor", "a.md"]);
     assert_eq!(slip.code, 2);
     assert!(slip.err.contains("did you mean `score`?"), "{slip:?}");
     // A file of that name is a file.
-    write(&here, "scor", CALM.as_bytes());
+    here.write("scor", CALM.as_bytes());
     let file = here.run(&["scor", "a.md"]);
     assert!(file.err.contains("the screen needs a terminal"), "{file:?}");
 }
@@ -929,12 +914,12 @@ fn help_is_a_command_too() {
 #[cfg(unix)]
 #[test]
 fn bash_completes_values_and_heads_with_their_colons() {
-    let here = home(&[(
+    let here = Sandbox::with_files(&[(
         "home/.config/electroscope/config.toml",
         "[heads.mine]\nmodel = \"org/x\"\ntask = \"tagging\"\n",
     )]);
     let script = here.run(&["completions", "bash"]).out;
-    write(&here, "complete.bash", script.as_bytes());
+    here.write("complete.bash", script.as_bytes());
     // The words as bash parts them, at colons too.
     let complete = |words: &str| {
         let line = format!(
@@ -1016,7 +1001,7 @@ fn there_is_a_manual_page_for_every_command() {
         score.contains("calibrate") && score.contains("EXIT STATUS"),
         "{score}"
     );
-    write(&here, "file", b"");
+    here.write("file", b"");
     let blocked = here.run(&["man", "--out", "file"]);
     assert_eq!(blocked.code, 2);
     assert!(
@@ -1047,6 +1032,6 @@ fn paths_says_where_things_are_and_shows_every_setting() {
     let example = here.run(&["paths", "--example"]);
     assert_eq!(example.out, electroscope::settings::EXAMPLE);
     // It says where settings go even while those that are there cannot be read.
-    write(&here, "home/.config/electroscope/config.toml", b"=");
+    here.write("home/.config/electroscope/config.toml", b"=");
     assert_eq!(here.run(&["paths"]).code, 0);
 }

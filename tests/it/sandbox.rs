@@ -30,6 +30,22 @@ impl Sandbox {
         }
     }
 
+    /// One with these files in it.
+    pub(crate) fn with_files(files: &[(&str, &str)]) -> Sandbox {
+        let here = Sandbox::new();
+        for (path, text) in files {
+            here.write(path, text.as_bytes());
+        }
+        here
+    }
+
+    /// Writes a file, and makes the folders above it.
+    pub(crate) fn write(&self, path: &str, bytes: &[u8]) {
+        let path = self.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, bytes).unwrap();
+    }
+
     /// The folder; commands run in it.
     pub(crate) fn path(&self) -> &Path {
         self.folder.path()

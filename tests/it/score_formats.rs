@@ -8,20 +8,6 @@ use crate::sandbox::{Outcome, Sandbox};
 
 const ERRORS: &str = "# Notes\n\nShe have two cat. The boats wait in the harbour.\n";
 
-fn home(files: &[(&str, &str)]) -> Sandbox {
-    let here = Sandbox::new();
-    for (path, text) in files {
-        write(&here, path, text.as_bytes());
-    }
-    here
-}
-
-fn write(here: &Sandbox, path: &str, bytes: &[u8]) {
-    let path = here.path().join(path);
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
-    fs::write(path, bytes).unwrap();
-}
-
 /// `score` with the errors lens. `arguments` are parted by white space.
 fn errors(here: &Sandbox, arguments: &str) -> Outcome {
     let mut command = here.command(&["score", "--lens", "errors"]);
@@ -42,7 +28,7 @@ fn results(sarif: &Value) -> &Vec<Value> {
 #[test]
 fn the_errors_lens_flags_the_words_that_its_head_marks_with_their_probability() {
     let sample = include_str!("../../assets/sample.md");
-    let here = home(&[("notes.md", ERRORS), ("sample.md", sample)]);
+    let here = Sandbox::with_files(&[("notes.md", ERRORS), ("sample.md", sample)]);
     for file in ["notes.md", "sample.md"] {
         let scored = json(&errors(&here, &format!("--format json {file}")));
         assert_eq!(scored["model"]["id"], "builtin:errors");
@@ -64,7 +50,7 @@ fn the_errors_lens_flags_the_words_that_its_head_marks_with_their_probability() 
 
 #[test]
 fn errors_are_findings_in_every_format() {
-    let here = home(&[("notes.md", ERRORS), ("calm.md", "The boats wait.\n")]);
+    let here = Sandbox::with_files(&[("notes.md", ERRORS), ("calm.md", "The boats wait.\n")]);
     let compact = errors(&here, "notes.md");
     assert_eq!(compact.code, 1);
     assert!(compact.out.starts_with("notes.md:3:5: 0."), "{compact:?}");
@@ -98,7 +84,7 @@ fn a_head_of_ones_own_marks_errors_by_flag_and_by_setting() {
         "/tests/reference/heads/electra-tags"
     );
     let settings = format!("[heads.errors]\nmodel = {head:?}\ntask = \"tagging\"\n");
-    let here = home(&[("notes.md", ERRORS), ("set.toml", &settings)]);
+    let here = Sandbox::with_files(&[("notes.md", ERRORS), ("set.toml", &settings)]);
     let by_flag = json(&errors(
         &here,
         &format!("--format json --head {head} notes.md"),
@@ -118,7 +104,7 @@ fn a_head_of_ones_own_marks_errors_by_flag_and_by_setting() {
 #[test]
 fn the_errors_lens_has_a_threshold_of_its_own() {
     let fine = "The boats wait in the harbour and the old captain reads his book. ".repeat(60);
-    let here = home(&[("notes.md", ERRORS), ("fine.txt", &fine), ("set.toml", "")]);
+    let here = Sandbox::with_files(&[("notes.md", ERRORS), ("fine.txt", &fine), ("set.toml", "")]);
     let threshold = |arguments: &str| {
         let report = json(&errors(
             &here,
@@ -137,12 +123,12 @@ fn the_errors_lens_has_a_threshold_of_its_own() {
 
 #[test]
 fn a_byte_offset_is_given_only_where_the_file_is_utf8() {
-    let here = home(&[("plain.txt", ERRORS)]);
+    let here = Sandbox::with_files(&[("plain.txt", ERRORS)]);
     let utf16: Vec<u8> = ("\u{feff}".to_owned() + ERRORS)
         .encode_utf16()
         .flat_map(u16::to_le_bytes)
         .collect();
-    write(&here, "wide.txt", &utf16);
+    here.write("wide.txt", &utf16);
     let regions = |file: &str| {
         let sarif = json(&errors(&here, &format!("--format sarif {file}")));
         let region = "/locations/0/physicalLocation/region";
@@ -166,7 +152,7 @@ fn a_fingerprint_follows_a_finding_through_the_file_and_no_further() {
         "The boats wait in the harbour."
     );
     let twice = format!("{ERRORS}\n{ERRORS}");
-    let here = home(&[("a.txt", ERRORS), ("b.txt", &moved), ("c.txt", &twice)]);
+    let here = Sandbox::with_files(&[("a.txt", ERRORS), ("b.txt", &moved), ("c.txt", &twice)]);
     let fingerprints = |file: &str| -> Vec<String> {
         let sarif = json(&errors(&here, &format!("--format sarif {file}")));
         let print = |result: &Value| {
@@ -191,7 +177,7 @@ fn a_fingerprint_follows_a_finding_through_the_file_and_no_further() {
 
 #[test]
 fn an_absolute_path_is_a_file_uri() {
-    let here = home(&[("a b.md", ERRORS)]);
+    let here = Sandbox::with_files(&[("a b.md", ERRORS)]);
     let path = here.path().join("a b.md");
     let mut command = here.command(&["score", "--lens", "errors", "--format", "sarif"]);
     let sarif = json(&here.outcome(command.arg(path).output().unwrap()));
@@ -202,7 +188,7 @@ fn an_absolute_path_is_a_file_uri() {
 
 #[test]
 fn github_gets_ten_annotations_of_a_kind_and_a_line_for_the_rest() {
-    let here = home(&[("a.md", &ERRORS.repeat(4)), ("b.md", &ERRORS.repeat(2))]);
+    let here = Sandbox::with_files(&[("a.md", &ERRORS.repeat(4)), ("b.md", &ERRORS.repeat(2))]);
     let missing: Vec<String> = (0..12).map(|n| format!("missing{n}.md")).collect();
     let arguments = format!("--format github a.md b.md {}", missing.join(" "));
     let outcome = errors(&here, &arguments);
@@ -233,7 +219,7 @@ fn github_gets_ten_annotations_of_a_kind_and_a_line_for_the_rest() {
 
 #[test]
 fn up_to_max_flagged_words_are_no_finding() {
-    let here = home(&[("a.md", ERRORS), ("b.md", ERRORS)]);
+    let here = Sandbox::with_files(&[("a.md", ERRORS), ("b.md", ERRORS)]);
     let code = |arguments: &str| errors(&here, arguments).code;
     assert_eq!(code("--max-flagged 4 a.md b.md"), 0);
     assert_eq!(code("--max-flagged 3 a.md b.md"), 1);
@@ -263,7 +249,7 @@ fn git(here: &Sandbox, arguments: &str) -> bool {
 
 #[test]
 fn since_a_revision_only_words_on_changed_lines_are_flagged() {
-    let here = home(&[
+    let here = Sandbox::with_files(&[
         ("docs/a.md", ERRORS),
         ("docs/same.md", ERRORS),
         ("docs/é b.md", ERRORS),
@@ -273,17 +259,9 @@ fn since_a_revision_only_words_on_changed_lines_are_flagged() {
     }
     git(&here, "add .");
     git(&here, "commit -q -m first");
-    write(
-        &here,
-        "docs/a.md",
-        format!("He go home.\n\n{ERRORS}").as_bytes(),
-    );
-    write(&here, "docs/new.md", ERRORS.as_bytes());
-    write(
-        &here,
-        "docs/é b.md",
-        ERRORS.replace("two", "three").as_bytes(),
-    );
+    here.write("docs/a.md", format!("He go home.\n\n{ERRORS}").as_bytes());
+    here.write("docs/new.md", ERRORS.as_bytes());
+    here.write("docs/é b.md", ERRORS.replace("two", "three").as_bytes());
     let outcome = errors(&here, "--since HEAD docs");
     let found: Vec<&str> = (outcome.out.lines())
         .map(|line| line.rsplit_once(": ").unwrap().0)
@@ -321,7 +299,7 @@ fn since_a_revision_only_words_on_changed_lines_are_flagged() {
 
 #[test]
 fn since_needs_git_a_repository_and_files() {
-    let here = home(&[("a.md", ERRORS)]);
+    let here = Sandbox::with_files(&[("a.md", ERRORS)]);
     let mut command = here.command(&["score", "--since", "HEAD", "a.md"]);
     let without = here.outcome(command.env("PATH", here.path()).output().unwrap());
     assert_eq!(without.code, 2);
@@ -342,7 +320,7 @@ fn since_needs_git_a_repository_and_files() {
 
 #[test]
 fn an_error_about_a_file_names_it_once() {
-    let here = home(&[("a.md", ERRORS)]);
+    let here = Sandbox::with_files(&[("a.md", ERRORS)]);
     for arguments in [
         "missing.md",
         "--config none.toml a.md",

@@ -168,6 +168,15 @@ fn answered(screen: &mut Screen) {
     screen.done(Task::QuestionAnswering);
 }
 
+/// Opens the Ask panel with a head, and asks.
+fn ask_who_approved_it(screen: &mut Screen) {
+    screen.press("3");
+    screen.load_head(Task::QuestionAnswering, &[]);
+    screen.press("a");
+    screen.type_in("who approved it?");
+    screen.press("enter");
+}
+
 #[test]
 fn the_classify_panel_colours_units_and_lists_them() {
     for (name, theme) in [("dark", DARK), ("mono", Theme::Mono)] {
@@ -231,11 +240,7 @@ fn the_ask_panel_shows_answers_and_goes_to_the_best() {
 #[test]
 fn where_no_answer_wins_the_panel_says_so_and_the_cursor_stays() {
     let mut screen = Screen::with_notes(100, 24, DARK);
-    screen.press("3");
-    screen.load_head(Task::QuestionAnswering, &[]);
-    screen.press("a");
-    screen.type_in("who approved it?");
-    screen.press("enter");
+    ask_who_approved_it(&mut screen);
     let answers = Answers {
         best: vec![Answer {
             span: span_of("the boats"),
@@ -262,11 +267,7 @@ fn where_no_answer_wins_the_panel_says_so_and_the_cursor_stays() {
 #[test]
 fn an_answer_is_shown_in_its_sentence() {
     let mut screen = Screen::with_notes(100, 24, DARK);
-    screen.press("3");
-    screen.load_head(Task::QuestionAnswering, &[]);
-    screen.press("a");
-    screen.type_in("who approved it?");
-    screen.press("enter");
+    ask_who_approved_it(&mut screen);
     assert!(!screen.text().contains("Answers 0"), "{}", screen.text());
     answered(&mut screen);
     screen.press("]d");
@@ -294,11 +295,7 @@ fn an_answer_in_another_document_does_not_move_its_cursor() {
     screen.load();
     screen.change("notes.md", NOTES);
     screen.change("other.md", NOTES);
-    screen.press("3");
-    screen.load_head(Task::QuestionAnswering, &[]);
-    screen.press("a");
-    screen.type_in("who approved it?");
-    screen.press("enter");
+    ask_who_approved_it(&mut screen);
     answered(&mut screen);
     assert_eq!(
         screen.state.documents[0].cursor,

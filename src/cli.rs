@@ -125,7 +125,7 @@ struct Global {
         hide_env_values = true
     )]
     device: Option<String>,
-    /// What to compute in: auto (the fastest), f32, int8, or on a GPU bf16 [default: auto]
+    /// What to compute in: auto (by processor and model), f32, int8, or on a GPU bf16 [default: auto]
     #[arg(
         long,
         global = true,

@@ -36,6 +36,7 @@
 //! they are printed.
 
 pub mod cli;
+pub mod english;
 pub mod report;
 pub mod settings;
 pub mod ui;

@@ -7,6 +7,7 @@
 
 mod cache;
 pub mod decode;
+pub mod dictionary;
 mod engine;
 mod finding;
 mod head_choice;

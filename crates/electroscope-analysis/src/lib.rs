@@ -8,6 +8,7 @@
 mod cache;
 pub mod decode;
 mod engine;
+mod error_kind;
 mod finding;
 mod head_choice;
 mod head_reader;
@@ -20,6 +21,7 @@ mod tokens;
 mod window;
 
 pub use engine::Engine;
+pub use error_kind::ErrorKind;
 pub use finding::{
     Answer, Answers, EntityAt, Flagging, NoAnswer, Reading, TaggedWord, Tagging, Token, Unit,
     UnitKind, Word,

@@ -9,6 +9,7 @@ mod cache;
 pub mod decode;
 pub mod dictionary;
 mod engine;
+mod error_kind;
 mod finding;
 mod head_choice;
 mod head_reader;
@@ -21,6 +22,7 @@ mod tokens;
 mod window;
 
 pub use engine::Engine;
+pub use error_kind::ErrorKind;
 pub use finding::{
     Answer, Answers, EntityAt, Flagging, NoAnswer, Reading, TaggedWord, Tagging, Token, Unit,
     UnitKind, Word,

@@ -13,11 +13,13 @@ mod error_kind;
 mod finding;
 mod head_choice;
 mod head_reader;
+pub mod lexicon;
 mod mistakes;
 mod outline;
 mod passes;
 mod queue;
 mod readings;
+pub mod suggestions;
 mod tokens;
 mod window;
 

@@ -10,7 +10,8 @@ use indicatif::HumanDuration;
 use super::common::{self, InForce};
 use super::training_progress::TrainingProgress;
 use super::{Exit, Global};
-use electroscope_model::{self as model, Problem, Task, device};
+use crate::catalog::builtin;
+use electroscope_model::{Problem, Task, device};
 use electroscope_training::data::{
     LabelTable, LabelledSentences, LabelledText, LabelledTexts, Questions, columns, glue, spans,
     squad, table,
@@ -651,7 +652,7 @@ fn train(
         data: args.data_note.clone(),
         licence: args.licence.clone(),
         command: command(),
-        notice: (args.from == "builtin").then(|| model::BUILTIN_NOTICE.to_owned()),
+        notice: (args.from == "builtin").then(|| builtin::PAIR.notice.to_owned()),
     };
     let run = FinetuneRun {
         base: &base,

@@ -11,6 +11,7 @@ mod classify;
 mod common;
 mod evaluate;
 mod finetune;
+mod fix;
 mod global_flags;
 mod heads;
 mod manual;
@@ -18,6 +19,7 @@ mod model;
 mod pretrain;
 mod score;
 mod shell;
+mod suggestions;
 mod tag;
 mod threads;
 mod training_progress;
@@ -216,6 +218,17 @@ enum Command {
     /// the threshold are flagged, and if any is, the exit code is 1. In Markdown only the prose is scored; of a folder, the files that hold prose (.md, .txt, .rst,
     /// .adoc, .org and the like), as .gitignore allows.
     Score(ScoreArgs),
+    /// Mend flagged words, one by one
+    ///
+    /// For each flagged word the verified suggestions are shown: what the discriminator, having read it in
+    /// the place of the word, thinks likelier. Answer with the number of one, with Enter to keep the
+    /// word, or with q to end. The file is written once, at the end, and only if it is still the file
+    /// that was read. In Markdown only the prose is changed; nothing outside of the words that you
+    /// changed is.
+    ///
+    /// With --all nothing is asked: the best suggestion is taken where it is certain enough. The
+    /// certainty is how likely it is right, all other candidates and the word itself considered.
+    Fix(fix::FixArgs),
     /// Label documents, paragraphs or sentences with a fine-tuned head
     ///
     /// Each label has a number p: its probability, from 0 to 1; the labels of a text share one between
@@ -401,6 +414,8 @@ struct ScoreArgs {
     /// Flag punctuation, too
     #[arg(long)]
     punctuation: bool,
+    #[command(flatten)]
+    suggestions: suggestions::SuggestionArgs,
     /// Exit with 0 even if words are flagged
     #[arg(long)]
     exit_zero: bool,
@@ -683,6 +698,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         None => view::run(&global, &cli.view),
         Some(Command::View(args)) => view::run(&global, &args),
         Some(Command::Score(args)) => score::run(&global, &args),
+        Some(Command::Fix(args)) => fix::run(&global, &args),
         Some(Command::Classify(args)) => classify::run(&global, &args),
         Some(Command::Ask(args)) => ask::run(&global, &args),
         Some(Command::Tag(args)) => tag::run(&global, &args),

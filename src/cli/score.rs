@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use super::arrivals::Arrivals;
 use super::changes::Changes;
 use super::common::{self, InForce, Source};
-use super::{Exit, Global, InputArgs, ScoreArgs, heads};
+use super::{Exit, Global, InputArgs, ScoreArgs, heads, suggestions};
 use crate::report::{self, ChangedLines, FileError, Format, Looks, Scored};
 use crate::settings::{self, Lens};
 use electroscope_analysis::{Engine, Queue, Readings};
@@ -36,6 +36,16 @@ pub(super) fn run(global: &Global, args: &ScoreArgs) -> anyhow::Result<Exit> {
         return calibrate(global, &in_force, args, sources, errors, &mut loaded, &name);
     }
 
+    let suggester = match args.suggestions.wanted() {
+        true => Some(suggestions::suggester(
+            global,
+            &in_force,
+            lens,
+            &loaded.engine,
+        )?),
+        false => None,
+    };
+
     let flagging = in_force.flagging(&name, args.threshold, loaded.threshold, args.punctuation);
     let format = args.format.unwrap_or(if io::stdout().is_terminal() {
         Format::Pretty
@@ -60,13 +70,23 @@ pub(super) fn run(global: &Global, args: &ScoreArgs) -> anyhow::Result<Exit> {
         &progress,
         &mut |outcome| match outcome {
             Ok((document, readings)) => {
-                let scored = Scored {
+                let mut scored = Scored {
                     document: &document,
                     readings: &readings,
                     read: &AsRead::new(&document),
                     flagging,
                     lines: changed.as_ref().and_then(|lines| lines.get(&document.path)),
+                    suggested: None,
                 };
+                let suggested = match &suggester {
+                    Some(suggester) => {
+                        let (most, only) =
+                            (args.suggestions.most(), args.suggestions.only_verified);
+                        Some(suggestions::of_flagged(suggester, &scored, most, only)?)
+                    }
+                    None => None,
+                };
+                scored.suggested = suggested.as_ref();
                 flagged += scored.flagged().count();
                 progress.aside(|| {
                     printer.document(&mut out, &scored)?;

@@ -11,18 +11,20 @@
 //! A suggestion is verified if it is likelier than the word as it stands.
 
 mod candidates;
+mod edits;
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use electroscope_model::{Error, Forward, Tokenizer};
 use electroscope_text::{Block, BlockText, Document, Span, is_punctuation, sentences, word_starts};
 
 use super::dictionary::Dictionary;
 use super::engine::Engine;
-use super::outline::Outline;
 
 use candidates::{Candidate, Place, gather, in_case_of};
 pub use candidates::{CandidateKind, article};
+pub use edits::{Edit, EditError, apply};
 
 /// What is read of a candidate and known of it before, in the order of [`FEATURES`].
 pub type Features = [f32; FEATURES.len()];
@@ -95,6 +97,17 @@ pub struct Suggestion {
     pub features: Features,
 }
 
+impl Suggestion {
+    /// The change that it makes to `document`, in which it was found.
+    pub fn edit(&self, document: &Document) -> Edit {
+        Edit {
+            span: self.span,
+            before: self.span.of(&document.text).unwrap_or_default().to_owned(),
+            replacement: self.replacement.clone(),
+        }
+    }
+}
+
 /// What is suggested for a word, and what speaks for the word as it stands.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Suggestions {
@@ -106,10 +119,12 @@ pub struct Suggestions {
     pub features: Features,
 }
 
-/// A model that reads candidates, and a dictionary that they are from.
+/// A model that reads candidates, and a dictionary that they are from. It shares the model with the engine
+/// that it is made by, and remembers nothing.
+#[derive(Clone)]
 pub struct Suggester<'a> {
-    tokenizer: &'a Tokenizer,
-    forward: &'a dyn Forward,
+    tokenizer: Arc<Tokenizer>,
+    forward: Arc<dyn Forward>,
     dictionary: &'a Dictionary,
     /// Tokens on each side.
     context: usize,
@@ -117,11 +132,11 @@ pub struct Suggester<'a> {
 
 impl Engine {
     /// What suggests words with this engine's model, which must be a discriminator.
-    pub fn suggester<'a>(&'a self, dictionary: &'a Dictionary) -> Suggester<'a> {
+    pub fn suggester<'a>(&self, dictionary: &'a Dictionary) -> Suggester<'a> {
         let capacity = self.planner.capacity();
         Suggester {
-            tokenizer: self.planner.tokenizer(),
-            forward: &*self.forward,
+            tokenizer: Arc::clone(self.planner.tokenizer()),
+            forward: Arc::clone(&self.forward),
             dictionary,
             // Room for a long word between the sides.
             context: CONTEXT.min(capacity / 3),
@@ -138,8 +153,8 @@ struct Reading {
 }
 
 impl Suggester<'_> {
-    /// What could stand in the place of the word at `word` of `document`, whose outline is `outline`; none if
-    /// there is no word of prose, or if markup stands inside of it.
+    /// What could stand in the place of the word at `word` of `document`, whose blocks of prose are `blocks`;
+    /// none if there is no word of prose, or if markup stands inside of it.
     ///
     /// # Errors
     ///
@@ -147,10 +162,9 @@ impl Suggester<'_> {
     pub fn suggest(
         &self,
         document: &Document,
-        outline: &Outline,
+        blocks: &[Block],
         word: Span,
     ) -> Result<Option<Suggestions>, Error> {
-        let blocks = outline.blocks();
         let at = blocks.partition_point(|block| block.span.end() <= word.start());
         let Some(block) = blocks.get(at).filter(|block| block.span.overlaps(word)) else {
             return Ok(None);
@@ -344,7 +358,7 @@ impl<'a> Windows<'a> {
     }
 
     fn reading(&self, range: &Range<usize>, replacement: &str) -> Reading {
-        let tokenizer = self.suggester.tokenizer;
+        let tokenizer = &*self.suggester.tokenizer;
         let mut window = vec![tokenizer.cls_id()];
         window.extend(self.side(range.start, true));
         let start = window.len();

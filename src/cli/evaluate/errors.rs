@@ -22,7 +22,7 @@ use crate::report::write_json;
 use electroscope_analysis::Engine;
 use electroscope_analysis::dictionary::Dictionary;
 use electroscope_analysis::suggestions::{FEATURES, Suggestion, Suggestions};
-use electroscope_text::{Document, Language, Span, word_starts};
+use electroscope_text::{Document, Language, Span, blocks, word_starts};
 use electroscope_training::data::corrections::{self, CorrectedText};
 use electroscope_training::metrics;
 use electroscope_training::rtd;
@@ -296,7 +296,7 @@ struct Reader {
 impl Reader {
     fn read(&mut self, text: &CorrectedText) -> anyhow::Result<Read> {
         let document = Document::new("<text>", text.text.as_str(), Language::Plain);
-        let outline = self.discriminator.outline(&document);
+        let blocks = blocks(&document);
         let fix = text
             .corrected
             .as_deref()
@@ -348,7 +348,7 @@ impl Reader {
             let began = Instant::now();
             let span = Span::new(range.start, range.end);
             let suggester = self.discriminator.suggester(self.dictionary);
-            let Some(suggestions) = suggester.suggest(&document, &outline, span)? else {
+            let Some(suggestions) = suggester.suggest(&document, &blocks, span)? else {
                 continue;
             };
             self.milliseconds

@@ -293,7 +293,8 @@ enum Command {
             electroscope evaluate rtd held-out.txt\n  \
             electroscope evaluate classification --task sst2 glue/SST-2\n  \
             electroscope evaluate qa dev-v2.0.json\n  \
-            electroscope evaluate tagging dev.conll\n\n\
+            electroscope evaluate tagging dev.conll\n  \
+            electroscope evaluate errors corrections.jsonl\n\n\
             Exit codes: 0 measured, 2 something failed, 130 Ctrl-C."
     )]
     Evaluate(evaluate::EvaluateCommand),
@@ -394,6 +395,8 @@ struct ViewArgs {
         electroscope score --language markdown draft      read a file without an extension as Markdown\n  \
         electroscope score --format github docs/          annotate a pull request\n  \
         electroscope score --since HEAD docs/             only words on lines that have changed\n  \
+        electroscope score --suggest notes.md             with words that would fit better\n  \
+        electroscope score --only-verified docs/          only words that another would better\n  \
         electroscope score --max-flagged 3 draft.txt      fail from the fourth flagged word on\n  \
         electroscope score --calibrate accepted/*.md      find the threshold on text that is fine\n\n\
         Exit codes: 0 no word is flagged (or --exit-zero, or no more than --max-flagged), 1 some are, \

@@ -20,7 +20,7 @@ use electroscope_text::{AsRead, Document, LineIndex, Position, Span, visible};
 #[command(after_help = "Examples:\n  \
         electroscope fix notes.md\n  \
         electroscope fix --dry-run notes.md docs/guide.md\n  \
-        electroscope fix --dry-run notes.md | git apply --cached\n  \
+        electroscope fix --dry-run notes.md > fixes.diff\n  \
         electroscope fix --all --certainty 0.95 --lens errors notes.md\n\n\
         Exit codes: 0 done, 2 something failed, 130 Ctrl-C; then nothing was written.")]
 pub(super) struct FixArgs {

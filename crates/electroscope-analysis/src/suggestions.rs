@@ -30,7 +30,7 @@ pub use edits::{Edit, EditError, apply};
 pub type Features = [f32; FEATURES.len()];
 
 /// The names of the features that a score is made of.
-pub const FEATURES: [&str; 25] = [
+pub const FEATURES: [&str; 26] = [
     // What the model read: sums of −log(1 − p).
     "doubt_at_place",
     "doubt_of_worst_piece",
@@ -42,6 +42,7 @@ pub const FEATURES: [&str; 25] = [
     "keep_unknown",
     "keep_unknown_frequency",
     "keep_unknown_capital",
+    "keep_repeated",
     // Kinds of edits.
     "spelling_of_unknown",
     "spelling_of_known",
@@ -65,12 +66,13 @@ pub const FEATURES: [&str; 25] = [
 
 /// The weights of [`FEATURES`].
 const WEIGHTS: Features = [
-    -0.6, -0.6, -0.6, -0.3, 0.0, 1.0, -2.0, 0.2, 1.0, 1.0, -2.0, -3.0, 0.4, -2.0, -2.0, -1.0, -1.5,
-    -1.0, 2.0, 2.0, -2.0, -2.0, 0.5, 0.2, -3.0,
+    -2.897, -0.261, -2.211, -1.311, -0.760, 2.400, -1.225, 0.889, 3.804, -3.188, 1.381, -3.104,
+    -3.742, 0.363, -0.295, -2.826, -1.749, -2.612, -2.515, 6.266, 0.604, -2.058, -0.277, 0.505,
+    0.305, -0.421,
 ];
 
 /// Tokens that are read on each side of the word.
-const CONTEXT: usize = 24;
+const CONTEXT: usize = 16;
 /// Tokens on each side whose doubt is near.
 const NEAR: usize = 2;
 /// Tokens on each side whose doubt counts at all.
@@ -429,6 +431,7 @@ fn score(features: &Features) -> f32 {
 struct Known {
     is_known: bool,
     has_capital: bool,
+    repeats: bool,
     frequency: f32,
 }
 
@@ -441,6 +444,7 @@ impl Known {
             has_capital: !is_plain && !place.begins_sentence
                 || word.chars().skip(1).any(char::is_uppercase)
                 || word.contains(char::is_numeric),
+            repeats: place.repeats(),
             frequency: dictionary.frequency(word).unwrap_or(0.0),
         }
     }
@@ -449,11 +453,12 @@ impl Known {
         let unknown = f32::from(u8::from(!self.is_known));
         let mut features = [0.0; FEATURES.len()];
         features[..5].copy_from_slice(&[place, worst, near, further, pieces]);
-        features[5..9].copy_from_slice(&[
+        features[5..10].copy_from_slice(&[
             1.0,
             unknown,
             unknown * self.frequency,
             unknown * f32::from(u8::from(self.has_capital)),
+            f32::from(u8::from(self.repeats)),
         ]);
         features
     }

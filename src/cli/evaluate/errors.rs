@@ -21,7 +21,7 @@ use crate::english;
 use crate::report::write_json;
 use electroscope_analysis::Engine;
 use electroscope_analysis::dictionary::Dictionary;
-use electroscope_analysis::suggestions::{FEATURES, Suggestion, Suggestions};
+use electroscope_analysis::suggestions::{CandidateKind, FEATURES, Suggestion, Suggestions};
 use electroscope_text::{Document, Language, Span, blocks, word_starts};
 use electroscope_training::data::corrections::{self, CorrectedText};
 use electroscope_training::metrics;
@@ -356,7 +356,11 @@ impl Reader {
             let best = suggestions.candidates.first();
             let is_verified = best.is_some_and(|best| best.is_verified);
             verified.insert(start, (is_verified, 1.0 - suggestions.keep));
+            // Which of two equal words is marked is up to whoever marked it.
+            let mut kinds = suggestions.candidates.iter().map(|one| one.kind);
+            let is_doubled = kinds.any(|kind| kind == CandidateKind::Doubled);
             let right = match (is_wrong, fix) {
+                (false, _) if is_doubled => Right::Unknown,
                 (false, _) => Right::Word,
                 (true, None) => Right::Unknown,
                 (true, Some(corrected)) => {

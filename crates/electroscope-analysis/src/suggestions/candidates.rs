@@ -186,7 +186,7 @@ const KNOWN: Most = Most {
 };
 const UNKNOWN: Most = Most {
     spelling: 16,
-    forms: 2,
+    forms: 4,
     confusables: 2,
     insertions: 1,
 };
@@ -213,7 +213,7 @@ pub(super) fn gather(place: &Place<'_>, dictionary: &Dictionary) -> Vec<Candidat
     for other in confusables.take(most.confusables) {
         found.put(CandidateKind::Confusable, other, 0.0);
     }
-    for other in forms(&lower, dictionary, lexicon)
+    for other in forms(&lower, is_known, dictionary, lexicon)
         .into_iter()
         .take(most.forms)
     {
@@ -221,7 +221,7 @@ pub(super) fn gather(place: &Place<'_>, dictionary: &Dictionary) -> Vec<Candidat
     }
     found.spellings(word, is_known, most.spelling);
     found.joined(&lower, lexicon);
-    if !place.repeats() {
+    if !place.repeats() && is_known {
         let share = DELETED.iter().find(|(small, _)| *small == lower);
         found.leave_out(
             CandidateKind::Deletion,
@@ -471,7 +471,7 @@ pub fn article(next: &str) -> &'static str {
 }
 
 /// Other forms of a word in lower case, the likeliest first.
-fn forms(lower: &str, dictionary: &Dictionary, lexicon: &Lexicon) -> Vec<String> {
+fn forms(lower: &str, is_known: bool, dictionary: &Dictionary, lexicon: &Lexicon) -> Vec<String> {
     let mut first: Vec<String> = Vec::new();
     for set in AGREEING {
         if set.contains(&lower) {
@@ -511,12 +511,17 @@ fn forms(lower: &str, dictionary: &Dictionary, lexicon: &Lexicon) -> Vec<String>
         ("ing", ""),
         ("ing", "e"),
         ("ly", ""),
-        ("ally", ""),
         ("er", ""),
         ("er", "e"),
         ("est", ""),
     ];
-    bases.extend(ends.iter().filter_map(|(end, by)| replaced(end, by)));
+    // What a misspelling ends in may be no suffix: "publically" is nearer to "publicly".
+    let likely = if is_known { ends.len() } else { 9 };
+    bases.extend(
+        ends.iter()
+            .take(likely)
+            .filter_map(|(end, by)| replaced(end, by)),
+    );
     for end in ["ed", "ing"] {
         // stopped, stopping
         let stem = lower.strip_suffix(end).unwrap_or_default();
@@ -529,6 +534,14 @@ fn forms(lower: &str, dictionary: &Dictionary, lexicon: &Lexicon) -> Vec<String>
     }
     bases.retain(|base| base.len() >= 2 && dictionary.contains(base));
     bases.dedup();
+    // goed, builded
+    for base in &bases {
+        for (verb, _) in lexicon.verbs(base) {
+            if verb.regularised.as_deref() == Some(lower) {
+                first.extend([verb.past.clone(), verb.participle.clone()]);
+            }
+        }
+    }
     let mut others: Vec<(f32, String)> = Vec::new();
     for base in &bases {
         let stem_of_e = base.strip_suffix('e');

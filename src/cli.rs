@@ -396,7 +396,7 @@ struct ViewArgs {
         electroscope score --format github docs/          annotate a pull request\n  \
         electroscope score --since HEAD docs/             only words on lines that have changed\n  \
         electroscope score --suggest notes.md             with words that would fit better\n  \
-        electroscope score --only-verified docs/          only words that another would better\n  \
+        electroscope score --only-verified letter.md      only words that another would better\n  \
         electroscope score --max-flagged 3 draft.txt      fail from the fourth flagged word on\n  \
         electroscope score --calibrate accepted/*.md      find the threshold on text that is fine\n\n\
         Exit codes: 0 no word is flagged (or --exit-zero, or no more than --max-flagged), 1 some are, \

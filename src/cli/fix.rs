@@ -19,8 +19,8 @@ use electroscope_text::{AsRead, Document, LineIndex, Position, Span, visible};
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "Examples:\n  \
         electroscope fix notes.md\n  \
-        electroscope fix --dry-run notes.md docs/guide.md\n  \
-        electroscope fix --dry-run notes.md > fixes.diff\n  \
+        electroscope fix --dry-run letter.md docs/notes.md\n  \
+        electroscope fix --dry-run letter.md > fixes.diff\n  \
         electroscope fix --all --certainty 0.95 --lens errors notes.md\n\n\
         Exit codes: 0 done, 2 something failed, 130 Ctrl-C; then nothing was written.")]
 pub(super) struct FixArgs {
@@ -83,7 +83,7 @@ pub(super) fn run(global: &Global, args: &FixArgs) -> anyhow::Result<Exit> {
         let mended = mended.and_then(|mended| {
             match args.dry_run {
                 true => mended.print_diff(&mut out)?,
-                false => mended.write(global)?,
+                false => mended.write(global, &mut out)?,
             }
             Ok(mended.goes_on)
         });
@@ -176,6 +176,14 @@ fn choose(
         // A change of the word before may have taken this one along.
         let free: Vec<&Suggestion> = all.iter().filter(|one| one.span.start() >= end).collect();
         if free.is_empty() || word.span.start() < end {
+            continue;
+        }
+        // Of a word that stands twice one is left out, not both.
+        let is_left = edits.last().is_some_and(|edit| {
+            let text = scored.text(word.span);
+            edit.replacement.is_empty() && edit.before.trim().eq_ignore_ascii_case(&text)
+        });
+        if is_left {
             continue;
         }
         let taken = match way {
@@ -287,11 +295,15 @@ impl Mended {
         Ok(())
     }
 
-    fn write(&self, global: &Global) -> anyhow::Result<()> {
+    fn write(&self, global: &Global, out: &mut dyn Write) -> anyhow::Result<()> {
         let path = &self.document.path;
+        let mut say = |what: &str| match global.quiet {
+            true => Ok(()),
+            false => writeln!(out, "{}: {what}", visible_path(path)),
+        };
         let changes = match self.edits.len() {
             0 => {
-                common::remark(global, &format!("{}: nothing changed", path.display()));
+                say("nothing changed")?;
                 return Ok(());
             }
             1 => "1 word".to_owned(),
@@ -299,7 +311,7 @@ impl Mended {
         };
         let text = apply(&self.document.text, &self.edits)?;
         write::replace(&self.document, &text)?;
-        common::remark(global, &format!("{}: changed {changes}", path.display()));
+        say(&format!("changed {changes}"))?;
         Ok(())
     }
 }

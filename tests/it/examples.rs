@@ -70,6 +70,10 @@ fn furnished(example: &str) -> Sandbox {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     write("assets/sample.md", include_str!("../../assets/sample.md"));
     write("notes.md", NOTES);
+    write(
+        "letter.md",
+        "The bridge is open, and the the boats wait in the harbour.\n",
+    );
     write("a.md", NOTES);
     write("draft.txt", DRAFT);
     write("draft", NOTES);

@@ -19,7 +19,7 @@ fn text(here: &Sandbox) -> String {
 
 /// `fix` with these answers.
 fn answered(here: &Sandbox, answers: &str) -> Outcome {
-    let mut command = here.command(&["fix", "--threshold", "0.3", "notes.md"]);
+    let mut command = here.command(&["fix", "--threshold", "0", "notes.md"]);
     let command = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -37,7 +37,7 @@ fn answered(here: &Sandbox, answers: &str) -> Outcome {
 #[test]
 fn a_dry_run_prints_a_diff_and_writes_nothing() {
     let here = home();
-    let outcome = here.run(&["fix", "--dry-run", "--threshold", "0.3", "notes.md"]);
+    let outcome = here.run(&["fix", "--dry-run", "--threshold", "0", "notes.md"]);
     assert_eq!(outcome.code, 0, "{outcome:?}");
     insta::assert_snapshot!(outcome.out, @r"
     --- a/notes.md
@@ -63,16 +63,20 @@ fn all_takes_what_is_certain_and_a_second_time_there_is_nothing_left() {
         "--certainty",
         "0.5",
         "--threshold",
-        "0.3",
+        "0",
         "notes.md",
     ];
     let outcome = here.run(&fix);
-    assert_eq!((outcome.code, outcome.out.as_str()), (0, ""), "{outcome:?}");
+    assert_eq!(
+        (outcome.code, outcome.out.as_str()),
+        (0, "notes.md: changed 1 word\n"),
+        "{outcome:?}"
+    );
     // Only the prose, and nothing beside the word.
     let wanted = TEXT.replacen("recieved", "received", 1);
     assert_eq!(text(&here), wanted);
     let again = here.run(&fix);
-    assert!(again.err.contains("nothing changed"), "{again:?}");
+    assert!(again.out.contains("nothing changed"), "{again:?}");
     assert_eq!(text(&here), wanted);
     // Nothing is so certain.
     let here = home();
@@ -82,7 +86,7 @@ fn all_takes_what_is_certain_and_a_second_time_there_is_nothing_left() {
         "--certainty",
         "1",
         "--threshold",
-        "0.3",
+        "0",
         "notes.md",
     ]);
     assert_eq!((outcome.code, text(&here).as_str()), (0, TEXT));
@@ -114,7 +118,7 @@ fn a_file_that_cannot_be_read_fails_and_the_others_are_mended() {
         "--certainty",
         "0.5",
         "--threshold",
-        "0.3",
+        "0",
         "missing.md",
         "notes.md",
     ]);
@@ -124,4 +128,14 @@ fn a_file_that_cannot_be_read_fails_and_the_others_are_mended() {
         "{outcome:?}"
     );
     assert_ne!(text(&here), TEXT);
+}
+
+#[test]
+fn of_a_word_that_stands_twice_one_stays() {
+    let text = "The bridge is open, and the the boats wait in the harbour.\n";
+    let here = Sandbox::with_files(&[("notes.md", text)]);
+    let outcome = here.run(&["fix", "--all", "--certainty", "0.3", "notes.md"]);
+    assert_eq!(outcome.code, 0, "{outcome:?}");
+    let mended = fs::read_to_string(here.path().join("notes.md")).unwrap();
+    assert_eq!(mended, text.replace("the the", "the"));
 }

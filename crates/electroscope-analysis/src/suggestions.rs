@@ -519,3 +519,112 @@ impl Known {
         features
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use electroscope_model::VocabularyOptions;
+    use electroscope_text::{Language, blocks};
+    use std::path::Path;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    const VOCABULARY: &str =
+        "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nthe\nboats\nwait\nin\nharbour\n.\nhar\n##buor\n,\nand";
+
+    /// Doubts of pieces that are none of a word's beginning, and counts its calls.
+    struct DoubtsPieces(AtomicUsize);
+
+    impl Forward for DoubtsPieces {
+        fn logits(&self, windows: &[&[u32]]) -> Result<Vec<Vec<f32>>, Error> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            let logit = |&id: &u32| if [11, 12].contains(&id) { 3.0 } else { -4.0 };
+            Ok(windows
+                .iter()
+                .map(|window| window.iter().map(logit).collect())
+                .collect())
+        }
+
+        fn device(&self) -> String {
+            "cpu".to_owned()
+        }
+
+        fn precision(&self) -> String {
+            "f32".to_owned()
+        }
+    }
+
+    fn dictionary() -> Dictionary {
+        let aff = "SET UTF-8\n";
+        let dic = "5\nthe\nboats\nwait\nin\nharbour\n";
+        Dictionary::new(aff, dic, "0boatsK\n0harbourK\n0inW\n0theY\n0waitK\n").unwrap()
+    }
+
+    fn suggested(text: &str, word: &str, language: Language) -> (Option<Suggestions>, usize) {
+        let tokenizer = Tokenizer::from_vocabulary(
+            VOCABULARY.as_bytes(),
+            VocabularyOptions::default(),
+            Path::new("vocab.txt"),
+        );
+        let forward = Arc::new(DoubtsPieces(AtomicUsize::new(0)));
+        let engine = Engine::new(Arc::new(tokenizer.unwrap()), forward.clone(), 64);
+        let document = Document::new("x", text, language);
+        let start = text.find(word).unwrap();
+        let span = Span::new(start, start + word.len());
+        let dictionary = dictionary();
+        let suggester = engine.suggester(&dictionary);
+        let found = suggester
+            .suggest(&document, &blocks(&document), span)
+            .unwrap();
+        (found, forward.0.load(Ordering::Relaxed))
+    }
+
+    #[test]
+    fn what_takes_the_doubt_away_is_first_and_all_are_read_in_one_call() {
+        let text = "The boats wait in the Harbuor, and wait.";
+        let (found, calls) = suggested(text, "Harbuor", Language::Plain);
+        let found = found.unwrap();
+        let first = &found.candidates[0];
+        assert_eq!(
+            (&*first.replacement, first.kind),
+            ("Harbour", CandidateKind::Spelling)
+        );
+        assert!(
+            first.is_verified && first.p_after < first.p_before,
+            "{first:?}"
+        );
+        assert_eq!(calls, 1);
+        let document = Document::new("x", text, Language::Plain);
+        let mended = apply(text, &[first.edit(&document)]).unwrap();
+        assert_eq!(mended, "The boats wait in the Harbour, and wait.");
+        let sum: f32 = found.candidates.iter().map(|one| one.certainty).sum();
+        assert!((sum + found.keep - 1.0).abs() < 1e-4);
+    }
+
+    #[test]
+    fn a_repeated_word_is_left_out_with_its_space() {
+        let text = "The boats wait in the the harbour.";
+        let (found, _) = suggested(text, "the harbour", Language::Plain);
+        let doubled = found.unwrap().candidates;
+        let doubled = doubled
+            .iter()
+            .find(|one| one.kind == CandidateKind::Doubled)
+            .unwrap();
+        assert_eq!(doubled.span.of(text), Some("the "));
+        assert!(doubled.is_verified);
+    }
+
+    #[test]
+    fn spans_are_those_of_the_source_and_code_and_markup_get_none() {
+        let text = "# Boats\n\nThe *boats* wait in the **harbuor**, `harbuor` and har**buor**.\n";
+        let (found, _) = suggested(text, "harbuor", Language::Markdown);
+        let first = &found.unwrap().candidates[0];
+        assert_eq!(
+            (first.span.of(text), &*first.replacement),
+            (Some("harbuor"), "harbour")
+        );
+        for word in ["harbuor`", "har**buor**", ", `"] {
+            let (found, calls) = suggested(text, word, Language::Markdown);
+            assert_eq!((found, calls), (None, 0), "{word}");
+        }
+    }
+}

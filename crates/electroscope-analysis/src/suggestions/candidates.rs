@@ -456,9 +456,7 @@ pub fn article(next: &str) -> &'static str {
         "uk", "uu", "ufo",
     ];
     let vowel_after_uni = ["unin", "unim", "unid", "unint"];
-    if begins(&silent_h) {
-        "an"
-    } else if begins(&vowel_after_uni) {
+    if begins(&silent_h) || begins(&vowel_after_uni) {
         "an"
     } else if begins(&consonant_sound) {
         "a"

@@ -10,6 +10,7 @@ mod changes;
 mod classify;
 mod common;
 mod evaluate;
+mod evidence;
 mod finetune;
 mod global_flags;
 mod heads;

@@ -4,22 +4,26 @@
 //! in its own file turns that into what it means and does it. Errors travel up with their context
 //! and are printed once, here.
 
-mod arrivals;
 mod ask;
 mod changes;
 mod classify;
-mod common;
 mod evaluate;
 mod evidence;
 mod finetune;
 mod global_flags;
-mod heads;
+mod head_commands;
 mod manual;
+mod messages;
 mod model;
+mod prefetch;
 mod pretrain;
+mod progress;
 mod score;
+mod setup;
 mod shell;
+mod sources;
 mod tag;
+mod terminal;
 mod threads;
 mod training_progress;
 mod view;
@@ -36,7 +40,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::report::theme::Theme;
 use crate::report::{Format, HeadFormat};
-use crate::settings::Lens;
+use crate::settings::{ColorChoice, Lens};
 use electroscope_model::Task;
 
 /// What an exit code says.
@@ -186,18 +190,6 @@ struct Global {
         hide_env_values = true
     )]
     log: Option<PathBuf>,
-}
-
-/// When to colour.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-enum ColorChoice {
-    /// On a terminal, unless `NO_COLOR` is set
-    #[default]
-    Auto,
-    /// Into pipes and files, too
-    Always,
-    /// Not at all
-    Never,
 }
 
 #[derive(Debug, Subcommand)]
@@ -436,7 +428,7 @@ struct HeadArgs {
 }
 
 #[derive(Clone, Debug, Args)]
-#[command(after_help = heads::after_help(Task::Classification, "  \
+#[command(after_help = head_commands::after_help(Task::Classification, "  \
         electroscope classify --head builtin:sentiment reviews/\n  \
         electroscope classify --head builtin:acceptability --unit sentence review.txt\n  \
         electroscope classify --format jsonl reviews/ | jq '.units[].labels[0]'\n  \
@@ -461,7 +453,7 @@ enum UnitChoice {
 }
 
 #[derive(Clone, Debug, Args)]
-#[command(after_help = heads::after_help(Task::QuestionAnswering, "  \
+#[command(after_help = head_commands::after_help(Task::QuestionAnswering, "  \
         electroscope ask 'When does the bridge open?' notes.md\n  \
         electroscope ask --answers 1 'Who built the bridge?' docs/\n  \
         electroscope ask --format json 'Who built the bridge?' docs/ | jq '.documents[].answers[0]'"))]
@@ -477,7 +469,7 @@ struct AskArgs {
 }
 
 #[derive(Clone, Debug, Args)]
-#[command(after_help = heads::after_help(Task::Tagging, "  \
+#[command(after_help = head_commands::after_help(Task::Tagging, "  \
         electroscope tag notes.md\n  \
         electroscope tag --head builtin:pos draft.txt\n  \
         electroscope tag docs/ | grep ' person '\n  \
@@ -672,7 +664,7 @@ fn finish(command: impl FnOnce() -> anyhow::Result<Exit>) -> ExitCode {
         Ok(code) => exit(code),
         Err(err) if is_broken_pipe(&err) => exit(Exit::Clean),
         Err(err) => {
-            common::complain(&common::in_full(&err));
+            messages::error(&messages::in_full(&err));
             exit(Exit::Failed)
         }
     }

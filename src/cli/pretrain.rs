@@ -5,10 +5,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::common::{self, InForce};
 use super::training_progress::TrainingProgress;
-use super::{Exit, Global};
+use super::{Exit, Global, messages, setup};
 use crate::catalog::builtin;
+use crate::settings::EffectiveSettings;
 use electroscope_model::device;
 use electroscope_training::pretrain::{
     PairSize, PretrainEnvironment, PretrainOutcome, PretrainSettings, PretrainStart, SizePreset,
@@ -276,10 +276,13 @@ const FURTHER_RATE: f64 = 2e-4;
 
 /// The device, the precision and the built-in pair. The precision in the settings file is not for
 /// training.
-fn environment(global: &Global, in_force: &InForce) -> anyhow::Result<PretrainEnvironment> {
-    let (device, remark) = device::choose(&in_force.device)?;
+fn environment(
+    global: &Global,
+    settings: &EffectiveSettings,
+) -> anyhow::Result<PretrainEnvironment> {
+    let (device, remark) = device::choose(&settings.device)?;
     if let Some(remark) = remark {
-        common::remark(global, &remark);
+        messages::remark(global, &remark);
     }
     let precision = match global.precision.as_deref() {
         None | Some("auto" | "f32") => TrainingPrecision::F32,
@@ -308,8 +311,8 @@ fn vocabulary_size(typed: &str) -> Result<usize, String> {
 }
 
 pub(super) fn run(global: &Global, args: &PretrainArgs) -> anyhow::Result<Exit> {
-    let in_force = InForce::new(global)?;
-    let environment = environment(global, &in_force)?;
+    let catalog = setup::catalog(global)?;
+    let environment = environment(global, catalog.settings())?;
     let mut progress = TrainingProgress::new(global)?;
     let (outcome, out) = match &args.resume {
         Some(out) => (resume(out, &environment, &mut progress), out.clone()),
@@ -331,14 +334,14 @@ pub(super) fn run(global: &Global, args: &PretrainArgs) -> anyhow::Result<Exit> 
                     None => writeln!(output, "{name}\t-")?,
                 }
             }
-            common::remark(
+            messages::remark(
                 global,
                 &format!("wrote the discriminator and the generator into {out}"),
             );
             Ok(Exit::Clean)
         }
         PretrainOutcome::Stopped { steps } => {
-            common::remark(
+            messages::remark(
                 global,
                 &format!(
                     "stopped after step {steps}; go on with: electroscope pretrain --resume {out}"

@@ -1,16 +1,12 @@
-//! The thread that owns the fine-tuned heads, apart from the one that owns the discriminator: the
-//! heat map must not wait for an answer, nor an answer for the heat map.
+//! The thread that owns the fine-tuned heads. The discriminator has another thread, so that the heat map
+//! and the answers do not wait for each other.
 //!
-//! Latest wins, per document and task: a newer version of the text or another question takes the
-//! place of the older one, and the work on the older ends at the next window. Questions come first,
-//! then the document on the screen. Heads are loaded by threads of their own, for that may take a
-//! download. A panic in a head is caught, logged, and becomes a reply; the thread goes on.
+//! For each document and task the latest request wins (see `latest`). Questions come first, then the
+//! document on the screen. Heads are loaded on threads of their own, because that may take a download.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{self, Receiver, Sender};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use electroscope_analysis::{
     Answers, Counts, EntityAt, HeadChoice, HeadReader, HeadSummary, TaggedWord, Tagging, Task,
@@ -18,8 +14,9 @@ use electroscope_analysis::{
 };
 use electroscope_text::{Document, Span};
 
-use super::inference::{DocumentId, Generation};
-use super::thread::{self, Worker, panic_message};
+use super::latest::{DocumentId, Generation};
+use super::latest::{LatestThread, Mailbox, Service, Work, WorkQueue, WorkState};
+use super::thread::panic_message;
 
 /// What the thread asks of a head. A trait, so that tests can put in one that waits to be told.
 /// Errors are sentences for the user.
@@ -253,23 +250,10 @@ pub trait Loader: Send + Sync {
     ) -> Result<(Box<dyn Reader>, HeadSummary), String>;
 }
 
-/// The near end of the thread. Dropping it ends the work at the next window and waits a moment for
-/// that; heads that are still being loaded are not waited for.
+/// The handle of the thread. Dropping it ends the work at the next window and waits for that, but not long;
+/// heads that are being loaded are not waited for.
 pub struct Heads {
-    orders: Option<Sender<Order>>,
-    /// Counts what the work in hand has to look at.
-    arrived: Arc<AtomicU64>,
-    thread: Worker,
-}
-
-/// What comes to the thread: jobs, and heads that have been loaded.
-enum Order {
-    Job(HeadJob),
-    Install {
-        task: Task,
-        number: u64,
-        loaded: Result<(Box<dyn Reader>, HeadSummary), String>,
-    },
+    thread: LatestThread<HeadMessage>,
 }
 
 impl Heads {
@@ -282,89 +266,66 @@ impl Heads {
         loader: Arc<dyn Loader>,
         reply: impl Fn(HeadReply) + Send + Sync + 'static,
     ) -> std::io::Result<Heads> {
-        let (orders, inbox) = mpsc::channel();
-        let arrived = Arc::new(AtomicU64::new(0));
-        let mut desk = Desk {
-            loader,
-            reply: Arc::new(reply),
-            install: Installer {
-                orders: orders.clone(),
-                arrived: Arc::clone(&arrived),
-            },
-            heads: [None, None, None],
-            newest: [0; 3],
-            queue: Vec::new(),
-            focus: None,
+        let reply: Arc<dyn Fn(HeadReply) + Send + Sync> = Arc::new(reply);
+        let make = {
+            let reply = Arc::clone(&reply);
+            move |mailbox| {
+                Some(HeadService {
+                    loader,
+                    reply,
+                    mailbox,
+                    heads: [None, None, None],
+                    newest: [0; 3],
+                })
+            }
         };
-        let reply = Arc::clone(&desk.reply);
         let failed = move |reason: String| {
             for task in Task::ALL {
                 let reason = reason.clone();
                 reply(HeadReply::LoadFailed { task, reason });
             }
         };
-        let thread = thread::spawn("heads", move || desk.run(&inbox), failed)?;
-        Ok(Heads {
-            orders: Some(orders),
-            arrived,
-            thread,
-        })
+        let thread = LatestThread::spawn("heads", make, failed)?;
+        Ok(Heads { thread })
     }
 
     /// Asks for `job`.
     pub fn submit(&self, job: HeadJob) {
-        if let Some(orders) = &self.orders {
-            let interrupts = !matches!(job, HeadJob::Focus { .. });
-            // A closed channel means that the thread is gone, and it has said so in the log.
-            let _ = orders.send(Order::Job(job));
-            if interrupts {
-                self.arrived.fetch_add(1, Ordering::Release);
-            }
-        }
+        self.thread.send(HeadMessage::Job(job));
     }
 }
 
 impl Drop for Heads {
     fn drop(&mut self) {
-        // First the mark, then a job that wakes the thread to see it: the thread holds a sender itself,
-        // for the heads that are being loaded, so its inbox never closes.
-        self.arrived.store(u64::MAX, Ordering::Release);
-        if let Some(orders) = self.orders.take() {
-            let _ = orders.send(Order::Job(HeadJob::List));
-        }
+        self.thread.stop();
         self.thread.wait_a_moment();
     }
 }
 
-/// How a thread that loads hands in what it has.
-#[derive(Clone)]
-struct Installer {
-    orders: Sender<Order>,
-    arrived: Arc<AtomicU64>,
+/// A message to the thread.
+enum HeadMessage {
+    Job(HeadJob),
+    /// A head has been loaded.
+    Install {
+        task: Task,
+        number: u64,
+        loaded: Result<(Box<dyn Reader>, HeadSummary), String>,
+    },
 }
 
-/// A request and the document that it is about.
-struct Work {
-    id: DocumentId,
-    generation: Generation,
-    document: Document,
-    request: Request,
-    started: Instant,
-}
-
-/// What the thread has before it.
-struct Desk {
+/// Answers requests with the heads.
+struct HeadService {
     loader: Arc<dyn Loader>,
     reply: Arc<dyn Fn(HeadReply) + Send + Sync>,
-    install: Installer,
+    /// Receives the heads that other threads have loaded.
+    mailbox: Mailbox<HeadMessage>,
+    /// The heads by task; see [`place`].
     heads: [Option<Box<dyn Reader>>; 3],
-    /// The number of the newest load of each task: an older one that is late is not wanted.
+    /// The number of the newest load of each task. An older one that ends later is dropped.
     newest: [u64; 3],
-    queue: Vec<Work>,
-    focus: Option<(DocumentId, Span)>,
 }
 
-/// Where a task's head stands.
+/// The index of a task's head.
 fn place(task: Task) -> usize {
     match task {
         Task::Classification => 0,
@@ -373,62 +334,36 @@ fn place(task: Task) -> usize {
     }
 }
 
-impl Desk {
-    fn run(&mut self, inbox: &Receiver<Order>) {
-        let mut taken = 0;
-        loop {
-            let first = if self.queue.is_empty() {
-                match inbox.recv() {
-                    Ok(order) => Some(order),
-                    Err(_) => return,
-                }
-            } else {
-                None
-            };
-            let arrived = Arc::clone(&self.install.arrived);
-            for order in first.into_iter().chain(inbox.try_iter()) {
-                if arrived.load(Ordering::Acquire) == u64::MAX {
-                    return;
-                }
-                taken += u64::from(!matches!(order, Order::Job(HeadJob::Focus { .. })));
-                self.take(order);
-            }
-            if arrived.load(Ordering::Acquire) == u64::MAX {
-                return;
-            }
-            let is_stale = || arrived.load(Ordering::Acquire) > taken;
-            self.work(&is_stale);
-        }
+impl Service for HeadService {
+    type Message = HeadMessage;
+    type Request = Request;
+
+    fn interrupts(message: &HeadMessage) -> bool {
+        !matches!(message, HeadMessage::Job(HeadJob::Focus { .. }))
     }
 
-    fn take(&mut self, order: Order) {
-        match order {
-            Order::Job(HeadJob::List) => {
+    fn handle(&mut self, message: HeadMessage, queue: &mut WorkQueue<Request>) {
+        match message {
+            HeadMessage::Job(HeadJob::List) => {
                 let choices = catch_unwind(AssertUnwindSafe(|| self.loader.choices()));
                 // The panic is in the log; a head can still be chosen by its path or id.
                 (self.reply)(HeadReply::Choices(choices.unwrap_or_default()));
             }
-            Order::Job(HeadJob::Load { task, choice }) => self.load(task, choice),
-            Order::Job(HeadJob::Read {
+            HeadMessage::Job(HeadJob::Load { task, choice }) => self.load(task, choice),
+            HeadMessage::Job(HeadJob::Read {
                 id,
                 generation,
                 document,
                 request,
             }) => {
                 let task = request.task();
-                self.queue
-                    .retain(|work| work.id != id || work.request.task() != task);
-                self.queue.push(Work {
-                    id,
-                    generation,
-                    document,
-                    request,
-                    started: Instant::now(),
+                queue.put(id, generation, document, request, |other| {
+                    other.task() == task
                 });
             }
-            Order::Job(HeadJob::Focus { id, span }) => self.focus = Some((id, span)),
-            Order::Job(HeadJob::Forget { id }) => self.queue.retain(|work| work.id != id),
-            Order::Install {
+            HeadMessage::Job(HeadJob::Focus { id, span }) => queue.focus(id, span),
+            HeadMessage::Job(HeadJob::Forget { id }) => queue.forget(id),
+            HeadMessage::Install {
                 task,
                 number,
                 loaded,
@@ -447,12 +382,54 @@ impl Desk {
         }
     }
 
+    fn rank(request: &Request) -> u8 {
+        match request {
+            Request::Ask(_) => 0,
+            Request::Classify(_) | Request::Tag => 1,
+        }
+    }
+
+    fn work(
+        &mut self,
+        work: &mut Work<Request>,
+        focus: Option<Span>,
+        is_stale: &dyn Fn() -> bool,
+    ) -> Result<WorkState, String> {
+        let task = work.request.task();
+        let Some(head) = self.heads[place(task)].as_mut() else {
+            // It is asked again once the head is there.
+            return Ok(WorkState::Done);
+        };
+        if !answer(&mut **head, work, focus, is_stale, &*self.reply)? {
+            // The windows that were computed are in the cache; the others are read later.
+            return Ok(WorkState::Unfinished);
+        }
+        (self.reply)(HeadReply::Finished {
+            id: work.id,
+            generation: work.generation,
+            task,
+            elapsed: work.started.elapsed(),
+        });
+        Ok(WorkState::Done)
+    }
+
+    fn failed(&mut self, work: &Work<Request>, reason: String) {
+        (self.reply)(HeadReply::Failed {
+            id: work.id,
+            generation: work.generation,
+            task: work.request.task(),
+            reason,
+        });
+    }
+}
+
+impl HeadService {
     /// Loads a head on a thread of its own.
     fn load(&mut self, task: Task, choice: String) {
         self.newest[place(task)] += 1;
         let number = self.newest[place(task)];
         let (loader, reply) = (Arc::clone(&self.loader), Arc::clone(&self.reply));
-        let install = self.install.clone();
+        let mailbox = self.mailbox.clone();
         let spawned = std::thread::Builder::new()
             .name("head-loader".into())
             .spawn(move || {
@@ -462,69 +439,23 @@ impl Desk {
                     })
                 }));
                 let loaded = loaded.unwrap_or_else(|panic| Err(panic_message(&*panic)));
-                let _ = install.orders.send(Order::Install {
+                mailbox.send(HeadMessage::Install {
                     task,
                     number,
                     loaded,
                 });
-                // The program may have ended in the meantime; that mark must stay.
-                let _ = (install.arrived)
-                    .fetch_update(Ordering::AcqRel, Ordering::Acquire, |n| n.checked_add(1));
             });
         if let Err(err) = spawned {
             let reason = format!("cannot start a thread: {err}");
             (self.reply)(HeadReply::LoadFailed { task, reason });
         }
     }
-
-    /// Does the work that is wanted most, until it is done or stale.
-    fn work(&mut self, is_stale: &dyn Fn() -> bool) {
-        let focused = self.focus.map(|(id, _)| id);
-        let wanted = self.queue.iter().enumerate().min_by_key(|(at, work)| {
-            let is_question = matches!(work.request, Request::Ask(_));
-            (!is_question, Some(work.id) != focused, *at)
-        });
-        let Some((at, work)) = wanted else { return };
-        let (id, generation, task) = (work.id, work.generation, work.request.task());
-        let focus = self.focus.filter(|(at, _)| *at == id).map(|(_, span)| span);
-        let Some(head) = self.heads[place(task)].as_mut() else {
-            // It is asked again once the head is there.
-            self.queue.remove(at);
-            return;
-        };
-        let reply = Arc::clone(&self.reply);
-        let outcome = catch_unwind(AssertUnwindSafe(|| {
-            answer(&mut **head, work, focus, is_stale, &*reply)
-        }));
-        let outcome = outcome.unwrap_or_else(|panic| {
-            let reason = panic_message(&*panic);
-            tracing::error!(?id, ?task, reason, "a head panicked");
-            Err(reason)
-        });
-        match outcome {
-            // What was computed is remembered; the rest is asked for again.
-            Ok(false) => return,
-            Ok(true) => (self.reply)(HeadReply::Finished {
-                id,
-                generation,
-                task,
-                elapsed: work.started.elapsed(),
-            }),
-            Err(reason) => (self.reply)(HeadReply::Failed {
-                id,
-                generation,
-                task,
-                reason,
-            }),
-        }
-        self.queue.remove(at);
-    }
 }
 
-/// Answers one request; says whether it came to its end.
+/// Answers one request. Returns whether it is finished.
 fn answer(
     head: &mut dyn Reader,
-    work: &Work,
+    work: &Work<Request>,
     focus: Option<Span>,
     is_stale: &dyn Fn() -> bool,
     reply: &dyn Fn(HeadReply),
@@ -576,6 +507,7 @@ mod tests {
     use super::*;
     use electroscope_text::Language;
     use std::sync::Mutex;
+    use std::sync::mpsc::{self, Receiver, Sender};
 
     const PATIENCE: Duration = Duration::from_secs(20);
 

@@ -84,7 +84,7 @@ impl Engine {
         is_stale: &dyn Fn() -> bool,
         emit: &mut dyn FnMut(Reading),
     ) -> Result<Counts, Error> {
-        let (tokens, windows) = self.planner.plan(document, outline, region);
+        let (tokens, windows) = self.planner.plan(document, outline, region)?;
         let passes: Vec<Pass> = (windows.iter())
             .map(|window| window_pass(&tokens, window, focus))
             .collect();

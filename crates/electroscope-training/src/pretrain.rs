@@ -614,7 +614,7 @@ fn held_out_windows(
     let mut windows = Vec::new();
     for (number, document) in documents.iter().enumerate() {
         let key = [corpus::SEGMENTS, cutter.seed, NO_EPOCH, number as u64];
-        windows.extend(cutter.cut(&document.text, &key));
+        windows.extend(cutter.cut(&document.text, &key)?);
     }
     Ok(evaluation::evenly_spaced(windows, evaluation::MOST_WINDOWS))
 }

@@ -266,16 +266,20 @@ pub(super) struct WindowCutter {
 
 impl WindowCutter {
     /// The windows of a text; `key` is the key of the random choices.
-    pub(super) fn cut(&self, text: &str, key: &[u64]) -> Vec<PretrainWindow> {
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Model`] if the text cannot be tokenized.
+    pub(super) fn cut(&self, text: &str, key: &[u64]) -> Result<Vec<PretrainWindow>, Error> {
         let lines: Vec<Vec<u32>> = text
             .lines()
             .map(|line| {
-                let pieces = self.tokenizer.encode(line);
-                pieces.into_iter().map(|piece| piece.id).collect()
+                let pieces = self.tokenizer.encode(line)?;
+                Ok(pieces.into_iter().map(|piece| piece.id).collect())
             })
-            .collect();
+            .collect::<Result<_, Error>>()?;
         let mut rng = SeededRng::for_key(key);
-        windows(&lines, self.longest, self.special, &mut rng)
+        Ok(windows(&lines, self.longest, self.special, &mut rng))
     }
 
     /// The windows of the documents of a chunk, shuffled.
@@ -285,18 +289,19 @@ impl WindowCutter {
         epoch: u64,
         chunk: u64,
         parallel: bool,
-    ) -> Vec<PretrainWindow> {
+    ) -> Result<Vec<PretrainWindow>, Error> {
         let cut = |document: &NumberedDocument| {
             let (file, number) = (document.file as u64, document.number as u64);
             self.cut(&document.text, &[SEGMENTS, self.seed, epoch, file, number])
         };
-        let mut windows: Vec<PretrainWindow> = if parallel {
-            documents.par_iter().flat_map_iter(cut).collect()
+        let windows: Result<Vec<Vec<PretrainWindow>>, Error> = if parallel {
+            documents.par_iter().map(cut).collect()
         } else {
-            documents.iter().flat_map(cut).collect()
+            documents.iter().map(cut).collect()
         };
+        let mut windows: Vec<PretrainWindow> = windows?.into_iter().flatten().collect();
         SeededRng::for_key(&[ORDER_OF_WINDOWS, self.seed, epoch, chunk]).shuffle(&mut windows);
-        windows
+        Ok(windows)
     }
 }
 
@@ -345,7 +350,7 @@ pub(super) fn batches(
             // The training waits for the first chunk, so it is cut on all threads; later chunks are cut on
             // one thread beside the training.
             let parallel = chunk == chunks_to_skip;
-            let windows = cutter.chunk_windows(&documents, epoch, chunk, parallel);
+            let windows = cutter.chunk_windows(&documents, epoch, chunk, parallel)?;
             drop(documents);
             found_text |= !windows.is_empty();
             let count = windows.len().div_ceil(size.max(1));

@@ -144,7 +144,7 @@ fn the_loss_falls_and_the_models_can_be_loaded() {
 
     let checkpoint = Checkpoint::open(&workspace.at("out/discriminator")).unwrap();
     let (forward, _) = model::load(&checkpoint, "cpu", "f32").unwrap();
-    let pieces = checkpoint.tokenizer.encode("The boat waits.");
+    let pieces = checkpoint.tokenizer.encode("The boat waits.").unwrap();
     let ids: Vec<u32> = pieces.iter().map(|piece| piece.id).collect();
     assert!(
         forward.logits(&[&ids]).unwrap()[0]

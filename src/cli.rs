@@ -18,6 +18,7 @@ mod model;
 mod pretrain;
 mod score;
 mod shell;
+mod stop_signals;
 mod tag;
 mod threads;
 mod training_progress;
@@ -258,7 +259,7 @@ enum Command {
             electroscope finetune classification --train mails.csv --text body --label folder --out mails\n  \
             electroscope finetune qa --train train-v2.0.json --dev dev-v2.0.json --out qa\n  \
             electroscope finetune tagging --train train.conll --dev dev.conll --lora 16 --out ner\n\n\
-            Exit codes: 0 trained, 2 something failed, 130 Ctrl-C; what was learnt by then is saved."
+            Exit codes: 0 trained, 2 something failed, 129 saved at SIGHUP, 130 saved at Ctrl-C, 143 saved at SIGTERM."
     )]
     Finetune(finetune::FinetuneCommand),
     /// Pre-train a generator and a discriminator on running text

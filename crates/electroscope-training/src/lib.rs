@@ -71,6 +71,7 @@ pub mod evaluation;
 pub mod example;
 pub mod features;
 pub mod finetune;
+mod folder_lock;
 pub mod loss;
 pub mod loss_curve;
 pub mod metrics;

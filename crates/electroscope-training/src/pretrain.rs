@@ -40,6 +40,7 @@ use self::prefetch::{BatchPrefetcher, BatchSource};
 use self::saved_state::{EvaluationEntry, PretrainState};
 use self::segments::{PretrainWindow, SpecialTokens};
 use super::Error;
+use super::folder_lock::FolderLock;
 use super::observer::{EvaluationReport, StepReport, TrainingObserver};
 use super::optimizer::{AdamSettings, Optimizer};
 use super::resume_store::SavedTensors;
@@ -170,6 +171,21 @@ impl PretrainSettings {
         {
             return refuse("--dropout must be at least 0 and less than 1".to_owned());
         }
+        if !(self.save_minutes > 0.0 && self.save_minutes.is_finite()) {
+            return refuse(format!(
+                "--save-every is {}, but it must be a number of minutes greater than 0",
+                self.save_minutes
+            ));
+        }
+        if !(self.learning_rate > 0.0 && self.learning_rate.is_finite()) {
+            return refuse(format!(
+                "--learning-rate is {}, but it must be a number greater than 0",
+                self.learning_rate
+            ));
+        }
+        if !is_share(self.weight_decay) {
+            return refuse("--weight-decay must be between 0 and 1".to_owned());
+        }
         // An empty folder is fine, but no file may be overwritten.
         let is_taken = match std::fs::read_dir(&self.out) {
             Ok(mut entries) => entries.next().is_some(),
@@ -253,6 +269,7 @@ struct Pretraining {
     /// The windows to evaluate on.
     held_out: Vec<PretrainWindow>,
     log: TrainingLog,
+    _lock: FolderLock,
 }
 
 /// The files that `paths` stand for, as absolute paths: a training may be resumed elsewhere.
@@ -319,7 +336,8 @@ impl Pretraining {
             corpus,
             start.notice,
         );
-        Pretraining::prepare(state, start.tokenizer, pair)
+        let lock = saved_state::lock(&state.settings.out)?;
+        Pretraining::prepare(state, start.tokenizer, pair, lock)
     }
 
     fn resume(
@@ -328,6 +346,7 @@ impl Pretraining {
         observer: &mut dyn TrainingObserver,
     ) -> Result<Pretraining, Error> {
         observer.started("reading the saved state");
+        let lock = saved_state::lock_existing(out)?;
         let saved_state::SavedPretraining {
             mut state,
             tokenizer,
@@ -344,7 +363,7 @@ impl Pretraining {
             InitialWeights::Saved(tensors.weights),
             pair_options(&state.settings, device),
         )?;
-        let mut training = Pretraining::prepare(state, tokenizer, pair)?;
+        let mut training = Pretraining::prepare(state, tokenizer, pair, lock)?;
         training.optimizer.restore(&tensors.moments)?;
         Ok(training)
     }
@@ -354,6 +373,7 @@ impl Pretraining {
         state: PretrainState,
         tokenizer: Arc<Tokenizer>,
         pair: ModelPair,
+        lock: FolderLock,
     ) -> Result<Pretraining, Error> {
         let settings = &state.settings;
         let longest = (settings.max_length).unwrap_or(pair.discriminator.max_position_embeddings);
@@ -385,10 +405,6 @@ impl Pretraining {
                 ..AdamSettings::default()
             },
         )?;
-        std::fs::create_dir_all(&settings.out).map_err(|source| Error::Write {
-            path: settings.out.clone(),
-            source,
-        })?;
         let log = TrainingLog::open(&settings.out.join("log.csv"), state.step)?;
         Ok(Pretraining {
             rate: MaskingRate::new(settings.mask, longest),
@@ -399,6 +415,7 @@ impl Pretraining {
             cutter,
             held_out,
             log,
+            _lock: lock,
         })
     }
 

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::PretrainSettings;
 use super::corpus::{Corpus, CorpusPosition};
+use crate::folder_lock::FolderLock;
 use crate::resume_store::{self, ResumeStore, SavedTensors};
 use crate::{Error, durable_files};
 use electroscope_model::Tokenizer;
@@ -86,6 +87,27 @@ fn store(out: &Path) -> ResumeStore {
     ResumeStore::new(out.join("checkpoints"))
 }
 
+/// Locks `out` against other trainings, and creates it.
+///
+/// # Errors
+///
+/// [`Error::InUse`], [`Error::Write`].
+pub(super) fn lock(out: &Path) -> Result<FolderLock, Error> {
+    FolderLock::take(out, store(out).folder())
+}
+
+/// The same for a training that is resumed: a folder without one is left as it is.
+///
+/// # Errors
+///
+/// As [`lock`]; [`Error::Data`] if there is no training in it.
+pub(super) fn lock_existing(out: &Path) -> Result<FolderLock, Error> {
+    match store(out).folder().is_dir() {
+        true => lock(out),
+        false => Err(no_state(out)),
+    }
+}
+
 /// Saves a state below `out`, and removes all but the last two.
 ///
 /// # Errors
@@ -124,18 +146,7 @@ pub(super) fn clear(out: &Path) -> Result<(), Error> {
 /// [`Error::Data`] if there is no state, or one that is damaged or of another version.
 pub(super) fn open(out: &Path) -> Result<SavedPretraining, Error> {
     let Some((_, folder)) = store(out).numbered("step-").pop() else {
-        let what = if out.join("discriminator").is_dir() {
-            "the training in it is complete; to train the models further, give --from with this folder \
-             and --out with another"
-        } else {
-            "it has no saved training; --resume takes the folder that --out named, and a training that \
-             was interrupted before it first saved must be started again"
-        };
-        return Err(Error::Data {
-            path: out.to_owned(),
-            line: None,
-            what: what.to_owned(),
-        });
+        return Err(no_state(out));
     };
     // Read before the rest, which may differ in another format.
     let Versioned { format } = resume_store::read_state(&folder)?;
@@ -157,6 +168,22 @@ pub(super) fn open(out: &Path) -> Result<SavedPretraining, Error> {
         tokenizer: Arc::new(tokenizer),
         tensors: resume_store::read_tensors(&folder)?,
     })
+}
+
+/// The error for a folder without a saved state.
+fn no_state(out: &Path) -> Error {
+    let what = if out.join("discriminator").is_dir() {
+        "the training in it is complete; to train the models further, give --from with this folder \
+         and --out with another"
+    } else {
+        "it has no saved training; --resume takes the folder that --out named, and a training that \
+         was interrupted before it first saved must be started again"
+    };
+    Error::Data {
+        path: out.to_owned(),
+        line: None,
+        what: what.to_owned(),
+    }
 }
 
 /// The part of a state that all versions have in common.

@@ -211,6 +211,43 @@ fn a_second_training_in_the_same_folder_is_refused_until_the_first_ends() {
     assert!(refused.err.contains("no saved training"), "{refused:?}");
 }
 
+#[cfg(unix)]
+#[test]
+fn a_training_is_not_resumed_with_another_text_or_from_a_damaged_state() {
+    let here = home();
+    let arguments = format!("{TINY} --steps 1000000 --eval eval.txt --out out text");
+    let (text, eval) = (here.path().join("text/a.txt"), here.path().join("eval.txt"));
+    fs::write(&eval, "The boat waits by the river.\n").unwrap();
+    let training = Running::start(command(&here, &arguments));
+    training.signal("-TERM");
+    assert_eq!(training.end().0, Some(143));
+    let refusal = || {
+        let outcome = here.outcome(command(&here, "--resume out").output().unwrap());
+        assert_eq!(outcome.code, 2, "{outcome:?}");
+        let at = outcome.err.find("error:").unwrap();
+        let step = regex::Regex::new(r"step-\d+|[0-9a-f]{32}").unwrap();
+        step.replace_all(outcome.err[at..].trim_end(), "NUMBER")
+            .into_owned()
+    };
+    let mut said = Vec::new();
+    for path in [&text, &eval] {
+        let sound = fs::read_to_string(path).unwrap();
+        fs::write(path, sound.replacen("boat", "coat", 1)).unwrap();
+        said.push(refusal());
+        fs::write(path, sound).unwrap();
+    }
+    let states = fs::read_dir(here.path().join("out/checkpoints")).unwrap();
+    let state = states
+        .map(|entry| entry.unwrap().path())
+        .find(|path| path.is_dir());
+    let weights = state.unwrap().join("moments.safetensors");
+    let mut bytes = fs::read(&weights).unwrap();
+    *bytes.last_mut().unwrap() ^= 4;
+    fs::write(&weights, bytes).unwrap();
+    said.push(refusal());
+    insta::assert_snapshot!(said.join("\n"));
+}
+
 #[test]
 fn what_cannot_be_is_said_with_exit_code_2() {
     let here = home();
@@ -236,7 +273,7 @@ fn what_cannot_be_is_said_with_exit_code_2() {
         said("--steps 1 --out new --precision bf16 text"),
         said("--steps 1 --out new --precision int8 text"),
         said("--steps 1 --out new --save-every nan text"),
-        said("--steps 1 --out new --save-every 0 text"),
+        said("--steps 1 --out new --save-every=-1 text"),
         said("--steps 1 --out new --learning-rate nan text"),
         said("--steps 1 --out new --weight-decay nan text"),
         said("--resume taken"),

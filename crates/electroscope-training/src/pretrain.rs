@@ -31,6 +31,7 @@ use std::time::{Duration, Instant};
 
 use candle_core::Device;
 use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::Xxh3Default;
 
 use self::corpus::{Corpus, WindowCutter};
 use self::log::TrainingLog;
@@ -171,9 +172,9 @@ impl PretrainSettings {
         {
             return refuse("--dropout must be at least 0 and less than 1".to_owned());
         }
-        if !(self.save_minutes > 0.0 && self.save_minutes.is_finite()) {
+        if !(self.save_minutes >= 0.0 && self.save_minutes.is_finite()) {
             return refuse(format!(
-                "--save-every is {}, but it must be a number of minutes greater than 0",
+                "--save-every is {}, but it must be a number of minutes, 0 to save after each step",
                 self.save_minutes
             ));
         }
@@ -357,6 +358,7 @@ impl Pretraining {
         observer.started("surveying the text");
         let now = Corpus::survey(&state.settings.text, state.settings.eval.is_empty())?;
         corpus::check_unchanged(&state.corpus, &now)?;
+        state.corpus = now;
         let pair = ModelPair::new(
             model_size::parse_config(&state.generator)?,
             model_size::parse_config(&state.discriminator)?,
@@ -370,7 +372,7 @@ impl Pretraining {
 
     /// Prepares a training from its state, new or saved.
     fn prepare(
-        state: PretrainState,
+        mut state: PretrainState,
         tokenizer: Arc<Tokenizer>,
         pair: ModelPair,
         lock: FolderLock,
@@ -394,6 +396,16 @@ impl Pretraining {
                 "the text to evaluate on has no tokens; add text with --eval".to_owned(),
             ));
         }
+        let hash = hash_of(&held_out);
+        if state.held_out_hash.is_some_and(|before| before != hash) {
+            return Err(Error::Settings(
+                "the text to evaluate on is not that of when the training began; restore it, because the \
+                 results before and after would not compare"
+                    .to_owned(),
+            ));
+        }
+        state.held_out_hash = Some(hash);
+        let settings = &state.settings;
         let layers = (pair.discriminator.num_hidden_layers).max(pair.generator.num_hidden_layers);
         let optimizer = Optimizer::new(
             pair.trainable(),
@@ -634,6 +646,18 @@ fn held_out_windows(
         windows.extend(cutter.cut(&document.text, &key)?);
     }
     Ok(evaluation::evenly_spaced(windows, evaluation::MOST_WINDOWS))
+}
+
+/// A hash of the tokens of windows.
+fn hash_of(windows: &[PretrainWindow]) -> u64 {
+    let mut hash = Xxh3Default::new();
+    for window in windows {
+        hash.update(&(window.ids.len() as u64).to_le_bytes());
+        for id in &window.ids {
+            hash.update(&id.to_le_bytes());
+        }
+    }
+    hash.digest()
 }
 
 /// What a pre-training starts from, loaded.

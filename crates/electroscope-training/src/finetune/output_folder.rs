@@ -170,7 +170,7 @@ impl OutputFolder {
             return refuse("it has no saved training; leave out --resume to start one");
         }
         let folder = OutputFolder::open(path)?;
-        let Some((_, last)) = folder.store.numbered("step-").pop() else {
+        let Some((_, last)) = folder.store.numbered(resume_store::STEP).pop() else {
             return refuse(
                 "the training in it was interrupted before anything was saved; remove the folder and \
                  start again",
@@ -194,7 +194,7 @@ impl OutputFolder {
         let name = format!("step-{}", state.step);
         self.store.save(&name, state, tensors, |_| Ok(()))?;
         let best = state.best.as_ref().map(|best| best.step);
-        let states = self.store.numbered("step-").into_iter();
+        let states = self.store.numbered(resume_store::STEP).into_iter();
         let bests = self.store.numbered("best-").into_iter();
         let old = (states.filter(|(step, _)| *step != state.step))
             .chain(bests.filter(|(step, _)| Some(*step) != best));

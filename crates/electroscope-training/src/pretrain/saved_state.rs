@@ -39,6 +39,9 @@ pub(super) struct PretrainState {
     pub(super) seconds: f64,
     pub(super) position: CorpusPosition,
     pub(super) corpus: Corpus,
+    /// A hash of the windows to evaluate on. States of earlier versions have none.
+    #[serde(default)]
+    pub(super) held_out_hash: Option<u64>,
     pub(super) evaluations: Vec<EvaluationEntry>,
     /// The notice that must accompany the models, if what they were made from has one.
     pub(super) notice: Option<String>,
@@ -70,6 +73,7 @@ impl PretrainState {
             seconds: 0.0,
             position: CorpusPosition::default(),
             corpus,
+            held_out_hash: None,
             evaluations: Vec::new(),
             notice,
         }
@@ -124,7 +128,12 @@ pub(super) fn save(
     store.save(&name, state, tensors, |folder| {
         durable_files::write(&folder.join(TOKENIZER), tokenizer.to_json()?.as_bytes())
     })?;
-    for (_, old) in store.numbered("step-").into_iter().rev().skip(KEPT) {
+    for (_, old) in store
+        .numbered(resume_store::STEP)
+        .into_iter()
+        .rev()
+        .skip(KEPT)
+    {
         durable_files::remove_folder(&old)?;
     }
     Ok(())
@@ -145,7 +154,7 @@ pub(super) fn clear(out: &Path) -> Result<(), Error> {
 ///
 /// [`Error::Data`] if there is no state, or one that is damaged or of another version.
 pub(super) fn open(out: &Path) -> Result<SavedPretraining, Error> {
-    let Some((_, folder)) = store(out).numbered("step-").pop() else {
+    let Some((_, folder)) = store(out).numbered(resume_store::STEP).pop() else {
         return Err(no_state(out));
     };
     // Read before the rest, which may differ in another format.

@@ -536,6 +536,17 @@ enum ModelCommand {
         #[arg(value_name = "HUB_ID")]
         id: String,
     },
+    /// Compare the files of cached models with the hashes that they are kept under
+    #[command(after_help = "Examples:\n  \
+        electroscope model verify\n  \
+        electroscope model verify google/electra-small-discriminator\n\n\
+        Downloads are compared when they arrive; this finds what has changed on the disk since.\n\n\
+        Exit codes: 0 all are sound, 2 one is damaged or a model is not in the cache, 130 Ctrl-C.")]
+    Verify {
+        /// The models [default: all in the cache]
+        #[arg(value_name = "HUB_ID")]
+        ids: Vec<String>,
+    },
     /// Write a model in Hugging Face layout, so that transformers loads it
     #[command(after_help = "Examples:\n  \
         electroscope model export mini/\n  \

@@ -28,6 +28,7 @@ pub(super) fn run(global: &Global, command: ModelCommand) -> anyhow::Result<Exit
         ModelCommand::List { json } => list(global, &in_force, json),
         ModelCommand::Info { id, json } => info(global, &in_force, id.as_deref(), json),
         ModelCommand::Pull { id } => pull(global, &in_force, &id),
+        ModelCommand::Verify { ids } => verify(global, &in_force, &ids),
         ModelCommand::Export {
             out,
             packed_head: Some(name),
@@ -210,6 +211,50 @@ fn pull(global: &Global, in_force: &InForce, id: &str) -> anyhow::Result<Exit> {
     }
     writeln!(io::stdout(), "{}", folder.display())?;
     Ok(Exit::Clean)
+}
+
+/// Compares the files of cached models with their hashes.
+fn verify(global: &Global, in_force: &InForce, ids: &[String]) -> anyhow::Result<Exit> {
+    let settings = common::hub_settings(global, in_force.offline);
+    let revision = in_force.revision.as_deref();
+    let named = ids.iter().map(|id| {
+        let revision = revision.unwrap_or("main").to_owned();
+        (id.clone(), revision)
+    });
+    let models: Vec<(String, String)> = match ids {
+        [] => {
+            let heads = hub::cached_heads(&settings).into_iter();
+            let all = hub::cached(&settings).into_iter();
+            all.chain(heads.map(|head| head.model))
+                .map(|model| (model.id, model.revision))
+                .collect()
+        }
+        _ => named.collect(),
+    };
+    let mut out = io::stdout().lock();
+    let mut is_sound = true;
+    for (id, revision) in &models {
+        let Some(files) = hub::verify(id, revision, &settings) else {
+            anyhow::bail!(
+                "{id} (revision {revision}) is not in the cache {}; `electroscope model list` shows what is",
+                settings.cache.display()
+            );
+        };
+        for file in files {
+            let state = match &file.state {
+                hub::FileState::Sound => "sound".to_owned(),
+                hub::FileState::Unknown => "not known: it is a copy without a hash".to_owned(),
+                hub::FileState::Damaged(what) => {
+                    is_sound = false;
+                    let path = file.path.display();
+                    format!("damaged: {what}; remove {path} and run `electroscope model pull {id}`")
+                }
+            };
+            let line = format!("{id}  {}  {state}", file.name);
+            writeln!(out, "{}", electroscope_text::visible(&line))?;
+        }
+    }
+    Ok(if is_sound { Exit::Clean } else { Exit::Failed })
 }
 
 /// A model in the list.

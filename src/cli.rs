@@ -22,6 +22,7 @@ mod score;
 mod setup;
 mod shell;
 mod sources;
+mod stop_signals;
 mod tag;
 mod terminal;
 mod threads;
@@ -251,7 +252,7 @@ enum Command {
             electroscope finetune classification --train mails.csv --text body --label folder --out mails\n  \
             electroscope finetune qa --train train-v2.0.json --dev dev-v2.0.json --out qa\n  \
             electroscope finetune tagging --train train.conll --dev dev.conll --lora 16 --out ner\n\n\
-            Exit codes: 0 trained, 2 something failed, 130 Ctrl-C; what was learnt by then is saved."
+            Exit codes: 0 trained, 2 something failed, 129 saved at SIGHUP, 130 saved at Ctrl-C, 143 saved at SIGTERM."
     )]
     Finetune(finetune::FinetuneCommand),
     /// Pre-train a generator and a discriminator on running text
@@ -527,6 +528,17 @@ enum ModelCommand {
         /// The model: NAME or ORGANISATION/NAME
         #[arg(value_name = "HUB_ID")]
         id: String,
+    },
+    /// Compare the files of cached models with the hashes that they are kept under
+    #[command(after_help = "Examples:\n  \
+        electroscope model verify\n  \
+        electroscope model verify google/electra-small-discriminator\n\n\
+        Downloads are compared when they arrive; this finds what has changed on the disk since.\n\n\
+        Exit codes: 0 all are sound, 2 one is damaged or a model is not in the cache, 130 Ctrl-C.")]
+    Verify {
+        /// The models [default: all in the cache]
+        #[arg(value_name = "HUB_ID")]
+        ids: Vec<String>,
     },
     /// Write a model in Hugging Face layout, so that transformers loads it
     #[command(after_help = "Examples:\n  \

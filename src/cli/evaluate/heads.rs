@@ -137,7 +137,7 @@ pub(in crate::cli) fn classification(
     let (mut data, positive) = evaluation::relabel_texts(read, *problem, labels)?;
     desk.keep(&mut data.texts);
     let tokenizer = &desk.head.checkpoint.tokenizer;
-    let made = features::classification(&data, tokenizer, *max_positions);
+    let made = features::classification(&data, tokenizer, *max_positions)?;
     let examples: Vec<&Example> = made.examples.iter().collect();
     let options = ClassificationOptions {
         problem: *problem,

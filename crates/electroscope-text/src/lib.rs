@@ -4,6 +4,7 @@
 //! bytes that are not text; after that every function is total.
 
 mod as_read;
+mod comments;
 mod dialect;
 mod document;
 mod lines;
@@ -15,6 +16,7 @@ mod words;
 mod wrap;
 
 pub use as_read::{AsRead, BlockText};
+pub use comments::{Comment, comments, is_directive};
 pub use document::{DecodeError, Document, Encoding, Language, is_prose};
 pub use lines::{LineIndex, Position};
 pub use prose::{Block, Segment, SegmentKind, blocks};

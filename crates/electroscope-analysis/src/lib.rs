@@ -5,30 +5,49 @@
 //! cache, and makes an unchanged window free. Tensors stay in [`electroscope_model`]; files and threads are
 //! other rooms' business.
 
+mod accepted_words;
+mod baseline;
 mod cache;
 pub mod decode;
 mod engine;
+mod exemption;
+mod file_edit;
 mod finding;
 mod head_choice;
 mod head_reader;
+mod ignore_marks;
 mod mistakes;
 mod outline;
 mod passes;
 mod queue;
 mod readings;
+mod spelling;
 mod tokens;
 mod window;
+mod word_in_context;
+mod word_list;
 
+pub use accepted_words::AcceptedWords;
+pub use baseline::{
+    Baseline, BaselineEntry, BaselineError, BaselineOrigin, BaselinedModel, Comparison, Stale,
+};
 pub use engine::Engine;
+pub use exemption::{Exemption, Exemptions};
+pub use file_edit::{Edit, EditError, edit_file, edited, reversed};
 pub use finding::{
     Answer, Answers, EntityAt, Flagging, NoAnswer, Reading, TaggedWord, Tagging, Token, Unit,
     UnitKind, Word,
 };
 pub use head_choice::{HeadChoice, HeadSource, HeadSummary, Task};
 pub use head_reader::{HeadReader, ReadError};
+pub use ignore_marks::{IgnoreMarks, Mark, MarkKind, MisspeltMark, Silencing, UnusedMark};
 pub use mistakes::Mistakes;
 pub use outline::Outline;
 pub use passes::Counts;
 pub use queue::Queue;
 pub use readings::Readings;
 pub use window::{Begins, Geometry, Milestone, Run, Window, plan};
+pub use word_in_context::{WordInContext, WordsInContext};
+pub use word_list::{
+    Addition, NotAWord, PROJECT_WORDS, WordList, WordListError, project_words, project_words_to_be,
+};

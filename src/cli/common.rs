@@ -11,6 +11,7 @@ use anyhow::Context;
 use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use super::{ColorChoice, Global, InputArgs, LanguageChoice, threads};
+use crate::catalog::builtin;
 use crate::report;
 use crate::report::theme::{ColorFacts, Theme};
 use crate::settings::{FileSettings, Paths};
@@ -548,7 +549,7 @@ fn open(
     fetch: &mut dyn FnMut(&str) -> Result<hub::Fetched, hub::Error>,
 ) -> anyhow::Result<(Checkpoint, Option<String>)> {
     match in_force.model_choice()? {
-        ModelChoice::Builtin => Ok((Checkpoint::builtin()?, None)),
+        ModelChoice::Builtin => Ok((builtin::discriminator()?, None)),
         ModelChoice::Folder(folder) => Ok((Checkpoint::open(&folder)?, None)),
         ModelChoice::Hub(id) => {
             let fetched = fetch(&id)?;

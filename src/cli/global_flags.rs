@@ -11,8 +11,9 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command};
 
+use crate::catalog::BuiltinHead;
 use crate::settings::Lens;
-use electroscope_model::{BuiltinHead, Task};
+use electroscope_model::Task;
 
 /// The screen, which needs no name.
 const SCREEN: &str = "view";

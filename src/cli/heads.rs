@@ -13,6 +13,7 @@ use anyhow::{anyhow, bail};
 use super::arrivals::Arrivals;
 use super::common::{self, InForce, Progress, Source};
 use super::{Exit, Global, HeadArgs};
+use crate::catalog::{BUILTIN_PREFIX, BuiltinHead, builtin};
 use crate::report::{self, FileError, HeadFormat, HeadPrinter, Looks};
 use crate::settings::{self, NamedHead};
 use crate::worker::inference::ModelSummary;
@@ -23,8 +24,7 @@ use electroscope_model::bounded_read::{limits, read_bounded};
 use electroscope_model::hub::{self, CachedHead, HubSettings};
 use electroscope_model::model_choice::{ModelChoice, NameError};
 use electroscope_model::{
-    self as model, BUILTIN_PREFIX, BuiltinHead, Encoders, HeadCheckpoint, HeadConfig, HeadForward,
-    Task,
+    self as model, BaseRequest, BaseSource, Encoders, HeadCheckpoint, HeadConfig, HeadForward, Task,
 };
 use electroscope_text::{Document, Span};
 
@@ -656,8 +656,12 @@ fn open_folder(
     named: Option<&NamedHead>,
     fetch: Fetch<'_>,
 ) -> Result<HeadCheckpoint, model::Error> {
-    let mut checkpoint =
-        HeadCheckpoint::open_with(folder, &mut |id, revision| Ok(fetch(id, revision)?.folder))?;
+    let mut checkpoint = HeadCheckpoint::open_with(folder, &mut |base| {
+        Ok(match base {
+            BaseRequest::Builtin => BaseSource::Packed(builtin::PAIR),
+            BaseRequest::Hub { id, revision } => BaseSource::Folder(fetch(id, revision)?.folder),
+        })
+    })?;
     checkpoint.config.can_refuse |= named.is_some_and(|named| named.no_answer);
     Ok(checkpoint)
 }

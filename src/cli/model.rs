@@ -10,6 +10,7 @@ use serde_json::json;
 use super::common::{self, InForce};
 use super::heads::{self, Listed, Resolved};
 use super::{Exit, Global, ModelCommand};
+use crate::catalog::{BUILTIN_PREFIX, builtin};
 use electroscope_analysis::HeadChoice;
 use electroscope_model::ModelChoice;
 use electroscope_model::bounded_read::{limits, read_bounded, read_text_bounded};
@@ -77,7 +78,7 @@ fn export_packed_head(
     packed::pack_head(&checkpoint, name, out)?;
     let text = format!(
         "wrote {name}.json, {name}.safetensors and {name}.md into {}; a row in \
-         src/model/builtin_heads.rs and a new build put them into the binary",
+         src/catalog/builtin_heads.rs and a new build put them into the binary",
         out.display()
     );
     common::remark(global, &text);
@@ -111,8 +112,8 @@ fn export(
     if in_force.model == "builtin" {
         // The licences of what it was made from want to go along with it.
         for (name, text) in [
-            ("README.md", model::BUILTIN_CARD),
-            ("NOTICE", model::BUILTIN_NOTICE),
+            ("README.md", builtin::CARD),
+            ("NOTICE", builtin::PAIR.notice),
         ] {
             let path = out.join(name);
             std::fs::write(&path, text)
@@ -133,7 +134,7 @@ fn export(
             true
         }
         None if in_force.model == "builtin" => {
-            let (config, weights) = model::builtin_generator()?;
+            let (config, weights) = builtin::generator()?;
             let shared = Some(&checkpoint.weights);
             model::export(
                 &below,
@@ -181,7 +182,7 @@ pub(super) fn open_generator(
 
 /// Downloads a hub model, or the head that a name stands for.
 fn pull(global: &Global, in_force: &InForce, id: &str) -> anyhow::Result<Exit> {
-    let folder = if id.starts_with(model::BUILTIN_PREFIX) || heads::is_name(in_force, id)? {
+    let folder = if id.starts_with(BUILTIN_PREFIX) || heads::is_name(in_force, id)? {
         let head = heads::resolve(in_force, id)?;
         let (folder, revision) = heads::bring(global, in_force, &head)?;
         anyhow::ensure!(
@@ -236,13 +237,14 @@ fn list(global: &Global, in_force: &InForce, as_json: bool) -> anyhow::Result<Ex
         bytes: None,
         architecture: None,
     };
-    let carried: usize = model::builtin_files()
+    let carried: usize = builtin::PAIR
+        .files()
         .map(|(_, bytes)| bytes.len())
         .iter()
         .sum();
     let mut rows = vec![Row {
         bytes: Some(carried as u64),
-        architecture: architecture(&Checkpoint::builtin()?.config.raw),
+        architecture: architecture(&builtin::discriminator()?.config.raw),
         ..bare("builtin", "builtin")
     }];
     rows.extend(hub::cached(&settings).into_iter().map(|model| Row {
@@ -429,7 +431,7 @@ fn info(
         return head_info(global, &in_force, id, &checkpoint, &head, revision, as_json);
     }
     let checkpoint = match &folder {
-        None => Checkpoint::builtin()?,
+        None => builtin::discriminator()?,
         Some(folder) => Checkpoint::open(folder)?,
     };
     let (forward, remark) = model::load(&checkpoint, &in_force.device, &in_force.precision)?;
@@ -441,12 +443,12 @@ fn info(
         Some(folder) => {
             read_text_bounded(&folder.join("README.md"), limits::CARD).unwrap_or_default()
         }
-        None => model::BUILTIN_CARD.to_owned(),
+        None => builtin::CARD.to_owned(),
     };
     let licence = licence(&card);
     let files = match &checkpoint.folder {
         Some(folder) => files(folder, &checkpoint.weights)?,
-        None => carried_files(&model::builtin_files())?,
+        None => carried_files(&builtin::PAIR.files())?,
     };
     let threshold = in_force.threshold(None, config.threshold);
     let reason = match (in_force.precision.as_str(), forward.device().as_str()) {

@@ -9,6 +9,7 @@ use ratatui::layout::Size;
 
 use super::common::{self, InForce};
 use super::{Exit, Global, LanguageChoice, ViewArgs, heads};
+use crate::catalog::BuiltinHead;
 use crate::report::theme::Theme;
 use crate::settings::{Lens, Paths};
 use crate::ui;
@@ -17,8 +18,8 @@ use crate::ui::state::{Memory, Opening, PerTask};
 use crate::worker::heads::{Loader, Reader};
 use crate::worker::inference::ModelSummary;
 use electroscope_analysis::{HeadChoice, HeadSummary, Task};
+use electroscope_model::Encoders;
 use electroscope_model::bounded_read::{limits, read_text_bounded};
-use electroscope_model::{BuiltinHead, Encoders};
 
 pub(super) fn run(global: &Global, args: &ViewArgs) -> anyhow::Result<Exit> {
     anyhow::ensure!(

@@ -9,7 +9,9 @@ mod accepted_words;
 mod baseline;
 mod cache;
 pub mod decode;
+pub mod dictionary;
 mod engine;
+mod error_kind;
 mod exemption;
 mod file_edit;
 mod finding;
@@ -32,6 +34,7 @@ pub use baseline::{
     Baseline, BaselineEntry, BaselineError, BaselineOrigin, BaselinedModel, Comparison, Stale,
 };
 pub use engine::Engine;
+pub use error_kind::ErrorKind;
 pub use exemption::{Exemption, Exemptions};
 pub use file_edit::{Edit, EditError, edit_file, edited, reversed};
 pub use finding::{

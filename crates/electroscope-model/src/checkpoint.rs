@@ -17,12 +17,12 @@ use safetensors::tensor::TensorView;
 use crate::bounded_read::{limits, read_bounded};
 use crate::checkpoint::weights::Weights;
 use crate::names::{Head, Parameter, parameters};
-use crate::{ElectraConfig, Error, Tokenizer, builtin};
+use crate::{ElectraConfig, Error, Tokenizer};
 
 /// A checkpoint that has been opened and found to hold together. Its weights are read when a model
 /// is loaded from it.
 pub struct Checkpoint {
-    /// The folder it is from; none if the binary carries it.
+    /// The folder it is from; none if it was opened from memory.
     pub folder: Option<PathBuf>,
     /// Its configuration.
     pub config: ElectraConfig,
@@ -54,15 +54,6 @@ impl Checkpoint {
             tokenizer: Arc::new(tokenizer),
             weights,
         })
-    }
-
-    /// The discriminator that the binary carries.
-    ///
-    /// # Errors
-    ///
-    /// None in a binary that was built from a sound pair; a test loads it.
-    pub fn builtin() -> Result<Checkpoint, Error> {
-        builtin::discriminator()
     }
 }
 

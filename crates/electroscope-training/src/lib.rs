@@ -67,6 +67,7 @@ pub mod batches;
 pub mod data;
 mod durable_files;
 mod error;
+pub mod error_labels;
 pub mod evaluation;
 pub mod example;
 pub mod features;

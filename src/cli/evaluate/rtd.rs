@@ -8,6 +8,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 
 use super::worth::{self, Compared, Found, TextFacts, WorthReport};
+use crate::catalog::builtin;
 use crate::cli::common::{self, InForce, Progress};
 use crate::cli::{Exit, Global, model::open_generator, probability};
 use crate::report::{FileError, Model};
@@ -24,7 +25,7 @@ use electroscope_training::synthetic_errors::{Misspellings, REDISTRIBUTABLE_SOUR
         electroscope evaluate rtd held-out.txt\n  \
         electroscope evaluate rtd --model my-model/ --generator my-model/generator held-out.txt\n  \
         electroscope evaluate rtd --precision int8 --compare f32 --tokens 50000 held-out.txt\n  \
-        electroscope evaluate rtd --corruption misspelling --misspellings slips.tsv *.txt\n  \
+        electroscope evaluate rtd --corruption misspelling --misspellings misspellings.tsv *.txt\n  \
         electroscope evaluate rtd --format json wiki.valid.tokens | jq .corruptions.generator.auroc\n\n\
         Exit codes: 0 measured, 2 something failed, 130 Ctrl-C.")]
 pub(in crate::cli) struct RtdArgs {
@@ -333,12 +334,12 @@ fn generator(args: &RtdArgs, checkpoint: &Checkpoint) -> anyhow::Result<PlainGen
         }
         None => {
             if checkpoint.folder.is_some() {
-                same_tokens(&Checkpoint::builtin()?.tokenizer, checkpoint).context(
+                same_tokens(&builtin::discriminator()?.tokenizer, checkpoint).context(
                     "the built-in generator is none for this model; name its own with --generator, or \
                      leave it out: --corruption random,misspelling",
                 )?;
             }
-            Ok(PlainGenerator::builtin()?)
+            Ok(builtin::plain_generator()?)
         }
     }
 }

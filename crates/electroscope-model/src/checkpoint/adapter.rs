@@ -20,16 +20,17 @@ use crate::bounded_read::{limits, read_bounded};
 use crate::chance::mixed;
 use crate::checkpoint::files::{self, ADAPTER_CONFIG};
 use crate::checkpoint::head_checkpoint::{Contents, HeadCheckpoint, HeadConfig};
+use crate::checkpoint::packed::{PackedHead, PackedPair};
 use crate::checkpoint::tensors::load_translated;
 use crate::checkpoint::weights::SCALE;
 use crate::checkpoint::{
     Stored, check_vocabulary, config_json, vocabulary_file, write_tensors, write_tokenizer,
     write_whole,
 };
-use crate::model_choice::ModelChoice;
+use crate::model_choice::{BUILTIN, ModelChoice};
 use crate::names::{ADAPTER, Head, Parameter, parameters};
 use crate::task::Task;
-use crate::{ElectraConfig, Error, Family, Tokenizer, Weights, builtin, text_file};
+use crate::{Checkpoint, ElectraConfig, Error, Family, Tokenizer, Weights, text_file};
 
 /// What PEFT puts before the name of every tensor.
 const PREFIX: &str = "base_model.model.";
@@ -88,12 +89,11 @@ fn linear(parameter: &Parameter) -> Option<(&str, usize, usize)> {
     }
 }
 
-/// Writes a fine-tuned model as an adapter of `base` into `folder`, which is made if it is not there:
-/// PEFT's two files, and ours beside them. What stood there under these names is replaced, each file
-/// at once.
+/// Writes a fine-tuned model as an adapter of `base` into `folder`, which is created if needed: PEFT's
+/// two files, and ours beside them. Files of these names are replaced, each at once.
 ///
 /// `tensors` are those of the adapters, alpha / r within their B, and those of the head, all of it,
-/// in ELECTRA's names. `base` is `builtin`, a folder or a hub id.
+/// in ELECTRA's names. `base_name` is `builtin`, a folder or a hub id.
 ///
 /// # Errors
 ///
@@ -101,8 +101,8 @@ fn linear(parameter: &Parameter) -> Option<(&str, usize, usize)> {
 pub fn write(
     folder: &Path,
     config: &HeadConfig,
-    tokenizer: &Tokenizer,
-    base: &str,
+    base: &Checkpoint,
+    base_name: &str,
     tensors: &[(String, Tensor)],
 ) -> Result<(), Error> {
     let path = folder.join(files::ADAPTER_WEIGHTS[0]);
@@ -175,7 +175,7 @@ pub fn write(
     let about = json!({
         "peft_type": "LORA",
         "task_type": task_type(config.task),
-        "base_model_name_or_path": base,
+        "base_model_name_or_path": base_name,
         "revision": null,
         "inference_mode": true,
         "r": rank,
@@ -189,9 +189,9 @@ pub fn write(
         "target_modules": targets,
         "modules_to_save": kept,
     });
-    let own = config_for(base, config);
+    let own = config_for(&base.weights, config);
     let pretty = |json: &Value| serde_json::to_string_pretty(json).unwrap_or_default();
-    write_tokenizer(folder, tokenizer, config.max_positions)?;
+    write_tokenizer(folder, &base.tokenizer, config.max_positions)?;
     write_whole(&folder.join(files::CONFIG), pretty(&own).as_bytes())?;
     let stored = (numbers.iter())
         .map(|(name, shape, bytes)| Stored {
@@ -206,18 +206,19 @@ pub fn write(
     write_whole(&folder.join(ADAPTER_CONFIG), pretty(&about).as_bytes())
 }
 
-/// Where a head says, under `"electroscope"` in its `config.json`, which weights the built-in model
-/// had that it was trained on. A name alone would not tell: the next version of this program may
-/// carry another one.
+/// The field, under `"electroscope"` in the `config.json` of a head, with the checksum of the built-in
+/// weights that it was trained on. The name `builtin` is not enough: the next version of a program may
+/// have another pair built in.
 const BASE_SUM: &str = "base_crc32c";
 
-/// The checksum of the weights that `base` means, if that is the model in the binary.
-fn base_sum(base: &str) -> Option<String> {
-    (base == "builtin").then(|| format!("{:08x}", crc32c::crc32c(builtin::discriminator_bytes())))
+/// The checksum of the weights of a base in memory; none for one from files.
+fn base_sum(base: &Weights) -> Option<String> {
+    let bytes = base.static_bytes()?;
+    Some(format!("{:08x}", crc32c::crc32c(bytes)))
 }
 
-/// The configuration of a head, with what identifies the base that it stands on.
-pub(super) fn config_for(base: &str, config: &HeadConfig) -> Value {
+/// The configuration of a head, with the checksum of `base` if that is in memory.
+pub(super) fn config_for(base: &Weights, config: &HeadConfig) -> Value {
     let mut own = config.raw.clone();
     if let (Some(sum), Some(fields)) = (base_sum(base), own.as_object_mut()) {
         let ours = fields.entry("electroscope").or_insert_with(|| json!({}));
@@ -270,10 +271,61 @@ pub struct Adapter {
     weights: Weights,
 }
 
-/// Finds the folder of a hub model, by its id and revision, for an adapter that stands on one.
-pub type FindBase<'a> = &'a mut dyn FnMut(&str, Option<&str>) -> Result<PathBuf, Error>;
+impl Adapter {
+    /// The tensors of its base.
+    pub(super) fn base_weights(&self) -> &Weights {
+        &self.weights
+    }
+}
 
-/// Opens the adapter in `folder` and the checkpoint it stands on; `find` is asked for one on the hub.
+/// The name of the base of an adapter, where that is not a folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BaseRequest<'a> {
+    /// `builtin`: the pair that the program has in memory.
+    Builtin,
+    /// A hub model.
+    Hub {
+        /// Its id.
+        id: &'a str,
+        /// Its branch, tag or commit; none for `main`.
+        revision: Option<&'a str>,
+    },
+}
+
+impl BaseRequest<'_> {
+    /// The error for a base of the adapter in `folder` that is not available.
+    pub fn not_here(self, folder: &Path) -> Error {
+        let (base, why) = match self {
+            BaseRequest::Builtin => (
+                BUILTIN,
+                "and no model is built in here; name the folder of the checkpoint it was trained on",
+            ),
+            BaseRequest::Hub { id, .. } => (
+                id,
+                "which is no folder here; put the checkpoint there, or name the folder it is in",
+            ),
+        };
+        Error::AdapterBase {
+            path: folder.join(ADAPTER_CONFIG),
+            base: base.to_owned(),
+            why: why.to_owned(),
+        }
+    }
+}
+
+/// The place of the base of an adapter.
+#[derive(Clone, Debug)]
+pub enum BaseSource {
+    /// A folder in Hugging Face layout.
+    Folder(PathBuf),
+    /// The discriminator of a pair in memory.
+    Packed(PackedPair),
+}
+
+/// Finds the base of an adapter, where that is not a folder.
+pub type FindBase<'a> = &'a mut dyn FnMut(BaseRequest<'_>) -> Result<BaseSource, Error>;
+
+/// Opens the adapter in `folder` and its base, which `find` finds if it is not a folder.
 pub(super) fn open(folder: &Path, find: FindBase<'_>) -> Result<HeadCheckpoint, Error> {
     let about = Described::read(folder)?;
     let weights = files::ADAPTER_WEIGHTS
@@ -286,7 +338,7 @@ pub(super) fn open(folder: &Path, find: FindBase<'_>) -> Result<HeadCheckpoint, 
             found: files::listing(folder),
         })?;
     let weights = Weights::open(&weights)?;
-    let base = Base::open(&about, folder, find)?;
+    let base = OpenedBase::open(&about, folder, find)?;
     let (path, raw) = match folder.join(files::CONFIG).is_file() {
         true => {
             let (path, json) = config_json(folder)?;
@@ -296,7 +348,7 @@ pub(super) fn open(folder: &Path, find: FindBase<'_>) -> Result<HeadCheckpoint, 
         false => (about.path.clone(), about.config_on(&base.raw)),
     };
     let sum = raw.pointer(&format!("/electroscope/{BASE_SUM}"));
-    check_base(sum, &about.base, &about.path)?;
+    check_base(sum, &base.weights, &about.path)?;
     let contents = contents(&base.weights, &weights);
     let config = HeadConfig::read(raw, &path, &contents)?;
     check(&config, &weights, about.rank, Some(&about))?;
@@ -330,19 +382,18 @@ pub(super) fn open(folder: &Path, find: FindBase<'_>) -> Result<HeadCheckpoint, 
     })
 }
 
-/// Opens an adapter of the built-in model that the binary carries, `config` and `weights` being the
-/// contents of its files and `name` what they are called in errors.
-pub(crate) fn carried(
-    name: &str,
-    config: &[u8],
-    weights: &'static [u8],
-) -> Result<HeadCheckpoint, Error> {
+/// Opens a head in memory, an adapter of `base`.
+pub(super) fn from_packed(head: &PackedHead, base: Checkpoint) -> Result<HeadCheckpoint, Error> {
+    let PackedHead {
+        name,
+        config,
+        weights,
+    } = *head;
     let path = PathBuf::from(format!("built-in {name}.json"));
     let raw = text_file::parse(config, &path).map(Value::Object)?;
     let sum = raw.pointer(&format!("/electroscope/{BASE_SUM}"));
-    check_base(sum, "builtin", &path)?;
-    let weights = Weights::carried(&format!("built-in {name}.safetensors"), weights)?;
-    let base = builtin::discriminator()?;
+    check_base(sum, &base.weights, &path)?;
+    let weights = Weights::from_static(&format!("built-in {name}.safetensors"), weights)?;
     let config = HeadConfig::read(raw, &path, &contents(&base.weights, &weights))?;
     let rank = rank_of(&weights).ok_or_else(|| Error::Adapter {
         path: weights.path().to_owned(),
@@ -355,7 +406,7 @@ pub(crate) fn carried(
         tokenizer: base.tokenizer,
         weights,
         adapter: Some(Adapter {
-            base: "builtin".to_owned(),
+            base: BUILTIN.to_owned(),
             rank,
             // Whatever it was, it is within B since the adapter was packed.
             scale: 1.0,
@@ -370,8 +421,9 @@ fn rank_of(weights: &Weights) -> Option<usize> {
     weights.shape(weights.names().find(is_a)?)?.first().copied()
 }
 
-/// That the built-in model is the one that an adapter was trained on, if it says so.
-fn check_base(sum: Option<&Value>, base: &str, path: &Path) -> Result<(), Error> {
+/// Checks that a base in memory is the one that an adapter was trained on, if the adapter names its
+/// checksum.
+fn check_base(sum: Option<&Value>, base: &Weights, path: &Path) -> Result<(), Error> {
     let (Some(sum), Some(ours)) = (sum.and_then(Value::as_str), base_sum(base)) else {
         return Ok(());
     };
@@ -380,7 +432,7 @@ fn check_base(sum: Option<&Value>, base: &str, path: &Path) -> Result<(), Error>
     }
     Err(Error::AdapterBase {
         path: path.to_owned(),
-        base: base.to_owned(),
+        base: BUILTIN.to_owned(),
         why: format!(
             "but it was trained on another built-in model (checksum {sum}) than this program \
              carries ({ours}); train it again, or use the version of the program it was trained with"
@@ -388,18 +440,18 @@ fn check_base(sum: Option<&Value>, base: &str, path: &Path) -> Result<(), Error>
     })
 }
 
-/// What stands below an adapter.
-struct Base {
-    /// Its folder; none for the built-in model.
+/// The base of an adapter, opened.
+struct OpenedBase {
+    /// Its folder; none for one in memory.
     folder: Option<PathBuf>,
     raw: Value,
     weights: Weights,
-    /// The tokenizer, if it is there already.
+    /// Its tokenizer, for one in memory.
     tokenizer: Option<Arc<Tokenizer>>,
 }
 
-impl Base {
-    fn open(about: &Described, folder: &Path, find: FindBase<'_>) -> Result<Base, Error> {
+impl OpenedBase {
+    fn open(about: &Described, folder: &Path, find: FindBase<'_>) -> Result<OpenedBase, Error> {
         let refuse = |why: String| Error::AdapterBase {
             path: about.path.clone(),
             base: about.base.clone(),
@@ -408,20 +460,27 @@ impl Base {
         // A path is meant from where the program was started, as PEFT means it; an adapter that was
         // moved together with its base is found as well.
         let beside = folder.join(&about.base);
-        let base = match ModelChoice::parse(&about.base) {
-            Ok(ModelChoice::Builtin) => {
-                let base = builtin::discriminator()?;
-                return Ok(Base {
+        let source = match ModelChoice::parse(&about.base) {
+            Ok(ModelChoice::Builtin) => find(BaseRequest::Builtin)?,
+            Ok(ModelChoice::Folder(base)) => BaseSource::Folder(base),
+            _ if beside.join(files::CONFIG).is_file() => BaseSource::Folder(beside),
+            Ok(ModelChoice::Hub(id)) => find(BaseRequest::Hub {
+                id: &id,
+                revision: about.revision.as_deref(),
+            })?,
+            Err(err) => return Err(refuse(format!("and that cannot be opened: {err}"))),
+        };
+        let base = match source {
+            BaseSource::Folder(folder) => folder,
+            BaseSource::Packed(pair) => {
+                let base = Checkpoint::from_packed(&pair)?;
+                return Ok(OpenedBase {
                     folder: None,
                     raw: base.config.raw,
                     weights: base.weights,
                     tokenizer: Some(base.tokenizer),
                 });
             }
-            Ok(ModelChoice::Folder(base)) => base,
-            _ if beside.join(files::CONFIG).is_file() => beside,
-            Ok(ModelChoice::Hub(id)) => find(&id, about.revision.as_deref())?,
-            Err(err) => return Err(refuse(format!("and that cannot be opened: {err}"))),
         };
         if base.join(ADAPTER_CONFIG).is_file() {
             return Err(refuse(
@@ -429,7 +488,7 @@ impl Base {
             ));
         }
         let (path, json) = config_json(&base)?;
-        Ok(Base {
+        Ok(OpenedBase {
             raw: text_file::parse(&json, &path).map(Value::Object)?,
             weights: Weights::open_folder(&base)?,
             tokenizer: None,
@@ -743,15 +802,15 @@ fn check(
     }
 }
 
-/// Encoders that several heads stand on, loaded once. Whoever loads heads keeps one of these for as
-/// long as it may load another.
+/// Encoders that several heads share, loaded once. Code that loads heads keeps one of these for as long
+/// as it may load another.
 ///
-/// Only the built-in encoder is kept: its bytes cannot change under a running program, and six heads
-/// that the binary carries share it.
+/// Only encoders in memory are kept: their bytes cannot change while the program runs, and all built-in
+/// heads share one.
 #[derive(Default)]
 pub struct Encoders {
-    /// The tensors by the name of their device.
-    builtin: Mutex<HashMap<String, HashMap<String, Tensor>>>,
+    /// The tensors by the address of their bytes and the name of their device.
+    loaded: Mutex<HashMap<(usize, String), HashMap<String, Tensor>>>,
 }
 
 /// A tensor that an adapter brings along.
@@ -812,9 +871,12 @@ impl Adapter {
         let own: BTreeSet<&str> = learnt.iter().map(|tensor| tensor.name.as_str()).collect();
         let mut kept = config.parameters();
         kept.retain(|parameter| !own.contains(parameter.name.as_str()));
-        let mut tensors = match self.base == "builtin" {
-            true => encoders.builtin(self, &kept, device)?,
-            false => load_translated(&kept, config.family, &self.weights, device)?,
+        let mut tensors = match self.weights.static_bytes() {
+            Some(bytes) => {
+                let key = (bytes.as_ptr().addr(), crate::device::name(device));
+                encoders.load(key, &self.weights, &kept, device)?
+            }
+            None => load_translated(&kept, config.family, &self.weights, device)?,
         };
         for Learnt {
             name,
@@ -830,22 +892,23 @@ impl Adapter {
 }
 
 impl Encoders {
-    /// The tensors `wanted` of the built-in model that `adapter` stands on.
-    fn builtin(
+    /// The tensors `wanted` of the encoder `key`, whose weights are `weights`.
+    fn load(
         &self,
-        adapter: &Adapter,
+        key: (usize, String),
+        weights: &Weights,
         wanted: &[Parameter],
         device: &Device,
     ) -> Result<HashMap<String, Tensor>, Error> {
-        // A thread that panicked while it held the lock had put nothing in, or all.
-        let mut kept = self.builtin.lock().unwrap_or_else(PoisonError::into_inner);
-        let kept = kept.entry(crate::device::name(device)).or_default();
+        // A thread that panicked while it held the lock had inserted whole tensors only.
+        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = loaded.entry(key).or_default();
         let mut tensors = HashMap::new();
         for Parameter { name, shape } in wanted {
             let tensor = match kept.get(name) {
                 Some(tensor) if tensor.dims() == shape => tensor.clone(),
                 _ => {
-                    let tensor = adapter.weights.tensor(name, shape, device)?;
+                    let tensor = weights.tensor(name, shape, device)?;
                     kept.insert(name.clone(), tensor.clone());
                     tensor
                 }
@@ -926,7 +989,7 @@ mod tests {
         let labels = vec!["a".into(), "b".into()];
         let (task, problem) = (Task::Tagging, Problem::SingleLabel);
         let config = HeadConfig::fresh(&encoder(), task, labels, problem, false);
-        let tokenizer = builtin::discriminator().unwrap().tokenizer;
+        let base = Checkpoint::from_packed(crate::test_support::pair()).unwrap();
         let zeros = |name: &str, shape: &[usize]| {
             let zeros = Tensor::zeros(shape, candle_core::DType::F32, &Device::Cpu);
             (name.to_owned(), zeros.unwrap())
@@ -944,8 +1007,7 @@ mod tests {
             ),
         ];
         let write = |tensors: &[(String, Tensor)]| {
-            write(folder.path(), &config, &tokenizer, "builtin", tensors)
-                .map_err(|err| err.to_string())
+            write(folder.path(), &config, &base, "builtin", tensors).map_err(|err| err.to_string())
         };
         let with = |other: (String, Tensor)| write(&[&sound[..], &[other]].concat()).unwrap_err();
         let layer = "electra.encoder.layer.1.attention.output.dense";

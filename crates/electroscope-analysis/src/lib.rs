@@ -2,8 +2,12 @@
 //!
 //! An [`Engine`] scores a text, a [`Queue`] before it many, a [`HeadReader`] classifies, asks or tags it. Windows are cut so that
 //! they depend only on what they read, which makes both independent of batches, threads, order and
-//! cache, and makes an unchanged window free. Tensors stay in [`electroscope_model`]; files and threads are
+//! cache, and makes an unchanged window free. Tensors stay in [`electroscope_model`], threads are
 //! other rooms' business.
+//!
+//! What is flagged is more than a threshold: words are accepted ([`WordList`], [`AcceptedWords`]), places
+//! silenced ([`IgnoreMarks`]), and findings known already ([`Baseline`]). Only the modules of these, and of
+//! edits ([`edit_file`]), touch files.
 
 mod accepted_words;
 mod baseline;
@@ -18,6 +22,7 @@ mod finding;
 mod head_choice;
 mod head_reader;
 mod ignore_marks;
+mod mark_edit;
 mod mistakes;
 mod outline;
 mod passes;
@@ -44,6 +49,7 @@ pub use finding::{
 pub use head_choice::{HeadChoice, HeadSource, HeadSummary, Task};
 pub use head_reader::{HeadReader, ReadError};
 pub use ignore_marks::{IgnoreMarks, Mark, MarkKind, MisspeltMark, Silencing, UnusedMark};
+pub use mark_edit::mark_for_word;
 pub use mistakes::Mistakes;
 pub use outline::Outline;
 pub use passes::Counts;

@@ -11,6 +11,7 @@ mod classify;
 mod common;
 mod dictionary;
 mod evaluate;
+mod evidence;
 mod finetune;
 mod global_flags;
 mod heads;

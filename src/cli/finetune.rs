@@ -8,6 +8,7 @@ use clap::{Args, Subcommand};
 use indicatif::HumanDuration;
 
 use super::common::{self, InForce};
+use super::evidence::{self, EvidenceArgs};
 use super::training_progress::TrainingProgress;
 use super::{Exit, Global};
 use crate::catalog::builtin;
@@ -64,6 +65,15 @@ pub(super) enum FinetuneCommand {
         electroscope finetune tagging --train corrections.jsonl --synthetic-errors books/ --out errors\n\n\
         Then: electroscope tag --head ner notes.md")]
     Tagging(Box<TaggingArgs>),
+    /// Fit the model by which the lens `errors` joins its evidence
+    ///
+    /// The probability that a word is an error is a logistic regression over what the discriminator and
+    /// an error tagger compute, what a dictionary knows of the word, and its shape. It is fitted on texts
+    /// with marked errors; the threshold flags a given share of the words of clean texts.
+    #[command(after_help = "Examples:\n  \
+        electroscope finetune evidence --train corrections.jsonl --train correct.jsonl \\\n      \
+            --clean correct.jsonl --dev dev.jsonl --out evidence.json")]
+    Evidence(Box<EvidenceArgs>),
 }
 
 #[derive(Clone, Debug, Args)]
@@ -283,6 +293,7 @@ pub(super) fn run(global: &Global, command: FinetuneCommand) -> anyhow::Result<E
             };
             (tags(args, &mut progress)?, &args.training, files, None)
         }
+        FinetuneCommand::Evidence(args) => return evidence::run(global, args),
     };
     train(
         global, &in_force, &material, training, &files, epochs, progress,

@@ -18,7 +18,7 @@ use crate::report::{self, FileError, HeadFormat, HeadPrinter, Looks};
 use crate::settings::{self, NamedHead};
 use crate::worker::inference::ModelSummary;
 use electroscope_analysis::{
-    Engine, HeadChoice, HeadReader, HeadSource, HeadSummary, Mistakes, ReadError,
+    Engine, ErrorTagger, HeadChoice, HeadReader, HeadSource, HeadSummary, ReadError,
 };
 use electroscope_model::bounded_read::{limits, read_bounded};
 use electroscope_model::hub::{self, CachedHead, HubSettings};
@@ -478,7 +478,7 @@ fn start_errors(
     let (forward, note) = model::load_head_with(checkpoint, &in_force.device, precision, encoders)?;
     notes.extend(note);
     let (device, precision) = (forward.device(), forward.precision());
-    let Some(mistakes) = Mistakes::new(tokenizer, forward, config) else {
+    let Some(tagger) = ErrorTagger::new(tokenizer, forward, config) else {
         bail!(
             "{choice} {} as {}; to show errors, a head that tags words is needed, with `O` among its \
              labels for those that are none",
@@ -488,7 +488,7 @@ fn start_errors(
     };
     let engine = Engine::new(
         Arc::clone(tokenizer),
-        Arc::new(mistakes),
+        Arc::new(tagger),
         config.max_positions,
     );
     Ok(common::Loaded {

@@ -342,6 +342,7 @@ fn readings(document: &Document) -> Vec<Reading> {
                     p,
                     tokens,
                     is_punctuation: false,
+                    kind: None,
                 });
             }
         }

@@ -552,6 +552,7 @@ mod tests {
                     p,
                     tokens,
                     is_punctuation: is_punctuation(word),
+                    kind: None,
                 });
                 if p > 0.5 {
                     flagged.push(span);

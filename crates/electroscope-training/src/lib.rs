@@ -69,6 +69,7 @@ mod durable_files;
 mod error;
 pub mod error_labels;
 pub mod evaluation;
+pub mod evidence_fit;
 pub mod example;
 pub mod features;
 pub mod finetune;

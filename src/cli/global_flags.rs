@@ -105,6 +105,7 @@ const USED_BY: [(&str, &[&str]); 12] = [
             "pretrain",
             "evaluate",
             "model",
+            "dictionary",
             "completions",
             "man",
             "paths",

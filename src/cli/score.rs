@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use super::changes::Changes;
 use super::prefetch::PrefetchedDocuments;
 use super::progress::{PrintedProgress, Progress};
+use super::score_checks::{self, Checks};
 use super::sources::{self, Source};
 use super::{Exit, Global, InputArgs, ScoreArgs, messages, setup, terminal};
 use crate::catalog::LoadedScorer;
@@ -41,6 +42,9 @@ pub(super) fn run(global: &Global, args: &ScoreArgs) -> anyhow::Result<Exit> {
     }
 
     let flagging = settings.flagging(&name, args.threshold, loaded.threshold, args.punctuation);
+    let (baseline, origin) =
+        score_checks::open_baseline(args, lens, flagging.threshold, &loaded.model)?.unzip();
+    let mut checks = Checks::new(args, flagging, baseline.as_ref());
     let format = args.format.unwrap_or(if io::stdout().is_terminal() {
         Format::Pretty
     } else {
@@ -54,7 +58,7 @@ pub(super) fn run(global: &Global, args: &ScoreArgs) -> anyhow::Result<Exit> {
     let mut printer = report::printer(format, looks, lens);
     let mut out = BufWriter::new(io::stdout().lock());
     printer.begin(&mut out, &loaded.model)?;
-    let mut flagged = 0;
+    let (mut flagged, mut unused) = (0, 0);
     let progress = Progress::new(global, sources.len());
     score_all(
         sources,
@@ -63,19 +67,27 @@ pub(super) fn run(global: &Global, args: &ScoreArgs) -> anyhow::Result<Exit> {
         &progress,
         &mut |outcome| match outcome {
             Ok((document, readings)) => {
+                let read = AsRead::new(&document);
+                let checked = checks.document(&document, &readings, &read);
                 let scored = Scored {
                     document: &document,
                     readings: &readings,
-                    read: &AsRead::new(&document),
+                    read: &read,
                     flagging,
+                    exempt: &checked.exempt,
                     lines: changed.as_ref().and_then(|lines| lines.get(&document.path)),
                 };
                 flagged += scored.flagged().count();
+                unused += checked.unused.len();
                 progress.aside(|| {
                     printer.document(&mut out, &scored)?;
                     // Whoever reads along sees each document when it is ready.
-                    out.flush()
+                    out.flush()?;
+                    checked.errors.iter().for_each(sources::report_error);
+                    score_checks::tell_unused(&checked.unused);
+                    io::Result::Ok(())
                 })?;
+                errors.extend(checked.errors);
                 Ok(())
             }
             Err(error) => {
@@ -86,8 +98,14 @@ pub(super) fn run(global: &Global, args: &ScoreArgs) -> anyhow::Result<Exit> {
         },
     )?;
     progress.finish();
+    if let Some(trouble) = checks.trouble() {
+        sources::report_error(&trouble);
+        errors.push(trouble);
+    }
     printer.end(&mut out, &errors)?;
-    let is_allowed = args.exit_zero || flagged <= args.max_flagged.unwrap_or(0);
+    checks.finish(global, args, origin)?;
+    let is_fine = flagged <= args.max_flagged.unwrap_or(0) && unused == 0;
+    let is_allowed = args.exit_zero || is_fine;
     Ok(match () {
         () if !errors.is_empty() => Exit::Failed,
         () if is_allowed => Exit::Clean,

@@ -153,7 +153,7 @@ fn a_fingerprint_follows_a_finding_through_the_file_and_no_further() {
     let fingerprints = |file: &str| -> Vec<String> {
         let sarif = json(&certain_errors(&here, &format!("--format sarif {file}")));
         let print = |result: &Value| {
-            let print = result["partialFingerprints"]["wordInContext/v1"].as_str();
+            let print = result["partialFingerprints"]["wordInContext/v2"].as_str();
             print.unwrap().to_owned()
         };
         results(&sarif).iter().map(print).collect()

@@ -11,6 +11,7 @@ mod dictionary;
 mod evaluate;
 mod evidence;
 mod finetune;
+mod fix;
 mod global_flags;
 mod head_commands;
 mod manual;
@@ -26,6 +27,7 @@ mod setup;
 mod shell;
 mod sources;
 mod stop_signals;
+mod suggestions;
 mod tag;
 mod terminal;
 mod threads;
@@ -213,6 +215,17 @@ enum Command {
     /// the threshold are flagged, and if any is, the exit code is 1. In Markdown only the prose is scored; of a folder, the files that hold prose (.md, .txt, .rst,
     /// .adoc, .org and the like), as .gitignore allows.
     Score(ScoreArgs),
+    /// Mend flagged words, one by one
+    ///
+    /// For each flagged word the verified suggestions are shown: what the discriminator, having read it in
+    /// the place of the word, thinks likelier. Answer with the number of one, with Enter to keep the
+    /// word, or with q to end. The file is written once, at the end, and only if it is still the file
+    /// that was read. In Markdown only the prose is changed; nothing outside of the words that you
+    /// changed is.
+    ///
+    /// With --all nothing is asked: the best suggestion is taken where it is certain enough. The
+    /// certainty is how likely it is right, all other candidates and the word itself considered.
+    Fix(fix::FixArgs),
     /// Label documents, paragraphs or sentences with a fine-tuned head
     ///
     /// Each label has a number p: its probability, from 0 to 1; the labels of a text share one between
@@ -293,7 +306,8 @@ enum Command {
             electroscope evaluate rtd held-out.txt\n  \
             electroscope evaluate classification --task sst2 glue/SST-2\n  \
             electroscope evaluate qa dev-v2.0.json\n  \
-            electroscope evaluate tagging dev.conll\n\n\
+            electroscope evaluate tagging dev.conll\n  \
+            electroscope evaluate errors corrections.jsonl\n\n\
             Exit codes: 0 measured, 2 something failed, 130 Ctrl-C."
     )]
     Evaluate(evaluate::EvaluateCommand),
@@ -394,6 +408,8 @@ struct ViewArgs {
         electroscope score --language markdown draft      read a file without an extension as Markdown\n  \
         electroscope score --format github docs/          annotate a pull request\n  \
         electroscope score --since HEAD docs/             only words on lines that have changed\n  \
+        electroscope score --suggest notes.md             with words that would fit better\n  \
+        electroscope score --only-verified docs/          only words that another would better\n  \
         electroscope score --max-flagged 3 draft.txt      fail from the fourth flagged word on\n  \
         electroscope score --baseline known.json --update-baseline docs/   take what is there for known\n  \
         electroscope score --baseline known.json docs/    only what is new since then\n  \
@@ -421,6 +437,8 @@ struct ScoreArgs {
     /// Flag punctuation, too
     #[arg(long)]
     punctuation: bool,
+    #[command(flatten)]
+    suggestions: suggestions::SuggestionArgs,
     /// Exit with 0 even if words are flagged
     #[arg(long)]
     exit_zero: bool,
@@ -771,6 +789,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         None => view::run(&global, &cli.view),
         Some(Command::View(args)) => view::run(&global, &args),
         Some(Command::Score(args)) => score::run(&global, &args),
+        Some(Command::Fix(args)) => fix::run(&global, &args),
         Some(Command::Classify(args)) => classify::run(&global, &args),
         Some(Command::Ask(args)) => ask::run(&global, &args),
         Some(Command::Tag(args)) => tag::run(&global, &args),

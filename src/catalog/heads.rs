@@ -236,6 +236,20 @@ impl Catalog {
         if self.has_evidence_for(&head) {
             return self.load_evidence_scorer(head, precision, observer);
         }
+        self.load_tagger_scorer(head, precision, observer)
+    }
+
+    /// Loads a head that marks errors, as a model that scores by itself.
+    ///
+    /// # Errors
+    ///
+    /// As [`Catalog::load_error_scorer`].
+    pub fn load_tagger_scorer(
+        &self,
+        head: OpenedHead,
+        precision: &str,
+        observer: &mut dyn LoadObserver,
+    ) -> anyhow::Result<LoadedScorer> {
         let forward = self.load_forward(&head, precision, observer)?;
         let name = head.resolved.asked;
         let HeadCheckpoint {

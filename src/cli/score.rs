@@ -9,7 +9,7 @@ use super::prefetch::PrefetchedDocuments;
 use super::progress::{PrintedProgress, Progress};
 use super::score_checks::{self, Checks};
 use super::sources::{self, Source};
-use super::{Exit, Global, InputArgs, ScoreArgs, messages, setup, terminal};
+use super::{Exit, Global, InputArgs, ScoreArgs, messages, setup, suggestions, terminal};
 use crate::catalog::LoadedScorer;
 use crate::report::{self, ChangedLines, FileError, Format, Looks, Scored};
 use crate::settings::{self, EffectiveSettings, Lens};
@@ -45,6 +45,15 @@ pub(super) fn run(global: &Global, args: &ScoreArgs) -> anyhow::Result<Exit> {
     let (baseline, origin) =
         score_checks::open_baseline(args, lens, flagging.threshold, &loaded.model)?.unzip();
     let mut checks = Checks::new(args, flagging, baseline.as_ref());
+    let suggester = match args.suggestions.wanted() {
+        true => Some(suggestions::suggester(
+            &catalog,
+            lens,
+            &loaded.engine,
+            &mut observer,
+        )?),
+        false => None,
+    };
     let format = args.format.unwrap_or(if io::stdout().is_terminal() {
         Format::Pretty
     } else {
@@ -69,14 +78,24 @@ pub(super) fn run(global: &Global, args: &ScoreArgs) -> anyhow::Result<Exit> {
             Ok((document, readings)) => {
                 let read = AsRead::new(&document);
                 let checked = checks.document(&document, &readings, &read);
-                let scored = Scored {
+                let mut scored = Scored {
                     document: &document,
                     readings: &readings,
                     read: &read,
                     flagging,
                     exempt: &checked.exempt,
                     lines: changed.as_ref().and_then(|lines| lines.get(&document.path)),
+                    suggested: None,
                 };
+                let suggested = match &suggester {
+                    Some(suggester) => {
+                        let (most, only) =
+                            (args.suggestions.most(), args.suggestions.only_verified);
+                        Some(suggestions::of_flagged(suggester, &scored, most, only)?)
+                    }
+                    None => None,
+                };
+                scored.suggested = suggested.as_ref();
                 flagged += scored.flagged().count();
                 unused += checked.unused.len();
                 progress.aside(|| {

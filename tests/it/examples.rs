@@ -23,6 +23,7 @@ const COMMANDS: &[&str] = &[
     "",
     "view",
     "score",
+    "fix",
     "classify",
     "ask",
     "tag",
@@ -41,6 +42,7 @@ const COMMANDS: &[&str] = &[
     "evaluate qa",
     "evaluate tagging",
     "evaluate rtd",
+    "evaluate errors",
     "completions",
     "man",
     "paths",
@@ -120,6 +122,18 @@ fn furnished(example: &str) -> Sandbox {
     write(
         "learners.jsonl",
         "{\"text\": \"She have two boats.\", \"spans\": [[4, 8]]}\n",
+    );
+    write(
+        "corrections.jsonl",
+        "{\"text\": \"I recieve it.\", \"corrected\": \"I receive it.\", \"spans\": [[2, 9]]}\n",
+    );
+    write(
+        "accepted.jsonl",
+        "{\"text\": \"The boats wait in the harbour.\", \"spans\": []}\n",
+    );
+    write(
+        "slips.tsv",
+        "wrong\tright\tsources\nharbuor\tharbour\tcodespell\n",
     );
     write(
         "misspellings.tsv",
@@ -269,6 +283,7 @@ fn wanted(line: &str) -> Wanted {
     let commands = [
         "view",
         "score",
+        "fix",
         "classify",
         "ask",
         "tag",

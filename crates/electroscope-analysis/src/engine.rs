@@ -50,6 +50,11 @@ impl Engine {
         )
     }
 
+    /// Whether it looks for errors with a discriminator and other evidence.
+    pub fn has_evidence(&self) -> bool {
+        matches!(self.scorer, WordScorer::Evidence(_))
+    }
+
     fn with_scorer(tokenizer: Arc<Tokenizer>, scorer: WordScorer, max_positions: usize) -> Engine {
         Engine {
             planner: Planner::new(tokenizer, max_positions),

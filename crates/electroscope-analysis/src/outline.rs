@@ -99,7 +99,7 @@ impl Planner {
         }
     }
 
-    pub(super) fn tokenizer(&self) -> &Tokenizer {
+    pub(super) fn tokenizer(&self) -> &Arc<Tokenizer> {
         self.reader.tokenizer()
     }
 

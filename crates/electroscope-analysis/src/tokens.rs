@@ -162,7 +162,7 @@ impl BlockReader {
         }
     }
 
-    pub(super) fn tokenizer(&self) -> &Tokenizer {
+    pub(super) fn tokenizer(&self) -> &Arc<Tokenizer> {
         &self.tokenizer
     }
 

@@ -98,7 +98,7 @@ enum PrecisionChoice {
 
 /// Whether a text is WikiText.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum WikitextChoice {
+pub(super) enum WikitextChoice {
     /// If it has its marks, such as ` @-@ ` and `<unk>`
     Auto,
     /// Yes
@@ -370,7 +370,7 @@ fn same_tokens(generator: &Tokenizer, checkpoint: &Checkpoint) -> anyhow::Result
 }
 
 /// The paragraphs of a document as the model is to read them, and whether it was WikiText.
-fn paragraphs_of(document: &Document, choice: WikitextChoice) -> (Vec<String>, bool) {
+pub(super) fn paragraphs_of(document: &Document, choice: WikitextChoice) -> (Vec<String>, bool) {
     let is_wikitext = match choice {
         WikitextChoice::Always => true,
         WikitextChoice::Never => false,

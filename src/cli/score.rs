@@ -1,4 +1,4 @@
-//! `electroscope score`: documents in, findings out, no screen.
+//! `electroscope score`: scores documents and prints the flagged words.
 
 use std::collections::{HashMap, VecDeque};
 use std::io::{self, BufWriter, IsTerminal, Write};
@@ -15,8 +15,8 @@ use crate::settings::{self, EffectiveSettings, Lens};
 use electroscope_analysis::{Engine, Queue, Readings};
 use electroscope_text::{AsRead, Document};
 
-/// What may be remembered, in bytes. Nothing is edited here, so it is of use only where the same
-/// stands in several places.
+/// The size of the cache, in bytes. Documents do not change here, so it is of use only for text that occurs
+/// several times.
 const ROOM: usize = 2 << 20;
 
 pub(super) fn run(global: &Global, args: &ScoreArgs) -> anyhow::Result<Exit> {
@@ -73,7 +73,7 @@ pub(super) fn run(global: &Global, args: &ScoreArgs) -> anyhow::Result<Exit> {
                 flagged += scored.flagged().count();
                 progress.aside(|| {
                     printer.document(&mut out, &scored)?;
-                    // Whoever reads along sees each document when it is ready.
+                    // Each document is visible as soon as it is ready.
                     out.flush()
                 })?;
                 Ok(())
@@ -95,8 +95,8 @@ pub(super) fn run(global: &Global, args: &ScoreArgs) -> anyhow::Result<Exit> {
     })
 }
 
-/// Drops the files that are as they were at `revision`, which need not be read, and gives the lines
-/// that have changed in the others; a file that is new is not among these.
+/// Removes the files that have not changed since `revision`, and returns the lines that have changed in the
+/// others. New files have no entry.
 fn keep_changed(
     sources: &mut Vec<Source>,
     revision: &str,
@@ -110,7 +110,7 @@ fn keep_changed(
                 "--since needs files: git does not know what has changed in standard input"
             );
         };
-        // One that is not there is told of when it is read.
+        // A file that does not exist is reported when it is read.
         let lines = match file.exists() {
             true => changes.lines(file)?,
             false => None,
@@ -126,12 +126,12 @@ fn keep_changed(
     Ok(changed)
 }
 
-/// A document and what was found in it, or why that is not known.
+/// A document with its readings, or its error.
 type Outcome = Result<(Document, Readings), FileError>;
 
-/// Scores what `sources` say and hands it on in their order, each as soon as it and those before it
-/// are known. While the model reads, the next documents are read from their files, and as many of
-/// them are scored together as keep it busy.
+/// Scores the documents of `sources`, and calls `take` in their order, with each as soon as it and those
+/// before it are done. While the model computes, the next documents are read, and as many are scored
+/// together as keep the model busy.
 fn score_all(
     sources: Vec<Source>,
     input: &InputArgs,
@@ -141,12 +141,12 @@ fn score_all(
 ) -> anyhow::Result<()> {
     let mut documents = PrefetchedDocuments::of(sources, input)?;
     let mut queue = Queue::new(engine);
-    // What stands between the documents that are being scored: after how many of them, and what.
+    // The errors between the documents that are being scored, each with the number of documents before it.
     let mut failed: VecDeque<(usize, FileError)> = VecDeque::new();
     let (mut given, mut taken) = (0, 0);
     loop {
         while queue.has_room() {
-            // Nobody waits for a slow source while there is a document to score.
+            // A slow source is waited for only if there is no document to score.
             let document = match queue.is_empty() {
                 true => documents.next(),
                 false => documents.next_if_read(),
@@ -185,8 +185,8 @@ fn score_all(
     }
 }
 
-/// Finds the threshold that `--false-alarms` of the words of accepted text lie above, and writes it
-/// to the settings.
+/// Finds the threshold that a share of `--false-alarms` of the words in accepted text reach, and writes it
+/// to the settings file.
 fn calibrate(
     global: &Global,
     settings: &EffectiveSettings,
@@ -196,7 +196,7 @@ fn calibrate(
     loaded: &mut LoadedScorer,
     name: &str,
 ) -> anyhow::Result<Exit> {
-    /// Fewer words than this say nothing about one in a hundred.
+    /// Fewer words are not enough to estimate a share of one in a hundred.
     const FEWEST_WORDS: usize = 500;
 
     anyhow::ensure!(
@@ -246,7 +246,7 @@ fn calibrate(
 /// The smallest threshold, to four decimals, that at most `share` of the scores reach.
 fn threshold_for(scores: &mut [f32], share: f32) -> f32 {
     scores.sort_by(f32::total_cmp);
-    // A hair more, for 0.01 in f32 is a little less than one in a hundred.
+    // A little more, because 0.01 in f32 is a little less than one in a hundred.
     let above = (scores.len() as f64 * f64::from(share) + 1e-3).floor() as usize;
     // The highest score that must stay below the threshold.
     let below = scores
@@ -267,7 +267,7 @@ mod tests {
     use std::path::Path;
 
     #[test]
-    fn documents_and_errors_come_in_the_order_in_which_they_were_named() {
+    fn documents_and_errors_come_in_the_order_of_their_sources() {
         let folder = tempfile::tempdir().unwrap();
         let paths: Vec<PathBuf> = (0..60)
             .map(|number| folder.path().join(format!("{number}.txt")))
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn the_threshold_lets_only_the_share_of_words_through() {
+    fn at_most_the_share_of_words_reaches_the_threshold() {
         let mut scores: Vec<f32> = (0..1000).map(|n| n as f32 / 1000.0).collect();
         let threshold = threshold_for(&mut scores, 0.01);
         assert_eq!(threshold, 0.9891);

@@ -8,6 +8,7 @@ mod ask;
 mod changes;
 mod classify;
 mod evaluate;
+mod evidence;
 mod finetune;
 mod global_flags;
 mod head_commands;

@@ -38,6 +38,7 @@
 
 pub mod catalog;
 pub mod cli;
+pub mod english;
 pub mod report;
 pub mod settings;
 pub mod ui;

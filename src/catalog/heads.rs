@@ -9,7 +9,7 @@ use super::head_choice::{HeadPlace, ResolvedHead, does};
 use super::{Catalog, LoadObserver, LoadedScorer, builtin};
 use crate::report;
 use crate::settings::NamedHead;
-use electroscope_analysis::{Engine, HeadReader, Mistakes};
+use electroscope_analysis::{Engine, ErrorTagger, HeadReader};
 use electroscope_model::bounded_read::{limits, read_bounded};
 use electroscope_model::{
     self as model, BaseRequest, BaseSource, HeadCheckpoint, HeadForward, Task,
@@ -203,7 +203,7 @@ impl Catalog {
         })
     }
 
-    /// Loads a head onto its device, to answer windows.
+    /// Loads a head onto its device, to answer windows and to compute in `precision`.
     ///
     /// # Errors
     ///
@@ -211,9 +211,10 @@ impl Catalog {
     pub fn load_bare_head(
         &self,
         head: OpenedHead,
+        precision: &str,
         observer: &mut dyn LoadObserver,
     ) -> anyhow::Result<BareHead> {
-        let forward = self.load_forward(&head, &self.settings().precision, observer)?;
+        let forward = self.load_forward(&head, precision, observer)?;
         Ok(BareHead {
             model: head.model(&*forward),
             checkpoint: head.checkpoint,
@@ -238,7 +239,7 @@ impl Catalog {
             config, tokenizer, ..
         } = head.checkpoint;
         let (device, precision) = (forward.device(), forward.precision());
-        let Some(mistakes) = Mistakes::new(&tokenizer, forward, &config) else {
+        let Some(tagger) = ErrorTagger::new(&tokenizer, forward, &config) else {
             bail!(
                 "{name} {} as {}; to show errors, a head that tags words is needed, with `O` among its \
                  labels for those that are none",
@@ -247,7 +248,7 @@ impl Catalog {
             );
         };
         Ok(LoadedScorer {
-            engine: Engine::new(tokenizer, Arc::new(mistakes), config.max_positions),
+            engine: Engine::new(tokenizer, Arc::new(tagger), config.max_positions),
             model: report::Model {
                 id: name,
                 revision: head.revision,

@@ -303,7 +303,7 @@ mod tests {
     use std::ffi::OsString;
 
     /// Each command that does something, with arguments that it cannot do without.
-    const COMMANDS: [(&str, &[&str]); 19] = [
+    const COMMANDS: [(&str, &[&str]); 20] = [
         ("view", &[]),
         ("score", &[]),
         ("classify", &[]),
@@ -315,6 +315,10 @@ mod tests {
         ),
         ("finetune qa", &["--train", "x.json", "--out", "x"]),
         ("finetune tagging", &["--train", "x.conll", "--out", "x"]),
+        (
+            "finetune evidence",
+            &["--train", "x.jsonl", "--clean", "y.jsonl", "--out", "x"],
+        ),
         ("pretrain", &["x.txt", "--out", "x"]),
         ("evaluate classification", &["x.csv"]),
         ("evaluate qa", &["x.json"]),

@@ -119,6 +119,7 @@ mod tests {
                 p: *p,
                 tokens: tokens..tokens + 1,
                 is_punctuation: false,
+                kind: None,
             });
         }
         let scored = Scored {

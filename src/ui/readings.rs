@@ -377,6 +377,7 @@ mod tests {
                 p,
                 tokens,
                 is_punctuation: false,
+                kind: None,
             });
         }
         let (first, last) = (words[0].0, words[words.len() - 1].0);

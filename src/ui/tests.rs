@@ -341,6 +341,7 @@ fn readings(document: &Document) -> Vec<Reading> {
                     p,
                     tokens,
                     is_punctuation: false,
+                    kind: None,
                 });
             }
         }

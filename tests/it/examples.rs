@@ -122,7 +122,7 @@ fn furnished(example: &str) -> Sandbox {
         "{\"text\": \"She have two boats.\", \"spans\": [[4, 8]]}\n",
     );
     write(
-        "slips.tsv",
+        "misspellings.tsv",
         "wrong\tright\tsources\nharbuor\tharbour\tcodespell\nwiat\twait\tcodespell\n",
     );
     write("wiki.valid.tokens", &NOTES.repeat(4));

@@ -372,7 +372,7 @@ impl<'a> Desk<'a> {
         terminal::exit_on_interrupt()?;
         let mut observer = PrintedProgress::new(global);
         let head = catalog.open_head_for(task, &mut observer)?;
-        let head = catalog.load_bare_head(head, &mut observer)?;
+        let head = catalog.load_bare_head(head, &catalog.settings().precision, &mut observer)?;
         Ok(Desk {
             global,
             args,

@@ -26,7 +26,7 @@ use electroscope_training::synthetic_errors::{Misspellings, REDISTRIBUTABLE_SOUR
         electroscope evaluate rtd held-out.txt\n  \
         electroscope evaluate rtd --model my-model/ --generator my-model/generator held-out.txt\n  \
         electroscope evaluate rtd --precision int8 --compare f32 --tokens 50000 held-out.txt\n  \
-        electroscope evaluate rtd --corruption misspelling --misspellings slips.tsv *.txt\n  \
+        electroscope evaluate rtd --corruption misspelling --misspellings misspellings.tsv *.txt\n  \
         electroscope evaluate rtd --format json wiki.valid.tokens | jq .corruptions.generator.auroc\n\n\
         Exit codes: 0 measured, 2 something failed, 130 Ctrl-C.")]
 pub(in crate::cli) struct RtdArgs {

@@ -12,6 +12,7 @@
 
 pub mod builtin;
 pub mod builtin_heads;
+mod evidence;
 mod head_choice;
 mod head_list;
 mod heads;

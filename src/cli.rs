@@ -7,6 +7,7 @@
 mod ask;
 mod changes;
 mod classify;
+mod dictionary;
 mod evaluate;
 mod evidence;
 mod finetune;
@@ -15,13 +16,16 @@ mod head_commands;
 mod manual;
 mod messages;
 mod model;
+mod model_identity;
 mod prefetch;
 mod pretrain;
 mod progress;
 mod score;
+mod score_checks;
 mod setup;
 mod shell;
 mod sources;
+mod stop_signals;
 mod tag;
 mod terminal;
 mod threads;
@@ -239,6 +243,22 @@ enum Command {
     /// Into a pipe goes a line `path:line:column: label p text` for each entity, or for each word, if
     /// the head's labels mark no entities; JSON has both.
     Tag(TagArgs),
+    /// Accept words, so that they are flagged nowhere
+    ///
+    /// There is a dictionary of the user (`electroscope paths` shows it) and one of each project, in
+    /// `.electroscope/dictionary.txt`, found upwards from each document. One word a line, comments after
+    /// #. A lower-case entry accepts its word in any case, one with a capital only as it is written; the
+    /// possessive is accepted along. Accepted words keep their p, and are not flagged.
+    #[command(
+        subcommand,
+        disable_help_subcommand = true,
+        after_help = "Examples:\n  \
+            electroscope dictionary add kubectl Weber\n  \
+            electroscope dictionary add --project electroscope\n  \
+            electroscope dictionary list --project\n\n\
+            Exit codes: 0 done, 2 something failed."
+    )]
+    Dictionary(DictionaryCommand),
     /// Train a head on labelled data: classification, qa or tagging
     ///
     /// The checkpoint is written in Hugging Face layout, with a card; `--head DIR` reads with it. While
@@ -251,7 +271,7 @@ enum Command {
             electroscope finetune classification --train mails.csv --text body --label folder --out mails\n  \
             electroscope finetune qa --train train-v2.0.json --dev dev-v2.0.json --out qa\n  \
             electroscope finetune tagging --train train.conll --dev dev.conll --lora 16 --out ner\n\n\
-            Exit codes: 0 trained, 2 something failed, 130 Ctrl-C; what was learnt by then is saved."
+            Exit codes: 0 trained, 2 something failed, 129 saved at SIGHUP, 130 saved at Ctrl-C, 143 saved at SIGTERM."
     )]
     Finetune(finetune::FinetuneCommand),
     /// Pre-train a generator and a discriminator on running text
@@ -375,9 +395,16 @@ struct ViewArgs {
         electroscope score --format github docs/          annotate a pull request\n  \
         electroscope score --since HEAD docs/             only words on lines that have changed\n  \
         electroscope score --max-flagged 3 draft.txt      fail from the fourth flagged word on\n  \
+        electroscope score --baseline known.json --update-baseline docs/   take what is there for known\n  \
+        electroscope score --baseline known.json docs/    only what is new since then\n  \
         electroscope score --calibrate accepted/*.md      find the threshold on text that is fine\n\n\
-        Exit codes: 0 no word is flagged (or --exit-zero, or no more than --max-flagged), 1 some are, \
-        2 something failed, 130 Ctrl-C.")]
+        Exit codes: 0 no word is flagged (or --exit-zero, or no more than --max-flagged), 1 some are \
+        (or marks are of no use, with --report-unused-marks), 2 something failed, 130 Ctrl-C.\n\n\
+        Marks in comments silence a place: <!-- electroscope-disable-next-line -->, \
+        electroscope-disable-line, electroscope-disable and electroscope-enable, \
+        electroscope-disable-file; for some words only if these follow. cspell:ignore WORD is honoured. \
+        A baseline knows findings by their words and the two on each side, and belongs to a model, a \
+        lens and a threshold.")]
 struct ScoreArgs {
     /// Documents, folders of documents, or `-` for standard input [default: `-` if it is a pipe]
     #[arg(value_name = "FILE|DIR")]
@@ -405,9 +432,21 @@ struct ScoreArgs {
     since: Option<String>,
     #[command(flatten)]
     input: InputArgs,
+    /// Report only findings that are not in FILE, which --update-baseline writes
+    #[arg(long, value_name = "FILE")]
+    baseline: Option<PathBuf>,
+    /// Write all findings to the baseline, and report none
+    #[arg(long, requires = "baseline", conflicts_with_all = ["prune_baseline", "since"])]
+    update_baseline: bool,
+    /// Drop from the baseline what is not found any more
+    #[arg(long, requires = "baseline", conflicts_with = "since")]
+    prune_baseline: bool,
+    /// Report marks in the text that silence nothing, and exit with 1 if there are any
+    #[arg(long)]
+    report_unused_marks: bool,
     /// Score nothing, but find the threshold on these texts, which you are content with, and write it
     /// to the settings
-    #[arg(long, conflicts_with_all = ["format", "exit_zero", "max_flagged", "since"])]
+    #[arg(long, conflicts_with_all = ["format", "exit_zero", "max_flagged", "since", "baseline", "report_unused_marks"])]
     calibrate: bool,
     /// The share of the words of those texts that may be flagged
     #[arg(long, value_name = "SHARE", default_value = "0.01", requires = "calibrate", value_parser = probability)]
@@ -493,6 +532,51 @@ enum LanguageChoice {
     Mdx,
 }
 
+/// Whose dictionary.
+#[derive(Clone, Copy, Debug, Args)]
+struct DictionaryArgs {
+    /// The user's dictionary, for all documents (the default)
+    #[arg(long, conflicts_with = "project")]
+    user: bool,
+    /// The project's, found upwards from this folder, or made where .git is
+    #[arg(long)]
+    project: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum DictionaryCommand {
+    /// Add words
+    #[command(after_help = "Examples:\n  \
+        electroscope dictionary add kubectl Weber\n  \
+        electroscope dictionary add --project electroscope")]
+    Add {
+        /// The words
+        #[arg(value_name = "WORD", required = true)]
+        words: Vec<String>,
+        #[command(flatten)]
+        of: DictionaryArgs,
+    },
+    /// Remove words
+    #[command(after_help = "Examples:\n  \
+        electroscope dictionary remove kubectl\n  \
+        electroscope dictionary remove --project electroscope")]
+    Remove {
+        /// The words, as they are written in the dictionary
+        #[arg(value_name = "WORD", required = true)]
+        words: Vec<String>,
+        #[command(flatten)]
+        of: DictionaryArgs,
+    },
+    /// Print the words, one a line
+    #[command(after_help = "Examples:\n  \
+        electroscope dictionary list\n  \
+        electroscope dictionary list --project | sort")]
+    List {
+        #[command(flatten)]
+        of: DictionaryArgs,
+    },
+}
+
 #[derive(Debug, Subcommand)]
 enum ModelCommand {
     /// List the built-in model, the cached ones and the one that is set
@@ -527,6 +611,17 @@ enum ModelCommand {
         /// The model: NAME or ORGANISATION/NAME
         #[arg(value_name = "HUB_ID")]
         id: String,
+    },
+    /// Compare the files of cached models with the hashes that they are kept under
+    #[command(after_help = "Examples:\n  \
+        electroscope model verify\n  \
+        electroscope model verify google/electra-small-discriminator\n\n\
+        Downloads are compared when they arrive; this finds what has changed on the disk since.\n\n\
+        Exit codes: 0 all are sound, 2 one is damaged or a model is not in the cache, 130 Ctrl-C.")]
+    Verify {
+        /// The models [default: all in the cache]
+        #[arg(value_name = "HUB_ID")]
+        ids: Vec<String>,
     },
     /// Write a model in Hugging Face layout, so that transformers loads it
     #[command(after_help = "Examples:\n  \
@@ -679,6 +774,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Some(Command::Classify(args)) => classify::run(&global, &args),
         Some(Command::Ask(args)) => ask::run(&global, &args),
         Some(Command::Tag(args)) => tag::run(&global, &args),
+        Some(Command::Dictionary(command)) => dictionary::run(&global, &command),
         Some(Command::Finetune(command)) => finetune::run(&global, command),
         Some(Command::Model(command)) => model::run(&global, command),
         Some(Command::Pretrain(args)) => pretrain::run(&global, &args),

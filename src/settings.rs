@@ -238,6 +238,8 @@ pub enum Error {
 pub struct Paths {
     /// The settings file, where there is a home.
     pub config: Option<PathBuf>,
+    /// The words that the user has accepted, where there is a home.
+    pub dictionary: Option<PathBuf>,
     /// What the program remembers between runs, where there is a home.
     pub state: Option<PathBuf>,
 }
@@ -253,6 +255,9 @@ impl Paths {
             config: dirs
                 .as_ref()
                 .and_then(|dirs| absolute(&dirs.config_dir().join("config.toml"))),
+            dictionary: dirs
+                .as_ref()
+                .and_then(|dirs| absolute(&dirs.config_dir().join("dictionary.txt"))),
             state: dirs
                 .as_ref()
                 .and_then(|dirs| absolute(dirs.state_dir().unwrap_or(dirs.data_local_dir()))),

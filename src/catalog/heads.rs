@@ -203,7 +203,7 @@ impl Catalog {
         })
     }
 
-    /// Loads a head onto its device, to answer windows and to compute in `precision`.
+    /// Loads a head onto its device, to answer windows.
     ///
     /// # Errors
     ///
@@ -211,10 +211,9 @@ impl Catalog {
     pub fn load_bare_head(
         &self,
         head: OpenedHead,
-        precision: &str,
         observer: &mut dyn LoadObserver,
     ) -> anyhow::Result<BareHead> {
-        let forward = self.load_forward(&head, precision, observer)?;
+        let forward = self.load_forward(&head, &self.settings().precision, observer)?;
         Ok(BareHead {
             model: head.model(&*forward),
             checkpoint: head.checkpoint,
@@ -222,7 +221,8 @@ impl Catalog {
         })
     }
 
-    /// Loads a head that marks errors, as a model that scores, to compute in `precision`.
+    /// Loads a head that marks errors, as a model that scores, to compute in `precision`. The built-in one
+    /// is joined with other evidence, if the discriminator is the built-in one too.
     ///
     /// # Errors
     ///
@@ -233,6 +233,9 @@ impl Catalog {
         precision: &str,
         observer: &mut dyn LoadObserver,
     ) -> anyhow::Result<LoadedScorer> {
+        if self.has_evidence_for(&head) {
+            return self.load_evidence_scorer(head, precision, observer);
+        }
         let forward = self.load_forward(&head, precision, observer)?;
         let name = head.resolved.asked;
         let HeadCheckpoint {
@@ -289,7 +292,7 @@ impl Catalog {
         Ok((self.load_error_scorer(head, precision, observer)?, name))
     }
 
-    fn load_forward(
+    pub(super) fn load_forward(
         &self,
         head: &OpenedHead,
         precision: &str,

@@ -669,7 +669,8 @@ fn train(
         provenance: &provenance,
         device: &device,
     };
-    let every = Duration::from_secs_f64(args.save_every * 60.0);
+    // So many minutes that they are no length of time are never over.
+    let every = Duration::try_from_secs_f64(args.save_every * 60.0).unwrap_or(Duration::MAX);
     let table = label_table(material);
     progress.message(&electroscope_text::visible(&table.line()));
     for warning in table.warnings() {
@@ -689,7 +690,7 @@ fn train(
                     "stopped after step {step} of {steps}; the same command with --resume goes on"
                 ),
             );
-            Ok(Exit::Code(130))
+            Ok(Exit::Code(progress.exit_code()))
         }
     }
 }

@@ -59,6 +59,7 @@ const USED_BY: [(&str, &[&str]); 12] = [
             "evaluate",
             "model info",
             "model pull",
+            "model verify",
             "model export",
         ],
     ),
@@ -104,6 +105,7 @@ const USED_BY: [(&str, &[&str]); 12] = [
             "pretrain",
             "evaluate",
             "model",
+            "dictionary",
             "completions",
             "man",
             "paths",
@@ -303,7 +305,7 @@ mod tests {
     use std::ffi::OsString;
 
     /// Each command that does something, with arguments that it cannot do without.
-    const COMMANDS: [(&str, &[&str]); 20] = [
+    const COMMANDS: [(&str, &[&str]); 21] = [
         ("view", &[]),
         ("score", &[]),
         ("classify", &[]),
@@ -327,6 +329,7 @@ mod tests {
         ("model list", &[]),
         ("model info", &[]),
         ("model pull", &["x/y"]),
+        ("model verify", &[]),
         ("model export", &["x"]),
         ("completions", &["bash"]),
         ("man", &[]),

@@ -27,6 +27,7 @@ pub(super) fn run(global: &Global, command: ModelCommand) -> anyhow::Result<Exit
         ModelCommand::List { json } => list(&catalog, json),
         ModelCommand::Info { id, json } => info(global, &catalog, id.as_deref(), json),
         ModelCommand::Pull { id } => pull(global, &catalog, &id),
+        ModelCommand::Verify { ids } => verify(&catalog, &ids),
         ModelCommand::Export {
             out,
             packed_head: Some(name),
@@ -214,6 +215,50 @@ fn pull(global: &Global, catalog: &Catalog, id: &str) -> anyhow::Result<Exit> {
     }
     writeln!(io::stdout(), "{}", folder.display())?;
     Ok(Exit::Clean)
+}
+
+/// Compares the files of cached models with their hashes.
+fn verify(catalog: &Catalog, ids: &[String]) -> anyhow::Result<Exit> {
+    let settings = catalog.hub();
+    let revision = catalog.settings().revision.as_deref();
+    let named = ids.iter().map(|id| {
+        let revision = revision.unwrap_or("main").to_owned();
+        (id.clone(), revision)
+    });
+    let models: Vec<(String, String)> = match ids {
+        [] => {
+            let heads = hub::cached_heads(settings).into_iter();
+            let all = hub::cached(settings).into_iter();
+            all.chain(heads.map(|head| head.model))
+                .map(|model| (model.id, model.revision))
+                .collect()
+        }
+        _ => named.collect(),
+    };
+    let mut out = io::stdout().lock();
+    let mut is_sound = true;
+    for (id, revision) in &models {
+        let Some(files) = hub::verify(id, revision, settings) else {
+            anyhow::bail!(
+                "{id} (revision {revision}) is not in the cache {}; `electroscope model list` shows what is",
+                settings.cache.display()
+            );
+        };
+        for file in files {
+            let state = match &file.state {
+                hub::FileState::Sound => "sound".to_owned(),
+                hub::FileState::Unknown => "not known: it is a copy without a hash".to_owned(),
+                hub::FileState::Damaged(what) => {
+                    is_sound = false;
+                    let path = file.path.display();
+                    format!("damaged: {what}; remove {path} and run `electroscope model pull {id}`")
+                }
+            };
+            let line = format!("{id}  {}  {state}", file.name);
+            writeln!(out, "{}", electroscope_text::visible(&line))?;
+        }
+    }
+    Ok(if is_sound { Exit::Clean } else { Exit::Failed })
 }
 
 /// A model in the list.

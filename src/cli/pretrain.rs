@@ -89,7 +89,7 @@ const SIZES: [&str; 10] = [
         electroscope pretrain --precision bf16 --steps 100000 --out small/ books/    on an NVIDIA GPU\n  \
         electroscope pretrain --resume small/          go on after Ctrl-C or a power cut\n  \
         electroscope --model small/discriminator notes.md\n\n\
-        Exit codes: 0 it is done, 2 something failed, 130 Ctrl-C: it has saved, and goes on with --resume.")]
+        Exit codes: 0 it is done, 2 something failed, 129 saved at SIGHUP, 130 saved at Ctrl-C, 143 saved at SIGTERM.")]
 pub(super) struct PretrainArgs {
     /// Text: files, folders (their .txt, .text and .zst), patterns such as 'books/**/*.txt'; a
     /// paragraph a line, an empty line after each document
@@ -347,7 +347,7 @@ pub(super) fn run(global: &Global, args: &PretrainArgs) -> anyhow::Result<Exit> 
                     "stopped after step {steps}; go on with: electroscope pretrain --resume {out}"
                 ),
             );
-            Ok(Exit::Code(130))
+            Ok(Exit::Code(progress.exit_code()))
         }
     }
 }

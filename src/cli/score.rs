@@ -1,4 +1,4 @@
-//! `electroscope score`: scores documents and prints the flagged words.
+//! `electroscope score`: documents in, findings out, no screen.
 
 use std::collections::{HashMap, VecDeque};
 use std::io::{self, BufWriter, IsTerminal, Write};
@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use super::changes::Changes;
 use super::prefetch::PrefetchedDocuments;
 use super::progress::{PrintedProgress, Progress};
+use super::score_checks::{self, Checks};
 use super::sources::{self, Source};
 use super::{Exit, Global, InputArgs, ScoreArgs, messages, setup, terminal};
 use crate::catalog::LoadedScorer;
@@ -15,8 +16,8 @@ use crate::settings::{self, EffectiveSettings, Lens};
 use electroscope_analysis::{Engine, Queue, Readings, threshold_for};
 use electroscope_text::{AsRead, Document};
 
-/// The size of the cache, in bytes. Documents do not change here, so it is of use only for text that occurs
-/// several times.
+/// What may be remembered, in bytes. Nothing is edited here, so it is of use only where the same
+/// stands in several places.
 const ROOM: usize = 2 << 20;
 
 pub(super) fn run(global: &Global, args: &ScoreArgs) -> anyhow::Result<Exit> {
@@ -41,6 +42,9 @@ pub(super) fn run(global: &Global, args: &ScoreArgs) -> anyhow::Result<Exit> {
     }
 
     let flagging = settings.flagging(&name, args.threshold, loaded.threshold, args.punctuation);
+    let (baseline, origin) =
+        score_checks::open_baseline(args, lens, flagging.threshold, &loaded.model)?.unzip();
+    let mut checks = Checks::new(args, flagging, baseline.as_ref());
     let format = args.format.unwrap_or(if io::stdout().is_terminal() {
         Format::Pretty
     } else {
@@ -54,7 +58,7 @@ pub(super) fn run(global: &Global, args: &ScoreArgs) -> anyhow::Result<Exit> {
     let mut printer = report::printer(format, looks, lens);
     let mut out = BufWriter::new(io::stdout().lock());
     printer.begin(&mut out, &loaded.model)?;
-    let mut flagged = 0;
+    let (mut flagged, mut unused) = (0, 0);
     let progress = Progress::new(global, sources.len());
     score_all(
         sources,
@@ -63,19 +67,27 @@ pub(super) fn run(global: &Global, args: &ScoreArgs) -> anyhow::Result<Exit> {
         &progress,
         &mut |outcome| match outcome {
             Ok((document, readings)) => {
+                let read = AsRead::new(&document);
+                let checked = checks.document(&document, &readings, &read);
                 let scored = Scored {
                     document: &document,
                     readings: &readings,
-                    read: &AsRead::new(&document),
+                    read: &read,
                     flagging,
+                    exempt: &checked.exempt,
                     lines: changed.as_ref().and_then(|lines| lines.get(&document.path)),
                 };
                 flagged += scored.flagged().count();
+                unused += checked.unused.len();
                 progress.aside(|| {
                     printer.document(&mut out, &scored)?;
                     // Each document is visible as soon as it is ready.
-                    out.flush()
+                    out.flush()?;
+                    checked.errors.iter().for_each(sources::report_error);
+                    score_checks::tell_unused(&checked.unused);
+                    io::Result::Ok(())
                 })?;
+                errors.extend(checked.errors);
                 Ok(())
             }
             Err(error) => {
@@ -86,8 +98,14 @@ pub(super) fn run(global: &Global, args: &ScoreArgs) -> anyhow::Result<Exit> {
         },
     )?;
     progress.finish();
+    if let Some(trouble) = checks.trouble() {
+        sources::report_error(&trouble);
+        errors.push(trouble);
+    }
     printer.end(&mut out, &errors)?;
-    let is_allowed = args.exit_zero || flagged <= args.max_flagged.unwrap_or(0);
+    checks.finish(global, args, origin)?;
+    let is_fine = flagged <= args.max_flagged.unwrap_or(0) && unused == 0;
+    let is_allowed = args.exit_zero || is_fine;
     Ok(match () {
         () if !errors.is_empty() => Exit::Failed,
         () if is_allowed => Exit::Clean,
@@ -95,8 +113,8 @@ pub(super) fn run(global: &Global, args: &ScoreArgs) -> anyhow::Result<Exit> {
     })
 }
 
-/// Removes the files that have not changed since `revision`, and returns the lines that have changed in the
-/// others. New files have no entry.
+/// Drops the files that are as they were at `revision`, which need not be read, and gives the lines
+/// that have changed in the others; a file that is new is not among these.
 fn keep_changed(
     sources: &mut Vec<Source>,
     revision: &str,
@@ -110,7 +128,7 @@ fn keep_changed(
                 "--since needs files: git does not know what has changed in standard input"
             );
         };
-        // A file that does not exist is reported when it is read.
+        // One that is not there is told of when it is read.
         let lines = match file.exists() {
             true => changes.lines(file)?,
             false => None,
@@ -126,12 +144,12 @@ fn keep_changed(
     Ok(changed)
 }
 
-/// A document with its readings, or its error.
+/// A document and what was found in it, or why that is not known.
 type Outcome = Result<(Document, Readings), FileError>;
 
-/// Scores the documents of `sources`, and calls `take` in their order, with each as soon as it and those
-/// before it are done. While the model computes, the next documents are read, and as many are scored
-/// together as keep the model busy.
+/// Scores what `sources` say and hands it on in their order, each as soon as it and those before it
+/// are known. While the model reads, the next documents are read from their files, and as many of
+/// them are scored together as keep it busy.
 fn score_all(
     sources: Vec<Source>,
     input: &InputArgs,
@@ -141,12 +159,12 @@ fn score_all(
 ) -> anyhow::Result<()> {
     let mut documents = PrefetchedDocuments::of(sources, input)?;
     let mut queue = Queue::new(engine);
-    // The errors between the documents that are being scored, each with the number of documents before it.
+    // What stands between the documents that are being scored: after how many of them, and what.
     let mut failed: VecDeque<(usize, FileError)> = VecDeque::new();
     let (mut given, mut taken) = (0, 0);
     loop {
         while queue.has_room() {
-            // A slow source is waited for only if there is no document to score.
+            // Nobody waits for a slow source while there is a document to score.
             let document = match queue.is_empty() {
                 true => documents.next(),
                 false => documents.next_if_read(),
@@ -185,8 +203,8 @@ fn score_all(
     }
 }
 
-/// Finds the threshold that a share of `--false-alarms` of the words in accepted text reach, and writes it
-/// to the settings file.
+/// Finds the threshold that `--false-alarms` of the words of accepted text lie above, and writes it
+/// to the settings.
 fn calibrate(
     global: &Global,
     settings: &EffectiveSettings,
@@ -196,7 +214,7 @@ fn calibrate(
     loaded: &mut LoadedScorer,
     name: &str,
 ) -> anyhow::Result<Exit> {
-    /// Fewer words are not enough to estimate a share of one in a hundred.
+    /// Fewer words than this say nothing about one in a hundred.
     const FEWEST_WORDS: usize = 500;
 
     anyhow::ensure!(
@@ -252,7 +270,7 @@ mod tests {
     use std::path::Path;
 
     #[test]
-    fn documents_and_errors_come_in_the_order_of_their_sources() {
+    fn documents_and_errors_come_in_the_order_in_which_they_were_named() {
         let folder = tempfile::tempdir().unwrap();
         let paths: Vec<PathBuf> = (0..60)
             .map(|number| folder.path().join(format!("{number}.txt")))

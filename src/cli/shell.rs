@@ -107,9 +107,10 @@ pub(super) fn paths(global: &Global, example: bool) -> anyhow::Result<Exit> {
         .map_or("none (see --log)".to_owned(), |path| {
             path.display().to_string()
         });
-    writeln!(out, "settings  {}", shown(config))?;
-    writeln!(out, "state     {}", shown(paths.state.as_deref()))?;
-    writeln!(out, "models    {}", hub.cache.display())?;
-    writeln!(out, "log       {log}")?;
+    writeln!(out, "settings    {}", shown(config))?;
+    writeln!(out, "dictionary  {}", shown(paths.dictionary.as_deref()))?;
+    writeln!(out, "state       {}", shown(paths.state.as_deref()))?;
+    writeln!(out, "models      {}", hub.cache.display())?;
+    writeln!(out, "log         {log}")?;
     Ok(Exit::Clean)
 }

@@ -62,6 +62,7 @@ pub(super) fn run(global: &Global, args: &ViewArgs) -> anyhow::Result<Exit> {
     let suppliers = Suppliers {
         model: load,
         heads: Arc::new(heads),
+        user_words: Paths::new().dictionary,
         remember: Box::new(remember),
     };
     let code = ui::run(opening, suppliers).context("the terminal cannot be used")?;

@@ -102,6 +102,8 @@ pub struct Scored<'a> {
     pub read: &'a AsRead,
     /// Which words are flagged.
     pub flagging: Flagging,
+    /// Where words begin that are not flagged all the same, in order.
+    pub exempt: &'a [usize],
     /// The only lines on which words are flagged; all of them if it is absent.
     pub lines: Option<&'a ChangedLines>,
 }
@@ -141,17 +143,19 @@ impl<'a> Scored<'a> {
 
     /// The flagged words in order, each with the place it begins at.
     pub fn flagged(&self) -> impl Iterator<Item = (Position, Word)> + use<'a> {
-        let (flagging, lines) = (self.flagging, self.lines);
+        let (flagging, lines, exempt) = (self.flagging, self.lines, self.exempt);
         let mut places = Places::new(&self.document.text);
         self.words()
-            .filter(move |word| flagging.flags(word))
+            .filter(move |word| flagging.flags(word) && !is_in(exempt, word))
             .map(move |word| (places.of(word.span), word))
             .filter(move |(place, _)| lines.is_none_or(|lines| lines.contain(place.line)))
     }
 
     /// Whether `word`, which stands at `place`, is flagged.
     fn is_flagged(&self, place: Position, word: &Word) -> bool {
-        self.flagging.flags(word) && self.lines.is_none_or(|lines| lines.contain(place.line))
+        self.flagging.flags(word)
+            && !is_in(self.exempt, word)
+            && self.lines.is_none_or(|lines| lines.contain(place.line))
     }
 
     /// What a reader sees at `span`.
@@ -173,6 +177,11 @@ impl<'a> Scored<'a> {
             false => (source.into(), None),
         }
     }
+}
+
+/// Whether `word` begins in one of these places, which are in order.
+fn is_in(places: &[usize], word: &Word) -> bool {
+    places.binary_search(&word.span.start()).is_ok()
 }
 
 /// A text as it is read, and its source where that differs.

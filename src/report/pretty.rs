@@ -127,6 +127,7 @@ mod tests {
             readings: &[reading].iter().collect(),
             read: &AsRead::new(&document),
             flagging: Flagging::words(0.5),
+            exempt: &[],
             lines: None,
         };
         let mut out = Vec::new();

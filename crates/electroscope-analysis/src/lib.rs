@@ -38,7 +38,13 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! What is flagged is more than a threshold: words are accepted ([`WordList`], [`AcceptedWords`]), places
+//! silenced ([`IgnoreMarks`]), and findings known already ([`Baseline`]). Only the modules of these, and of
+//! edits ([`edit_file`]), touch files.
 
+mod accepted_words;
+mod baseline;
 mod cache;
 mod calibration;
 pub mod decode;
@@ -47,31 +53,50 @@ mod engine;
 mod error_kind;
 mod error_tagger;
 pub mod evidence;
+mod exemption;
+mod file_edit;
 mod finding;
 mod head_choice;
 mod head_reader;
+mod ignore_marks;
+mod mark_edit;
 mod outline;
 mod passes;
 mod queue;
 mod readings;
+mod spelling;
 mod tokens;
 mod window;
+mod word_in_context;
+mod word_list;
 pub mod word_rules;
 mod word_scorer;
 
+pub use accepted_words::AcceptedWords;
+pub use baseline::{
+    Baseline, BaselineEntry, BaselineError, BaselineOrigin, BaselinedModel, Comparison, Stale,
+};
 pub use calibration::threshold_for;
 pub use engine::Engine;
 pub use error_kind::ErrorKind;
 pub use error_tagger::ErrorTagger;
+pub use exemption::{Exemption, Exemptions};
+pub use file_edit::{Edit, EditError, edit_file, edited, reversed};
 pub use finding::{
     Answer, Answers, EntityAt, Flagging, NoAnswer, Reading, TaggedWord, Tagging, Token, Unit,
     UnitKind, Word,
 };
 pub use head_choice::{HeadChoice, HeadSource, HeadSummary, Task};
 pub use head_reader::{HeadReader, ReadError};
+pub use ignore_marks::{IgnoreMarks, Mark, MarkKind, MisspeltMark, Silencing, UnusedMark};
+pub use mark_edit::mark_for_word;
 pub use outline::Outline;
 pub use passes::Counts;
 pub use queue::Queue;
 pub use readings::Readings;
 pub use window::{Begins, Geometry, Milestone, Run, Window, plan};
+pub use word_in_context::{WordInContext, WordsInContext};
+pub use word_list::{
+    Addition, NotAWord, PROJECT_WORDS, WordList, WordListError, project_words, project_words_to_be,
+};
 pub use word_scorer::Evidence;

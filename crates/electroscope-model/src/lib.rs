@@ -33,6 +33,7 @@
 //! One-letter names in comments: `B` windows in a batch, `T` tokens in a window, `H` hidden size,
 //! `E` embedding size, `V` vocabulary size, `D` size of an attention head.
 
+pub mod atomic_write;
 pub mod bounded_read;
 pub mod chance;
 pub mod checkpoint;

@@ -21,6 +21,7 @@
 //! ```
 
 mod as_read;
+mod comments;
 mod dialect;
 mod document;
 mod lines;
@@ -32,6 +33,7 @@ mod words;
 mod wrap;
 
 pub use as_read::{AsRead, BlockText};
+pub use comments::{Comment, comments, is_directive};
 pub use document::{DecodeError, Document, Encoding, Language, is_prose};
 pub use lines::{LineIndex, Position};
 pub use prose::{Block, Segment, SegmentKind, blocks};

@@ -137,7 +137,7 @@ pub(in crate::cli) fn classification(
     let (mut data, positive) = evaluation::relabel_texts(read, *problem, labels)?;
     desk.keep(&mut data.texts);
     let tokenizer = &desk.head.checkpoint.tokenizer;
-    let made = features::classification(&data, tokenizer, *max_positions);
+    let made = features::classification(&data, tokenizer, *max_positions)?;
     let examples: Vec<&Example> = made.examples.iter().collect();
     let options = ClassificationOptions {
         problem: *problem,
@@ -372,7 +372,7 @@ impl<'a> Desk<'a> {
         terminal::exit_on_interrupt()?;
         let mut observer = PrintedProgress::new(global);
         let head = catalog.open_head_for(task, &mut observer)?;
-        let head = catalog.load_bare_head(head, &catalog.settings().precision, &mut observer)?;
+        let head = catalog.load_bare_head(head, &mut observer)?;
         Ok(Desk {
             global,
             args,

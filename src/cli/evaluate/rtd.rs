@@ -185,7 +185,7 @@ pub(in crate::cli) fn run(global: &Global, args: &RtdArgs) -> anyhow::Result<Exi
     let limit = args
         .tokens
         .map(|tokens| usize::try_from(tokens).unwrap_or(usize::MAX));
-    let text = TokenizedText::of(&paragraphs, &checkpoint.tokenizer, capacity, limit);
+    let text = TokenizedText::of(&paragraphs, &checkpoint.tokenizer, capacity, limit)?;
     if text.tokens == 0 {
         bail!("there is no prose to measure on; name a text of at least a paragraph");
     }
@@ -224,7 +224,7 @@ pub(in crate::cli) fn run(global: &Global, args: &RtdArgs) -> anyhow::Result<Exi
                 limit,
                 list.as_ref(),
                 args.seed,
-            ),
+            )?,
             (Corruption::Random | Corruption::Generator, _) => {
                 rtd::corrupt_at_random(&text, &checkpoint.tokenizer, args.seed)
             }

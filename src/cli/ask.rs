@@ -1,4 +1,4 @@
-//! `electroscope ask`: a question and documents in, the places that answer it out.
+//! `electroscope ask`: finds the answers to a question in documents.
 
 use super::messages::remark;
 use super::progress::{PrintedProgress, Progress};
@@ -22,7 +22,7 @@ pub(super) fn run(global: &Global, args: &AskArgs) -> anyhow::Result<Exit> {
         ..
     } = catalog.load_head(head, &mut observer)?;
     let question = args.question.as_str();
-    // A question that cannot be asked is no failure of any document.
+    // A question that cannot be asked is reported once, not for each document.
     let nothing = Document::new("", "", Language::Plain);
     reader.ask(&nothing, question, &|| false)?;
 
@@ -35,7 +35,7 @@ pub(super) fn run(global: &Global, args: &AskArgs) -> anyhow::Result<Exit> {
     let mut printer = answers::printer(format, looks, asked);
     let mut verdict = Verdict::default();
     let mut find = |document: Document, _: &Progress| {
-        // Never stale, so there always are some.
+        // Never stale, so there always is a result.
         let answers = reader.ask(&document, question, &|| false)?;
         let answers = answers.map(|(answers, _)| answers).unwrap_or_default();
         verdict.add(&answers);
@@ -51,7 +51,7 @@ pub(super) fn run(global: &Global, args: &AskArgs) -> anyhow::Result<Exit> {
         printer.as_mut(),
         &mut find,
     )?;
-    // Silence on standard output would leave open why.
+    // Standard output is empty then, which does not say why.
     if format == HeadFormat::Compact && has_documents {
         if verdict.is_refusal(margin) {
             remark(

@@ -1,4 +1,4 @@
-//! `electroscope classify`: documents in, labels out.
+//! `electroscope classify`: labels documents, paragraphs or sentences.
 
 use super::progress::{PrintedProgress, Progress};
 use super::{ClassifyArgs, Exit, Global, UnitChoice, head_commands, setup, sources, terminal};

@@ -156,8 +156,8 @@ fn export(
     Ok(Exit::Clean)
 }
 
-/// Opens the generator in `folder` and looks at each of its tensors; it must know the same tokens
-/// as the discriminator.
+/// Opens the generator in `folder` and checks each of its tensors. It must have as many tokens as the
+/// discriminator.
 pub(super) fn open_generator(
     folder: &Path,
     discriminator: &ElectraConfig,
@@ -265,7 +265,7 @@ fn verify(catalog: &Catalog, ids: &[String]) -> anyhow::Result<Exit> {
 struct Row {
     id: String,
     /// `builtin`, `cache`, `folder`, `hub` for one that is not downloaded yet, `none` for a name that
-    /// is no model.
+    /// means nothing.
     source: &'static str,
     path: Option<PathBuf>,
     revision: Option<String>,
@@ -273,8 +273,8 @@ struct Row {
     architecture: Option<String>,
 }
 
-/// Lists the models at hand: the built-in one, those in the cache, and the one that is set; then the
-/// heads that can be chosen.
+/// Lists the built-in model, those in the cache, and the one of the settings; then the heads that can be
+/// chosen.
 fn list(catalog: &Catalog, as_json: bool) -> anyhow::Result<Exit> {
     let settings = catalog.settings();
     let bare = |id: &str, source| Row {
@@ -351,7 +351,7 @@ fn list(catalog: &Catalog, as_json: bool) -> anyhow::Result<Exit> {
     Ok(Exit::Clean)
 }
 
-/// Writes rows of four cells, with a mark before those that are set.
+/// Writes rows of four cells, with a mark before those that are in use.
 fn table(out: &mut dyn Write, lines: &[(bool, [String; 4])]) -> io::Result<()> {
     let width = |column: usize| {
         let cells = lines.iter().filter_map(|(_, line)| line.get(column));

@@ -100,7 +100,7 @@ pub(super) fn run(global: &Global, args: &ScoreArgs) -> anyhow::Result<Exit> {
                 unused += checked.unused.len();
                 progress.aside(|| {
                     printer.document(&mut out, &scored)?;
-                    // Whoever reads along sees each document when it is ready.
+                    // Each document is visible as soon as it is ready.
                     out.flush()?;
                     checked.errors.iter().for_each(sources::report_error);
                     score_checks::tell_unused(&checked.unused);

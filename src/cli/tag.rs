@@ -1,4 +1,4 @@
-//! `electroscope tag`: documents in, labels of words and entities out.
+//! `electroscope tag`: labels the words of documents, and finds entities.
 
 use super::progress::{PrintedProgress, Progress};
 use super::{Exit, Global, TagArgs, head_commands, setup, sources, terminal};

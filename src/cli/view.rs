@@ -131,11 +131,11 @@ fn head_revision<'a>(settings: &'a EffectiveSettings, name: &str) -> Option<&'a 
     revision.filter(|_| is_given && is_free)
 }
 
-/// What the screen begins with.
+/// What the screen starts with.
 fn opening(catalog: &Catalog, memory: Memory, args: &ViewArgs) -> anyhow::Result<Opening> {
     let settings = catalog.settings();
     let theme = args.theme.clone().or_else(|| settings.file.theme.clone());
-    // A name from an older or newer version is no reason to fail.
+    // A name that only another version of the program knows is ignored.
     let theme = theme.or_else(|| {
         let kept = memory.theme.clone();
         kept.filter(|kept| Theme::NAMES.contains(&kept.as_str()))
@@ -184,8 +184,8 @@ fn opening(catalog: &Catalog, memory: Memory, args: &ViewArgs) -> anyhow::Result
     Ok(opening)
 }
 
-/// The head that `--head` or its variable names, for the panels that it may serve: one, if it is known
-/// what the head does, else all of them, and those that it cannot serve say so.
+/// The head that `--head` or its variable names, for the panels that may use it: one, if its task is known,
+/// else all of them. Panels that cannot use it say so.
 fn given_heads(catalog: &Catalog) -> anyhow::Result<PerTask<Option<String>>> {
     let mut given = PerTask::default();
     let Some(name) = &catalog.settings().given.head else {
@@ -202,7 +202,7 @@ fn given_heads(catalog: &Catalog) -> anyhow::Result<PerTask<Option<String>>> {
     Ok(given)
 }
 
-/// The heads of the settings, and the built-in ones where these say nothing.
+/// The heads from the settings, else the built-in ones.
 fn usual_heads(settings: &EffectiveSettings) -> PerTask<Option<String>> {
     let mut usual = PerTask::default();
     for task in Task::ALL {
@@ -232,7 +232,7 @@ impl Loader for HeadLoader {
         let head = catalog
             .open_head(choice, revision, &mut observer)
             .map_err(|err| format!("{err:#}"))?;
-        // The panel was chosen first: a head for another one would answer nothing there.
+        // The head was chosen in a panel, which cannot use one for another task.
         let found = head.checkpoint.config.task;
         if found != task {
             return Err(catalog::wrong_panel(choice, found, task));
@@ -254,24 +254,24 @@ impl Loader for HeadLoader {
     }
 }
 
-/// Where the screen keeps what it remembers, if there is a home.
+/// The file that the screen keeps its state in, if there is a home.
 fn memory_file() -> Option<PathBuf> {
     Some(Paths::new().state?.join("screen.toml"))
 }
 
-/// What was kept from the last run; nothing if that cannot be read, for it is no loss.
+/// The state that the last run kept; the default if it cannot be read.
 fn recall() -> Memory {
     let text = memory_file()
         .and_then(|path| read_text_bounded(&path, limits::SETTINGS).ok())
         .unwrap_or_default();
     toml::from_str(&text).unwrap_or_else(|err| {
-        tracing::warn!(%err, "what was kept from the last run is not understood");
+        tracing::warn!(%err, "cannot parse the state that the last run kept");
         Memory::default()
     })
 }
 
-/// Keeps `memory` for the next run, where there is a home. A folder is kept by its whole path: the next
-/// run may be elsewhere.
+/// Keeps `memory` for the next run, if there is a home. A folder is kept by its absolute path, because the
+/// next run may be in another folder.
 fn remember(memory: &Memory) {
     let Some(path) = memory_file() else { return };
     let mut memory = memory.clone();
@@ -295,6 +295,6 @@ fn remember(memory: &Memory) {
             std::fs::rename(&fresh, &path)
         });
     if let Err(err) = kept {
-        tracing::warn!(path = %path.display(), %err, "cannot keep what was chosen");
+        tracing::warn!(path = %path.display(), %err, "cannot write the state of the screen");
     }
 }

@@ -18,14 +18,14 @@ use super::latest::{DocumentId, Generation};
 use super::latest::{LatestThread, Mailbox, Service, Work, WorkQueue, WorkState};
 use super::thread::panic_message;
 
-/// What the thread asks of a head. A trait, so that tests can put in one that waits to be told.
-/// Errors are sentences for the user.
+/// A head, as the thread uses it. A trait, so that tests can control when it answers. Errors are sentences
+/// for the user.
 pub trait Reader: Send {
     /// Labels the units of a document, those near `focus` first. Ends early once `is_stale` says yes.
     ///
     /// # Errors
     ///
-    /// A sentence for the user; also below.
+    /// A sentence for the user.
     fn classify(
         &mut self,
         document: &Document,
@@ -48,10 +48,10 @@ pub trait Reader: Send {
         emit: &mut dyn FnMut(Tagging),
     ) -> Result<Counts, String>;
 
-    /// The entities of words that stand in the order of the text.
+    /// The entities of words in the order of the text.
     fn entities(&self, words: &[TaggedWord]) -> Vec<EntityAt>;
 
-    /// What a document says to a question; nothing if it became stale on the way.
+    /// The answers of a document to a question; none if it became stale meanwhile.
     ///
     /// # Errors
     ///
@@ -101,7 +101,7 @@ impl Reader for HeadReader {
     }
 }
 
-/// What is asked of a head about a document.
+/// A question about a document, for a head.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Request {
     /// Labels of its units.
@@ -113,7 +113,7 @@ pub enum Request {
 }
 
 impl Request {
-    /// Which head is to answer.
+    /// The task of the head that answers.
     pub fn task(&self) -> Task {
         match self {
             Request::Classify(_) => Task::Classification,
@@ -126,11 +126,11 @@ impl Request {
 /// A job for the heads' thread.
 #[derive(Clone, Debug, PartialEq)]
 pub enum HeadJob {
-    /// Say which heads there are.
+    /// List the heads that can be chosen.
     List,
-    /// Load a head by the name that `--head` takes; it takes the place of the one before.
+    /// Load a head by the name that `--head` takes, in the place of the one before.
     Load {
-        /// What it is to do.
+        /// Its task.
         task: Task,
         /// Its name.
         choice: String,
@@ -143,10 +143,10 @@ pub enum HeadJob {
         generation: Generation,
         /// Its text.
         document: Document,
-        /// What is asked.
+        /// The question.
         request: Request,
     },
-    /// The reader looks here now; what is begun from now on begins near it.
+    /// The reader looks here now. Work that starts from now on starts near it.
     Focus {
         /// The document on screen.
         id: DocumentId,
@@ -176,7 +176,7 @@ pub enum Finding {
 /// An answer from the heads' thread.
 #[derive(Clone, Debug, PartialEq)]
 pub enum HeadReply {
-    /// The heads that there are.
+    /// The heads that can be chosen.
     Choices(Vec<HeadChoice>),
     /// Loading has reached this step.
     Loading {
@@ -189,55 +189,55 @@ pub enum HeadReply {
     Loaded {
         /// Its task.
         task: Task,
-        /// What it is.
+        /// Its description.
         summary: HeadSummary,
     },
-    /// A head cannot be had; the text says why and what to do.
+    /// A head cannot be loaded; the text says why and what to do.
     LoadFailed {
         /// Its task.
         task: Task,
         /// Why.
         reason: String,
     },
-    /// Something was found.
+    /// A part of the answer.
     Found {
         /// The document.
         id: DocumentId,
         /// The version that was read.
         generation: Generation,
-        /// What.
+        /// The part.
         finding: Finding,
     },
-    /// Everything that was asked has been sent.
+    /// The whole answer has been sent.
     Finished {
         /// The document.
         id: DocumentId,
         /// The version that was read.
         generation: Generation,
-        /// Whose work it was.
+        /// The task of the head.
         task: Task,
         /// From the start of the work to its end.
         elapsed: Duration,
     },
-    /// It cannot be done.
+    /// There is no answer.
     Failed {
         /// The document.
         id: DocumentId,
         /// The version that was read.
         generation: Generation,
-        /// Whose work it was.
+        /// The task of the head.
         task: Task,
         /// Why.
         reason: String,
     },
 }
 
-/// Brings heads; called on threads of their own.
+/// Lists and loads heads. Called on threads of its own to load.
 pub trait Loader: Send + Sync {
-    /// The heads that there are.
+    /// The heads that can be chosen.
     fn choices(&self) -> Vec<HeadChoice>;
 
-    /// Loads the head called `choice`, which must do `task`; `step` may be told how far it is.
+    /// Loads the head called `choice`, which must be one for `task`, and reports its steps to `step`.
     ///
     /// # Errors
     ///
@@ -397,7 +397,7 @@ impl Service for HeadService {
     ) -> Result<WorkState, String> {
         let task = work.request.task();
         let Some(head) = self.heads[place(task)].as_mut() else {
-            // It is asked again once the head is there.
+            // The screen asks again once the head is there.
             return Ok(WorkState::Done);
         };
         if !answer(&mut **head, work, focus, is_stale, &*self.reply)? {
@@ -511,7 +511,7 @@ mod tests {
 
     const PATIENCE: Duration = Duration::from_secs(20);
 
-    /// Says what it is asked, then waits for a nod.
+    /// Reports what it is asked, then waits for a nod.
     struct Fake {
         asked: Sender<String>,
         nod: Receiver<()>,
@@ -557,7 +557,7 @@ mod tests {
             is_stale: &dyn Fn() -> bool,
             emit: &mut dyn FnMut(Tagging),
         ) -> Result<Counts, String> {
-            // Out of order, as windows come that are near the reader.
+            // Not in the order of the text, like windows near the reader.
             for start in [4, 0] {
                 self.ask_for_a_nod(format!("tags of {} from {start}", document.text))?;
                 if is_stale() {
@@ -601,7 +601,7 @@ mod tests {
 
     struct FakeLoader {
         heads: Mutex<Vec<Fake>>,
-        /// One word for each load that may end.
+        /// One message for each load that may end.
         may_end: Mutex<Receiver<()>>,
     }
 
@@ -639,8 +639,8 @@ mod tests {
     }
 
     struct Bench {
-        // Drop order is significant: the worker waits for its thread, which may wait for a nod until
-        // there is nobody left to give one.
+        // Dropped in this order: the worker waits for its thread, which may wait for a nod until `nod`
+        // is gone.
         nod: Sender<()>,
         may_end: Sender<()>,
         worker: Heads,
@@ -711,7 +711,7 @@ mod tests {
     const PARAGRAPHS: Request = Request::Classify(UnitKind::Paragraph);
 
     #[test]
-    fn a_request_is_answered_piece_by_piece_and_finished() {
+    fn the_parts_of_an_answer_are_sent_as_they_come() {
         let bench = Bench::with(Task::Tagging);
         bench.read(1, 1, "a text", Request::Tag);
         for start in [4, 0] {
@@ -773,7 +773,7 @@ mod tests {
     }
 
     #[test]
-    fn a_job_that_has_nothing_to_do_with_it_only_delays_the_work() {
+    fn another_job_delays_the_work_but_does_not_drop_it() {
         let bench = Bench::with(Task::Classification);
         bench.read(1, 1, "text", PARAGRAPHS);
         assert_eq!(bench.asked(), "Paragraph of text");
@@ -786,7 +786,7 @@ mod tests {
     }
 
     #[test]
-    fn where_the_reader_looks_interrupts_nothing_and_is_done_next() {
+    fn a_new_focus_interrupts_nothing_and_is_worked_on_next() {
         let bench = Bench::with(Task::Classification);
         bench.read(1, 1, "first", PARAGRAPHS);
         assert_eq!(bench.asked(), "Paragraph of first");
@@ -806,7 +806,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_and_a_panic_are_replies_and_the_thread_goes_on() {
+    fn the_thread_reports_a_failure_or_a_panic_and_goes_on() {
         let bench = Bench::with(Task::Classification);
         for text in ["fail", "panic"] {
             bench.read(1, 1, text, PARAGRAPHS);
@@ -821,7 +821,7 @@ mod tests {
     }
 
     #[test]
-    fn a_head_that_cannot_be_had_is_said_and_a_late_one_is_not_wanted() {
+    fn a_failed_load_is_reported_and_an_older_load_is_dropped() {
         let bench = Bench::new();
         bench.load(Task::Tagging, "missing");
         bench.may_end.send(()).unwrap();
@@ -829,7 +829,7 @@ mod tests {
         assert!(
             matches!(bench.reply(), HeadReply::LoadFailed { reason, .. } if reason == "there is none")
         );
-        // Two at once: only the second is installed, whichever is ready first.
+        // Of two at once only the second is installed, whichever is ready first.
         bench.load(Task::Tagging, "missing");
         bench.load(Task::Tagging, "mine");
         bench.may_end.send(()).unwrap();
@@ -854,7 +854,7 @@ mod tests {
     }
 
     #[test]
-    fn dropping_the_handle_ends_the_thread_and_waits_for_no_loading() {
+    fn dropping_the_handle_ends_the_thread_without_waiting_for_loads() {
         let bench = Bench::with(Task::Classification);
         bench.load(Task::Tagging, "slow");
         assert!(matches!(bench.reply(), HeadReply::Loading { .. }));

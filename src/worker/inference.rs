@@ -37,11 +37,11 @@ pub struct ModelSummary {
     pub threshold: f32,
     /// The share of clean words above the threshold, where the checkpoint says so.
     pub false_alarms: Option<f32>,
-    /// Something that the user should know: a device that was not there, an old copy that is used.
+    /// A remark for the user: a device that was not there, an old copy that is used.
     pub note: Option<String>,
 }
 
-/// A question for the model's thread.
+/// A job for the model's thread.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Job {
     /// Score this version; it replaces every earlier version of the same document.
@@ -65,9 +65,9 @@ pub enum Job {
         /// The document.
         id: DocumentId,
     },
-    /// From now on score with this model, which is loaded if it is not there yet; what was asked of
-    /// the other and is not done is dropped. Answered by [`Reply::Loaded`] or [`Reply::LoadFailed`];
-    /// after the second the model is the one it was.
+    /// Score with the model for this lens from now on. It is loaded if it is not there yet. Jobs that the
+    /// other model has not finished are dropped. Answered by [`Reply::Loaded`] or [`Reply::LoadFailed`];
+    /// after the second the model stays the one it was.
     Use(Lens),
 }
 
@@ -76,11 +76,11 @@ pub enum Job {
 pub enum Reply {
     /// Loading has reached this step (`reading config.json`, `downloading model.safetensors 41 %`).
     Loading(String),
-    /// The model is ready; whatever comes after this is from it.
+    /// The model is ready. All later replies are from it.
     Loaded(ModelSummary),
-    /// The model cannot be had; the text says why and what to do.
+    /// The model cannot be loaded; the text says why and what to do.
     LoadFailed(String),
-    /// One window's words; sent as soon as they are known.
+    /// The words of one window, sent as soon as they are scored.
     Scored {
         /// The document.
         id: DocumentId,
@@ -101,7 +101,7 @@ pub enum Reply {
         elapsed: Duration,
         /// Windows that the model read.
         computed: usize,
-        /// Windows that were remembered.
+        /// Windows from the cache.
         cached: usize,
     },
     /// This version cannot be scored.
@@ -115,12 +115,12 @@ pub enum Reply {
     },
 }
 
-/// What the thread asks of a model. A trait, so that tests can put in one that waits to be told.
+/// A model, as the thread uses it. A trait, so that tests can control when it answers.
 pub trait Scorer {
-    /// Where the work on a document can be cut.
+    /// The regions of a document.
     type Outline;
 
-    /// Cuts the work on a document; cheap.
+    /// Cuts a document into regions. Cheap.
     fn outline(&mut self, document: &Document) -> Self::Outline;
 
     /// The bytes of each region of an outline.
@@ -411,7 +411,7 @@ mod tests {
     use electroscope_text::Language;
     use std::sync::mpsc::{self, Receiver, Sender};
 
-    /// Regions of ten bytes; before each it asks for a nod, and tells which it was asked for.
+    /// Has regions of ten bytes. Reports each that it is asked for, and waits for a nod.
     struct Fake {
         lens: Lens,
         asked: Sender<(String, usize)>,
@@ -466,8 +466,8 @@ mod tests {
     }
 
     struct Bench {
-        // Drop order is significant: the worker waits for its thread, which may wait for a nod until
-        // there is nobody left to give one.
+        // Dropped in this order: the worker waits for its thread, which may wait for a nod until `nod`
+        // is gone.
         nod: Sender<()>,
         errors_nod: Sender<()>,
         worker: Option<Inference>,
@@ -498,7 +498,7 @@ mod tests {
                 Lens::Replaced,
                 move |lens, _| {
                     load_out.recv().map_err(|_| "no model".to_owned())?;
-                    // There is one of each kind of model.
+                    // There is one model for each lens.
                     let nod = of(&mut nods, lens).take().ok_or("none is left")?;
                     let fake = Fake {
                         asked: asked_in.clone(),
@@ -611,7 +611,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_reader_looks_at_comes_first() {
+    fn regions_near_the_focus_come_first() {
         let bench = Bench::loaded();
         bench.score(1, 1, &"x".repeat(95));
         assert_eq!(bench.asked().1, 0);
@@ -626,7 +626,7 @@ mod tests {
     }
 
     #[test]
-    fn the_document_on_screen_goes_before_the_others() {
+    fn the_document_in_focus_comes_first() {
         let bench = Bench::loaded();
         bench.score(1, 1, "first....first");
         assert_eq!(bench.asked(), ("first....first".into(), 0));
@@ -639,7 +639,7 @@ mod tests {
     }
 
     #[test]
-    fn jobs_that_come_while_the_model_loads_wait_and_only_the_newest_is_done() {
+    fn of_jobs_that_come_while_the_model_loads_only_the_newest_is_done() {
         let bench = Bench::new();
         bench.score(1, 1, "old");
         bench.score(1, 2, "new");
@@ -648,7 +648,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_and_a_panic_are_replies_and_the_thread_goes_on() {
+    fn the_thread_reports_a_failure_or_a_panic_and_goes_on() {
         let bench = Bench::loaded();
         for (text, said) in [
             ("fail", "as asked"),
@@ -667,7 +667,7 @@ mod tests {
     }
 
     #[test]
-    fn another_model_is_loaded_when_it_is_asked_for_and_the_first_is_kept() {
+    fn the_other_model_is_loaded_on_demand_and_the_first_is_kept() {
         let bench = Bench::loaded();
         let look = |lens| bench.worker.as_ref().unwrap().submit(Job::Use(lens));
         let loaded = || match bench.reply() {
@@ -678,7 +678,7 @@ mod tests {
         assert_eq!(bench.asked().0, "a text of two regions");
         look(Lens::Errors);
         bench.score(1, 1, "text");
-        // What was in hand ends there, unsaid.
+        // The work in hand ends without a reply.
         bench.nod.send(()).unwrap();
         bench.load.send(()).unwrap();
         assert_eq!(loaded(), "Errors");
@@ -686,7 +686,7 @@ mod tests {
         bench.errors_nod.send(()).unwrap();
         assert!(matches!(bench.reply(), Reply::Scored { .. }));
         assert!(matches!(bench.reply(), Reply::Finished { .. }));
-        // Back to the first, which nobody loads a second time.
+        // The first model is not loaded a second time.
         look(Lens::Replaced);
         assert_eq!(loaded(), "Replaced");
         bench.score(1, 1, "text");
@@ -694,7 +694,7 @@ mod tests {
     }
 
     #[test]
-    fn where_the_other_model_cannot_be_had_the_first_goes_on() {
+    fn if_the_other_model_cannot_be_loaded_the_first_stays() {
         let mut bench = Bench::loaded();
         drop(std::mem::replace(&mut bench.load, mpsc::channel().0));
         bench
@@ -708,7 +708,7 @@ mod tests {
     }
 
     #[test]
-    fn a_model_that_cannot_be_loaded_is_said() {
+    fn a_model_that_cannot_be_loaded_is_reported() {
         let Bench {
             load,
             replies,
@@ -725,7 +725,7 @@ mod tests {
     #[test]
     fn a_model_that_is_still_loading_is_not_waited_for() {
         let bench = Bench::new();
-        // Without the word to go on, waiting for the thread would take for ever.
+        // The load never ends, so waiting for the thread would take for ever.
         drop(bench.worker);
         drop(bench.load);
     }
@@ -737,7 +737,7 @@ mod tests {
         bench.asked();
         bench.nod.send(()).unwrap();
         let worker = bench.worker.take();
-        // The thread may be asking for one more nod; without one it must still end.
+        // The thread may be waiting for one more nod, and must end without it.
         drop(std::mem::replace(&mut bench.nod, mpsc::channel().0));
         drop(worker);
         while bench.replies.try_recv().is_ok() {}

@@ -1,6 +1,6 @@
 //! The English dictionary that the program carries in `assets/dictionary`.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use electroscope_analysis::dictionary::{Dictionary, DictionaryError};
 
@@ -14,9 +14,9 @@ static WORDS: &str = include_str!("../assets/dictionary/words.txt");
 /// # Errors
 ///
 /// Bytes that are no dictionary; those that are carried are.
-pub fn dictionary() -> Result<&'static Dictionary, &'static DictionaryError> {
-    static ENGLISH: LazyLock<Result<Dictionary, DictionaryError>> =
-        LazyLock::new(|| Dictionary::new(AFF, DIC, WORDS));
+pub fn dictionary() -> Result<&'static Arc<Dictionary>, &'static DictionaryError> {
+    static ENGLISH: LazyLock<Result<Arc<Dictionary>, DictionaryError>> =
+        LazyLock::new(|| Dictionary::new(AFF, DIC, WORDS).map(Arc::new));
     ENGLISH.as_ref()
 }
 

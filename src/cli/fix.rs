@@ -8,8 +8,10 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::common::{self, InForce, Source};
-use super::{Exit, Global, InputArgs, heads, probability, suggestions};
+use super::progress::PrintedProgress;
+use super::score_checks::Checks;
+use super::sources::{self, Source};
+use super::{Exit, Global, InputArgs, messages, probability, setup, suggestions, terminal};
 use crate::report::{FileError, Scored, Suggested, visible_path};
 use crate::settings::Lens;
 use electroscope_analysis::suggestions::{Edit, Suggester, Suggestion, apply};
@@ -57,16 +59,20 @@ enum Way {
 }
 
 pub(super) fn run(global: &Global, args: &FixArgs) -> anyhow::Result<Exit> {
-    let in_force = InForce::new(global)?;
-    common::exit_on_interrupt()?;
+    let catalog = setup::catalog(global)?;
+    let settings = catalog.settings();
+    terminal::exit_on_interrupt()?;
+    let mut observer = PrintedProgress::new(global);
     let lens = args.lens.unwrap_or_default();
     let (loaded, name) = match lens {
-        Lens::Replaced => (common::load(global, &in_force)?, in_force.model.clone()),
-        Lens::Errors => heads::load_errors(global, &in_force)?,
+        Lens::Replaced => (catalog.load_model(&mut observer)?, settings.model.clone()),
+        Lens::Errors => catalog.load_chosen_error_scorer(&mut observer)?,
     };
+    let flagging = settings.flagging(&name, args.threshold, loaded.threshold, false);
     let mut fixer = Fixer {
-        flagging: in_force.flagging(&name, args.threshold, loaded.threshold, false),
-        suggester: suggestions::suggester(global, &in_force, lens, &loaded.engine)?,
+        flagging,
+        checks: Checks::new(false, flagging, None),
+        suggester: suggestions::suggester(&catalog, lens, &loaded.engine, &mut observer)?,
         engine: loaded.engine,
         most: usize::from(args.suggest),
     };
@@ -85,6 +91,7 @@ pub(super) fn run(global: &Global, args: &FixArgs) -> anyhow::Result<Exit> {
                 true => mended.print_diff(&mut out)?,
                 false => mended.write(global, &mut out)?,
             }
+            has_failed |= mended.has_failed;
             Ok(mended.goes_on)
         });
         match mended {
@@ -93,9 +100,9 @@ pub(super) fn run(global: &Global, args: &FixArgs) -> anyhow::Result<Exit> {
             Err(err) if is_broken_pipe(&err) => return Err(err),
             Err(err) => {
                 has_failed = true;
-                common::report_error(&FileError {
+                sources::report_error(&FileError {
                     path: file.clone(),
-                    message: common::in_full(&err),
+                    message: messages::in_full(&err),
                 });
             }
         }
@@ -117,6 +124,8 @@ struct Fixer {
     engine: Engine,
     suggester: Suggester<'static>,
     flagging: Flagging,
+    /// Accepted words and those that a mark silences are left alone.
+    checks: Checks<'static>,
     most: usize,
 }
 
@@ -126,6 +135,8 @@ struct Mended {
     edits: Vec<Edit>,
     /// Whether the next file is wanted.
     goes_on: bool,
+    /// Whether something was wrong with its marks or the dictionaries, which has been said.
+    has_failed: bool,
 }
 
 impl Fixer {
@@ -138,16 +149,19 @@ impl Fixer {
         out: &mut dyn Write,
     ) -> anyhow::Result<Mended> {
         let source = Source::File(file.to_owned());
-        let document = common::read(&source, &InputArgs::default())
+        let document = sources::read(&source, &InputArgs::default())
             .map_err(|error| anyhow::anyhow!(error.message))?;
         let (found, _) = self.engine.score(&document)?;
         let readings: Readings = found.iter().collect();
         let read = AsRead::new(&document);
+        let checked = self.checks.document(&document, &readings, &read);
+        checked.errors.iter().for_each(sources::report_error);
         let scored = Scored {
             document: &document,
             readings: &readings,
             read: &read,
             flagging: self.flagging,
+            exempt: &checked.exempt,
             lines: None,
             suggested: None,
         };
@@ -157,6 +171,7 @@ impl Fixer {
             document,
             edits,
             goes_on,
+            has_failed: !checked.errors.is_empty(),
         })
     }
 }

@@ -64,6 +64,7 @@ const USED_BY: [(&str, &[&str]); 12] = [
             "evaluate",
             "model info",
             "model pull",
+            "model verify",
             "model export",
         ],
     ),
@@ -119,6 +120,7 @@ const USED_BY: [(&str, &[&str]); 12] = [
             "pretrain",
             "evaluate",
             "model",
+            "dictionary",
             "completions",
             "man",
             "paths",
@@ -323,7 +325,7 @@ mod tests {
     use std::ffi::OsString;
 
     /// Each command that does something, with arguments that it cannot do without.
-    const COMMANDS: [(&str, &[&str]); 21] = [
+    const COMMANDS: [(&str, &[&str]); 23] = [
         ("view", &[]),
         ("score", &[]),
         ("fix", &["x.md"]),
@@ -336,6 +338,10 @@ mod tests {
         ),
         ("finetune qa", &["--train", "x.json", "--out", "x"]),
         ("finetune tagging", &["--train", "x.conll", "--out", "x"]),
+        (
+            "finetune evidence",
+            &["--train", "x.jsonl", "--clean", "y.jsonl", "--out", "x"],
+        ),
         ("pretrain", &["x.txt", "--out", "x"]),
         ("evaluate classification", &["x.csv"]),
         ("evaluate qa", &["x.json"]),
@@ -345,6 +351,7 @@ mod tests {
         ("model list", &[]),
         ("model info", &[]),
         ("model pull", &["x/y"]),
+        ("model verify", &[]),
         ("model export", &["x"]),
         ("completions", &["bash"]),
         ("man", &[]),

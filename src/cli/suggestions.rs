@@ -2,8 +2,7 @@
 
 use clap::Args;
 
-use super::Global;
-use super::common::{self, InForce};
+use crate::catalog::{Catalog, LoadObserver};
 use crate::english;
 use crate::report::{Scored, Suggested};
 use crate::settings::Lens;
@@ -34,17 +33,19 @@ impl SuggestionArgs {
     }
 }
 
-/// What suggests words: the discriminator, which `engine` runs if the lens is not that of errors.
+/// What suggests words: the discriminator that `engine` has, else that of the settings.
 pub(super) fn suggester(
-    global: &Global,
-    in_force: &InForce,
+    catalog: &Catalog,
     lens: Lens,
     engine: &Engine,
+    observer: &mut dyn LoadObserver,
 ) -> anyhow::Result<Suggester<'static>> {
     let dictionary = english::dictionary()?;
     Ok(match lens {
-        Lens::Replaced => engine.suggester(dictionary),
-        Lens::Errors => common::load(global, in_force)?.engine.suggester(dictionary),
+        Lens::Errors if !engine.has_evidence() => {
+            catalog.load_model(observer)?.engine.suggester(dictionary)
+        }
+        Lens::Errors | Lens::Replaced => engine.suggester(dictionary),
     })
 }
 

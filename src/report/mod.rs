@@ -104,6 +104,8 @@ pub struct Scored<'a> {
     pub read: &'a AsRead,
     /// Which words are flagged.
     pub flagging: Flagging,
+    /// Where words begin that are not flagged all the same, in order.
+    pub exempt: &'a [usize],
     /// The only lines on which words are flagged; all of them if it is absent.
     pub lines: Option<&'a ChangedLines>,
     /// What is suggested for flagged words, if that was asked for.
@@ -145,10 +147,11 @@ impl<'a> Scored<'a> {
 
     /// The flagged words in order, each with the place it begins at.
     pub fn flagged(&self) -> impl Iterator<Item = (Position, Word)> + use<'a> {
-        let (flagging, lines, suggested) = (self.flagging, self.lines, self.suggested);
+        let (flagging, lines, exempt) = (self.flagging, self.lines, self.exempt);
+        let suggested = self.suggested;
         let mut places = Places::new(&self.document.text);
         self.words()
-            .filter(move |word| flagging.flags(word))
+            .filter(move |word| flagging.flags(word) && !is_in(exempt, word))
             .filter(move |word| suggested.is_none_or(|suggested| suggested.allows(word)))
             .map(move |word| (places.of(word.span), word))
             .filter(move |(place, _)| lines.is_none_or(|lines| lines.contain(place.line)))
@@ -157,6 +160,7 @@ impl<'a> Scored<'a> {
     /// Whether `word`, which stands at `place`, is flagged.
     fn is_flagged(&self, place: Position, word: &Word) -> bool {
         self.flagging.flags(word)
+            && !is_in(self.exempt, word)
             && self
                 .suggested
                 .is_none_or(|suggested| suggested.allows(word))
@@ -188,6 +192,11 @@ impl<'a> Scored<'a> {
             false => (source.into(), None),
         }
     }
+}
+
+/// Whether `word` begins in one of these places, which are in order.
+fn is_in(places: &[usize], word: &Word) -> bool {
+    places.binary_search(&word.span.start()).is_ok()
 }
 
 /// A text as it is read, and its source where that differs.

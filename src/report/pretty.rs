@@ -125,6 +125,7 @@ mod tests {
                 p: *p,
                 tokens: tokens..tokens + 1,
                 is_punctuation: false,
+                kind: None,
             });
         }
         let scored = Scored {
@@ -132,6 +133,7 @@ mod tests {
             readings: &[reading].iter().collect(),
             read: &AsRead::new(&document),
             flagging: Flagging::words(0.5),
+            exempt: &[],
             lines: None,
             suggested: None,
         };

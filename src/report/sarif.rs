@@ -14,7 +14,7 @@ use electroscope_text::{Encoding, LineIndex};
 
 /// The name under which a result's fingerprint stands; another way to compute it takes another
 /// version.
-const FINGERPRINT: &str = "wordInContext/v1";
+const FINGERPRINT: &str = "wordInContext/v2";
 
 /// One run; its results are written one after the other.
 pub(super) struct Sarif {
@@ -72,7 +72,7 @@ impl ScorePrinter for Sarif {
                 "ruleId": self.rule.id,
                 "message": {"text": self.rule.message(&text, word.p)},
                 "rank": f64::from(word.p) * 100.0,
-                "partialFingerprints": {FINGERPRINT: fingerprints.of(&word)},
+                "partialFingerprints": {FINGERPRINT: fingerprints.of(word.span)},
                 "locations": [{"physicalLocation": {
                     "artifactLocation": {"uri": uri},
                     "region": region,

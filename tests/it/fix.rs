@@ -139,3 +139,28 @@ fn of_a_word_that_stands_twice_one_stays() {
     let mended = fs::read_to_string(here.path().join("notes.md")).unwrap();
     assert_eq!(mended, text.replace("the the", "the"));
 }
+
+#[test]
+fn accepted_words_and_silenced_places_are_left_alone() {
+    let text = "The committee recieved the letter.\n\n<!-- electroscope-disable-next-line -->\n\
+        And then it recieveed another letter.\n";
+    let here = Sandbox::with_files(&[
+        ("notes.md", text),
+        (".electroscope/dictionary.txt", "recieved\n"),
+    ]);
+    let outcome = here.run(&[
+        "fix",
+        "--all",
+        "--certainty",
+        "0",
+        "--threshold",
+        "0",
+        "notes.md",
+    ]);
+    assert_eq!(outcome.code, 0, "{outcome:?}");
+    let mended = fs::read_to_string(here.path().join("notes.md")).unwrap();
+    assert!(
+        mended.contains("recieved") && mended.contains("recieveed"),
+        "{mended}"
+    );
+}

@@ -666,6 +666,7 @@ mod failing {
                 Ok((engine, summary))
             },
             heads,
+            user_words: None,
             remember: Box::new(|_| {}),
         };
         let code = run(opening, suppliers).unwrap();

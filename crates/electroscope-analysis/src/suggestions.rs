@@ -138,7 +138,7 @@ impl Engine {
         let capacity = self.planner.capacity();
         Suggester {
             tokenizer: Arc::clone(self.planner.tokenizer()),
-            forward: Arc::clone(&self.forward),
+            forward: self.scorer.shared_forward(),
             dictionary,
             // Room for a long word between the sides.
             context: CONTEXT.min(capacity / 3),
@@ -203,11 +203,10 @@ impl Suggester<'_> {
 
         let text = place.text;
         let windows = Windows::new(self, text);
-        let mut readings = vec![windows.reading(&place.word, place.word())];
-        readings.extend(
-            (candidates.iter())
-                .map(|(candidate, _)| windows.reading(&candidate.range, &candidate.replacement)),
-        );
+        let mut readings = vec![windows.reading(&place.word, place.word())?];
+        for (candidate, _) in &candidates {
+            readings.push(windows.reading(&candidate.range, &candidate.replacement)?);
+        }
         let inputs: Vec<&[u32]> = readings.iter().map(|reading| &*reading.window).collect();
         let logits = self.forward.logits(&inputs)?;
         let mut logits = logits.iter().zip(&readings);
@@ -314,17 +313,17 @@ impl<'a> Windows<'a> {
         }
     }
 
-    fn side(&self, at: usize, is_before: bool) -> Vec<u32> {
+    fn side(&self, at: usize, is_before: bool) -> Result<Vec<u32>, Error> {
         /// Bytes that hold the tokens of a side, mostly.
         const BYTES: usize = 12 * CONTEXT;
         let is_known = |side: &&Side| side.at == at && side.is_before == is_before;
         if let Some(side) = self.sides.borrow().iter().find(is_known) {
-            return side.ids.clone();
+            return Ok(side.ids.clone());
         }
         let context = self.suggester.context;
-        let tokens = |part: &str| -> Vec<u32> {
-            let pieces = self.suggester.tokenizer.encode(part);
-            pieces.iter().map(|piece| piece.id).collect()
+        let tokens = |part: &str| -> Result<Vec<u32>, Error> {
+            let pieces = self.suggester.tokenizer.encode(part)?;
+            Ok(pieces.iter().map(|piece| piece.id).collect())
         };
         let ids = if is_before {
             let mut from = at.saturating_sub(BYTES);
@@ -336,7 +335,7 @@ impl<'a> Windows<'a> {
             {
                 from -= 1;
             }
-            let ids = tokens(self.text.get(from..at).unwrap_or_default());
+            let ids = tokens(self.text.get(from..at).unwrap_or_default())?;
             ids.get(ids.len().saturating_sub(context)..)
                 .unwrap_or_default()
                 .to_vec()
@@ -350,21 +349,21 @@ impl<'a> Windows<'a> {
             {
                 to += 1;
             }
-            let mut ids = tokens(self.text.get(at..to).unwrap_or_default());
+            let mut ids = tokens(self.text.get(at..to).unwrap_or_default())?;
             ids.truncate(context);
             ids
         };
         let side = Side { at, is_before, ids };
         self.sides.borrow_mut().push(side.clone());
-        side.ids
+        Ok(side.ids)
     }
 
-    fn reading(&self, range: &Range<usize>, replacement: &str) -> Reading {
+    fn reading(&self, range: &Range<usize>, replacement: &str) -> Result<Reading, Error> {
         let tokenizer = &*self.suggester.tokenizer;
         let mut window = vec![tokenizer.cls_id()];
-        window.extend(self.side(range.start, true));
+        window.extend(self.side(range.start, true)?);
         let start = window.len();
-        let pieces = tokenizer.encode(replacement);
+        let pieces = tokenizer.encode(replacement)?;
         // A word of very many pieces must leave room for its surroundings.
         window.extend(
             pieces
@@ -373,12 +372,12 @@ impl<'a> Windows<'a> {
                 .map(|piece| piece.id),
         );
         let end = window.len();
-        window.extend(self.side(range.end, false));
+        window.extend(self.side(range.end, false)?);
         window.push(tokenizer.sep_id());
-        Reading {
+        Ok(Reading {
             window,
             place: start..end,
-        }
+        })
     }
 }
 

@@ -15,8 +15,9 @@ use serde::Serialize;
 
 use self::report::{Flags, Mended, Report, Scores};
 use super::rtd::{WikitextChoice, paragraphs_of};
-use crate::cli::common::{self, InForce, Progress, Source};
-use crate::cli::{Exit, Global, InputArgs, heads, probability};
+use crate::cli::progress::{PrintedProgress, Progress};
+use crate::cli::sources::{self, Source};
+use crate::cli::{Exit, Global, InputArgs, probability, setup, terminal};
 use crate::english;
 use crate::report::write_json;
 use electroscope_analysis::Engine;
@@ -82,8 +83,9 @@ enum ErrorsFormat {
 const WORTH_ASKING: f32 = 0.1;
 
 pub(in crate::cli) fn run(global: &Global, args: &ErrorsArgs) -> anyhow::Result<Exit> {
-    let in_force = InForce::new(global)?;
-    common::exit_on_interrupt()?;
+    let catalog = setup::catalog(global)?;
+    let settings = catalog.settings();
+    terminal::exit_on_interrupt()?;
     let mut data = read(&args.data, args)?;
     let mut clean = match &args.clean {
         Some(path) => prose(path)?,
@@ -106,19 +108,31 @@ pub(in crate::cli) fn run(global: &Global, args: &ErrorsArgs) -> anyhow::Result<
         None => None,
     };
     let dictionary = english::dictionary()?;
-    let loaded = common::load(global, &in_force)?;
-    let threshold = in_force.threshold(None, loaded.threshold);
-    let (errors, errors_threshold) = match heads::errors(&in_force)? {
-        Some(name) if !args.only_mend => {
-            let (errors, _) = heads::load_errors(global, &in_force)?;
-            let threshold = in_force.threshold_for(&name, None, errors.threshold);
-            (Some(errors.engine), threshold)
-        }
-        _ => (None, 0.5),
+    let mut observer = PrintedProgress::new(global);
+    let loaded = catalog.load_model(&mut observer)?;
+    let threshold = settings.threshold(None, loaded.threshold);
+    let (mut errors, mut errors_threshold) = (None, 0.5);
+    let (mut evidence, mut evidence_threshold) = (None, 0.5);
+    let name = match &settings.given.head {
+        Some(given) => Some(given.clone()),
+        None => catalog.errors_head()?,
     };
+    if let Some(name) = name.filter(|_| !args.only_mend) {
+        let revision = settings.given.revision.as_deref();
+        let head = catalog.open_head(&name, revision, &mut observer)?;
+        let alone = catalog.load_tagger_scorer(head, "auto", &mut observer)?;
+        errors_threshold = alone.threshold.unwrap_or(0.5);
+        errors = Some(alone.engine);
+        let (joined, _) = catalog.load_chosen_error_scorer(&mut observer)?;
+        if joined.engine.has_evidence() {
+            evidence_threshold = settings.threshold_for(&name, None, joined.threshold);
+            evidence = Some(joined.engine);
+        }
+    }
     let mut reader = Reader {
         discriminator: loaded.engine,
         errors,
+        evidence,
         dictionary,
         only_mend: args.only_mend,
         milliseconds: Vec::new(),
@@ -161,11 +175,16 @@ pub(in crate::cli) fn run(global: &Global, args: &ErrorsArgs) -> anyhow::Result<
     let own = |name: &str| match name {
         "discriminator" | "only-verified" => f64::from(threshold),
         "errors" => f64::from(errors_threshold),
+        "evidence" => f64::from(evidence_threshold),
         _ => 0.5,
     };
-    let has_errors = reader.errors.is_some();
+    let (has_errors, has_evidence) = (reader.errors.is_some(), reader.evidence.is_some());
     let names = Judged::NAMES.iter().enumerate();
-    let names = names.filter(|(_, name)| has_errors || **name != "errors");
+    let names = names.filter(|(_, name)| match **name {
+        "errors" => has_errors,
+        "evidence" => has_evidence,
+        _ => true,
+    });
     let flagged: Vec<(&str, Flags)> = match args.only_mend {
         true => Vec::new(),
         false => names
@@ -233,7 +252,7 @@ fn prose(path: &Path) -> anyhow::Result<Vec<CorrectedText>> {
         return Ok(corrections::read(path)?);
     }
     let source = Source::File(path.to_owned());
-    let document = common::read(&source, &InputArgs::default())
+    let document = sources::read(&source, &InputArgs::default())
         .map_err(|error| anyhow::anyhow!("{}: {}", error.path.display(), error.message))?;
     let (paragraphs, _) = paragraphs_of(&document, WikitextChoice::Auto);
     let clean = paragraphs.into_iter().map(|text| CorrectedText {
@@ -250,9 +269,10 @@ struct Judged {
 }
 
 impl Judged {
-    const NAMES: [&'static str; 5] = [
+    const NAMES: [&'static str; 6] = [
         "discriminator",
         "errors",
+        "evidence",
         "only-verified",
         "suggestions",
         "dictionary",
@@ -287,6 +307,7 @@ struct Read {
 struct Reader {
     discriminator: Engine,
     errors: Option<Engine>,
+    evidence: Option<Engine>,
     dictionary: &'static Dictionary,
     only_mend: bool,
     /// What the suggestions for each word took.
@@ -309,6 +330,7 @@ impl Reader {
         // By the byte at which a word begins: what it was judged.
         let mut p: BTreeMap<usize, (f32, f32)> = BTreeMap::new();
         let mut by_errors: BTreeMap<usize, f32> = BTreeMap::new();
+        let mut by_evidence: BTreeMap<usize, f32> = BTreeMap::new();
         if self.only_mend {
             let wrong = text.spans.first().map_or(usize::MAX, |span| span.start);
             p.insert(wrong, (1.0, 0.0));
@@ -319,11 +341,16 @@ impl Reader {
                     p.insert(word.span.start(), (word.p, 0.0));
                 }
             }
-            if let Some(errors) = &mut self.errors {
-                let (readings, _) = errors.score(&document)?;
-                for word in readings.iter().flat_map(|reading| &reading.words) {
-                    by_errors.insert(word.span.start(), word.p);
-                }
+            let engines = [
+                (&mut self.errors, &mut by_errors),
+                (&mut self.evidence, &mut by_evidence),
+            ];
+            for (engine, by_engine) in engines {
+                let Some(engine) = engine else { continue };
+                let (readings, _) = engine.score(&document)?;
+                let words = readings.iter().flat_map(|reading| &reading.words);
+                let words = words.filter(|word| !word.is_punctuation);
+                by_engine.extend(words.map(|word| (word.span.start(), word.p)));
             }
         }
         let touches = |range: &Range<usize>| {
@@ -390,6 +417,7 @@ impl Reader {
                 |values: &mut dyn Iterator<Item = f32>| f64::from(values.fold(0.0, f32::max));
             let by_discriminator = most(&mut p.range(within.clone()).map(|(_, &(p, _))| p));
             let errors = most(&mut by_errors.range(within.clone()).map(|(_, &p)| p));
+            let evidence = most(&mut by_evidence.range(within.clone()).map(|(_, &p)| p));
             let only_verified = most(&mut p.range(within.clone()).map(|(start, &(p, _))| {
                 let is_verified = verified
                     .get(start)
@@ -405,6 +433,7 @@ impl Reader {
                 p: [
                     by_discriminator,
                     errors,
+                    evidence,
                     only_verified,
                     suggestions,
                     unknown,

@@ -325,7 +325,7 @@ mod tests {
     use std::ffi::OsString;
 
     /// Each command that does something, with arguments that it cannot do without.
-    const COMMANDS: [(&str, &[&str]); 23] = [
+    const COMMANDS: [(&str, &[&str]); 26] = [
         ("view", &[]),
         ("score", &[]),
         ("fix", &["x.md"]),
@@ -353,6 +353,9 @@ mod tests {
         ("model pull", &["x/y"]),
         ("model verify", &[]),
         ("model export", &["x"]),
+        ("dictionary add", &["x"]),
+        ("dictionary remove", &["x"]),
+        ("dictionary list", &[]),
         ("completions", &["bash"]),
         ("man", &[]),
     ];

@@ -141,6 +141,7 @@ fn what_mends_a_text_is_measured() {
             "dictionary",
             "discriminator",
             "errors",
+            "evidence",
             "only-verified",
             "suggestions"
         ]

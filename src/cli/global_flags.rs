@@ -304,7 +304,10 @@ mod tests {
     use std::ffi::OsString;
 
     /// Each command that does something, with arguments that it cannot do without.
-    const COMMANDS: [(&str, &[&str]); 20] = [
+    const COMMANDS: [(&str, &[&str]); 23] = [
+        ("dictionary add", &["x"]),
+        ("dictionary remove", &["x"]),
+        ("dictionary list", &[]),
         ("view", &[]),
         ("score", &[]),
         ("classify", &[]),

@@ -361,7 +361,7 @@ fn changes(path: &str) {
     let plain = PlainDiscriminator::load(&checkpoint, &Device::Cpu).unwrap();
     let fused = |arithmetic| FusedDiscriminator::load(&checkpoint, arithmetic).unwrap();
     let ids: Vec<u32> = (text.lines())
-        .flat_map(|line| checkpoint.tokenizer.encode(line))
+        .flat_map(|line| checkpoint.tokenizer.encode(line).unwrap())
         .map(|piece| piece.id)
         .collect();
     let (cls, sep) = (checkpoint.tokenizer.cls_id(), checkpoint.tokenizer.sep_id());

@@ -206,7 +206,9 @@ mod before_the_model {
             .counter(BytesCount::of_str(&text))
             .bench(|| -> usize {
                 let blocks = black_box(&text).split("\n\n");
-                blocks.map(|block| tokenizer.encode(block).len()).sum()
+                blocks
+                    .map(|block| tokenizer.encode(block).unwrap().len())
+                    .sum()
             });
     }
 
@@ -224,7 +226,7 @@ mod before_the_model {
         let (mut ids, mut begins) = (Vec::new(), Vec::new());
         for block in text.split("\n\n") {
             let mut last = None;
-            for piece in checkpoint().tokenizer.encode(block) {
+            for piece in checkpoint().tokenizer.encode(block).unwrap() {
                 ids.push(piece.id);
                 begins.push(match last {
                     None => Begins::Block,

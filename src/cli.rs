@@ -4,25 +4,32 @@
 //! in its own file turns that into what it means and does it. Errors travel up with their context
 //! and are printed once, here.
 
-mod arrivals;
 mod ask;
 mod changes;
 mod classify;
-mod common;
 mod dictionary;
 mod evaluate;
 mod evidence;
 mod finetune;
+mod fix;
 mod global_flags;
-mod heads;
+mod head_commands;
 mod manual;
+mod messages;
 mod model;
 mod model_identity;
+mod prefetch;
 mod pretrain;
+mod progress;
 mod score;
 mod score_checks;
+mod setup;
 mod shell;
+mod sources;
+mod stop_signals;
+mod suggestions;
 mod tag;
+mod terminal;
 mod threads;
 mod training_progress;
 mod view;
@@ -39,7 +46,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::report::theme::Theme;
 use crate::report::{Format, HeadFormat};
-use crate::settings::Lens;
+use crate::settings::{ColorChoice, Lens};
 use electroscope_model::Task;
 
 /// What an exit code says.
@@ -191,18 +198,6 @@ struct Global {
     log: Option<PathBuf>,
 }
 
-/// When to colour.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-enum ColorChoice {
-    /// On a terminal, unless `NO_COLOR` is set
-    #[default]
-    Auto,
-    /// Into pipes and files, too
-    Always,
-    /// Not at all
-    Never,
-}
-
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Open documents on the screen (the same as naming them without a command)
@@ -220,6 +215,17 @@ enum Command {
     /// the threshold are flagged, and if any is, the exit code is 1. In Markdown only the prose is scored; of a folder, the files that hold prose (.md, .txt, .rst,
     /// .adoc, .org and the like), as .gitignore allows.
     Score(ScoreArgs),
+    /// Mend flagged words, one by one
+    ///
+    /// For each flagged word the verified suggestions are shown: what the discriminator, having read it in
+    /// the place of the word, thinks likelier. Answer with the number of one, with Enter to keep the
+    /// word, or with q to end. The file is written once, at the end, and only if it is still the file
+    /// that was read. In Markdown only the prose is changed; nothing outside of the words that you
+    /// changed is.
+    ///
+    /// With --all nothing is asked: the best suggestion is taken where it is certain enough. The
+    /// certainty is how likely it is right, all other candidates and the word itself considered.
+    Fix(fix::FixArgs),
     /// Label documents, paragraphs or sentences with a fine-tuned head
     ///
     /// Each label has a number p: its probability, from 0 to 1; the labels of a text share one between
@@ -278,7 +284,7 @@ enum Command {
             electroscope finetune classification --train mails.csv --text body --label folder --out mails\n  \
             electroscope finetune qa --train train-v2.0.json --dev dev-v2.0.json --out qa\n  \
             electroscope finetune tagging --train train.conll --dev dev.conll --lora 16 --out ner\n\n\
-            Exit codes: 0 trained, 2 something failed, 130 Ctrl-C; what was learnt by then is saved."
+            Exit codes: 0 trained, 2 something failed, 129 saved at SIGHUP, 130 saved at Ctrl-C, 143 saved at SIGTERM."
     )]
     Finetune(finetune::FinetuneCommand),
     /// Pre-train a generator and a discriminator on running text
@@ -300,7 +306,8 @@ enum Command {
             electroscope evaluate rtd held-out.txt\n  \
             electroscope evaluate classification --task sst2 glue/SST-2\n  \
             electroscope evaluate qa dev-v2.0.json\n  \
-            electroscope evaluate tagging dev.conll\n\n\
+            electroscope evaluate tagging dev.conll\n  \
+            electroscope evaluate errors corrections.jsonl\n\n\
             Exit codes: 0 measured, 2 something failed, 130 Ctrl-C."
     )]
     Evaluate(evaluate::EvaluateCommand),
@@ -401,6 +408,8 @@ struct ViewArgs {
         electroscope score --language markdown draft      read a file without an extension as Markdown\n  \
         electroscope score --format github docs/          annotate a pull request\n  \
         electroscope score --since HEAD docs/             only words on lines that have changed\n  \
+        electroscope score --suggest notes.md             with words that would fit better\n  \
+        electroscope score --only-verified letter.md      only words that another would better\n  \
         electroscope score --max-flagged 3 draft.txt      fail from the fourth flagged word on\n  \
         electroscope score --baseline known.json --update-baseline docs/   take what is there for known\n  \
         electroscope score --baseline known.json docs/    only what is new since then\n  \
@@ -428,6 +437,8 @@ struct ScoreArgs {
     /// Flag punctuation, too
     #[arg(long)]
     punctuation: bool,
+    #[command(flatten)]
+    suggestions: suggestions::SuggestionArgs,
     /// Exit with 0 even if words are flagged
     #[arg(long)]
     exit_zero: bool,
@@ -474,7 +485,7 @@ struct HeadArgs {
 }
 
 #[derive(Clone, Debug, Args)]
-#[command(after_help = heads::after_help(Task::Classification, "  \
+#[command(after_help = head_commands::after_help(Task::Classification, "  \
         electroscope classify --head builtin:sentiment reviews/\n  \
         electroscope classify --head builtin:acceptability --unit sentence review.txt\n  \
         electroscope classify --format jsonl reviews/ | jq '.units[].labels[0]'\n  \
@@ -499,7 +510,7 @@ enum UnitChoice {
 }
 
 #[derive(Clone, Debug, Args)]
-#[command(after_help = heads::after_help(Task::QuestionAnswering, "  \
+#[command(after_help = head_commands::after_help(Task::QuestionAnswering, "  \
         electroscope ask 'When does the bridge open?' notes.md\n  \
         electroscope ask --answers 1 'Who built the bridge?' docs/\n  \
         electroscope ask --format json 'Who built the bridge?' docs/ | jq '.documents[].answers[0]'"))]
@@ -515,7 +526,7 @@ struct AskArgs {
 }
 
 #[derive(Clone, Debug, Args)]
-#[command(after_help = heads::after_help(Task::Tagging, "  \
+#[command(after_help = head_commands::after_help(Task::Tagging, "  \
         electroscope tag notes.md\n  \
         electroscope tag --head builtin:pos draft.txt\n  \
         electroscope tag docs/ | grep ' person '\n  \
@@ -618,6 +629,17 @@ enum ModelCommand {
         /// The model: NAME or ORGANISATION/NAME
         #[arg(value_name = "HUB_ID")]
         id: String,
+    },
+    /// Compare the files of cached models with the hashes that they are kept under
+    #[command(after_help = "Examples:\n  \
+        electroscope model verify\n  \
+        electroscope model verify google/electra-small-discriminator\n\n\
+        Downloads are compared when they arrive; this finds what has changed on the disk since.\n\n\
+        Exit codes: 0 all are sound, 2 one is damaged or a model is not in the cache, 130 Ctrl-C.")]
+    Verify {
+        /// The models [default: all in the cache]
+        #[arg(value_name = "HUB_ID")]
+        ids: Vec<String>,
     },
     /// Write a model in Hugging Face layout, so that transformers loads it
     #[command(after_help = "Examples:\n  \
@@ -755,7 +777,7 @@ fn finish(command: impl FnOnce() -> anyhow::Result<Exit>) -> ExitCode {
         Ok(code) => exit(code),
         Err(err) if is_broken_pipe(&err) => exit(Exit::Clean),
         Err(err) => {
-            common::complain(&common::in_full(&err));
+            messages::error(&messages::in_full(&err));
             exit(Exit::Failed)
         }
     }
@@ -767,6 +789,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         None => view::run(&global, &cli.view),
         Some(Command::View(args)) => view::run(&global, &args),
         Some(Command::Score(args)) => score::run(&global, &args),
+        Some(Command::Fix(args)) => fix::run(&global, &args),
         Some(Command::Classify(args)) => classify::run(&global, &args),
         Some(Command::Ask(args)) => ask::run(&global, &args),
         Some(Command::Tag(args)) => tag::run(&global, &args),

@@ -23,6 +23,7 @@
 //! Each may use those above it in this list, and none below.
 //!
 //! - [`settings`]: what a user may set; flag beats variable beats file.
+//! - [`english`]: the English dictionary that the program carries.
 //! - [`report`]: findings as coloured text, compact lines, JSON; the scale from p to a colour.
 //! - [`catalog`]: from a name to a model or a head, built-in ones included.
 //! - [`worker`]: the threads: those that own the model and the heads, those that watch, find and read

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 
-use super::common;
+use super::messages;
 use super::{DictionaryArgs, DictionaryCommand, Exit, Global};
 use crate::settings::Paths;
 use electroscope_analysis::{Addition, WordList, project_words, project_words_to_be};
@@ -63,7 +63,7 @@ fn add(global: &Global, words: &[String], path: &Path) -> anyhow::Result<Exit> {
         list.save()?;
     }
     for remark in remarks {
-        common::remark(global, &remark);
+        messages::remark(global, &remark);
     }
     Ok(Exit::Clean)
 }
@@ -84,7 +84,7 @@ fn remove(global: &Global, words: &[String], path: &Path) -> anyhow::Result<Exit
     }
     list.save()?;
     for word in words {
-        common::remark(global, &format!("removed {word} from {shown}"));
+        messages::remark(global, &format!("removed {word} from {shown}"));
     }
     Ok(Exit::Clean)
 }
@@ -95,7 +95,7 @@ fn list(global: &Global, of: &DictionaryArgs) -> anyhow::Result<Exit> {
         false => Some(users()?),
     };
     let Some(path) = path else {
-        common::remark(
+        messages::remark(
             global,
             "there is no .electroscope/dictionary.txt in this folder or above it; \
              `electroscope dictionary add --project WORD` makes one",

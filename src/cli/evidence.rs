@@ -2,17 +2,14 @@
 //! a word.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use anyhow::{Context, bail, ensure};
 use clap::Args;
 
-use super::common::{self, InForce};
-use super::{Exit, Global, heads, probability};
-use crate::english;
+use super::progress::PrintedProgress;
+use super::{Exit, Global, messages, probability, setup};
 use electroscope_analysis::evidence::{EvidenceModel, FEATURE_COUNT, Features};
-use electroscope_analysis::{Engine, ErrorTagger, Evidence, Word};
-use electroscope_model::{self as model, checkpoint::adapter::Encoders};
+use electroscope_analysis::{Engine, Word};
 use electroscope_text::{Document, Language};
 use electroscope_training::data::spans::{self, MarkedText};
 use electroscope_training::evidence_fit::{self, EvidenceExample};
@@ -57,13 +54,15 @@ pub(super) fn run(global: &Global, args: &EvidenceArgs) -> anyhow::Result<Exit> 
     let Some(out) = &args.out else {
         bail!("name a file for the model with --out");
     };
-    let in_force = InForce::new(global)?;
+    let catalog = setup::catalog(global)?;
     let unfitted = EvidenceModel {
         weights: [0.0; FEATURE_COUNT],
         threshold: 0.5,
         false_alarms: None,
     };
-    let mut engine = engine(global, &in_force, &args.tagger, unfitted)?;
+    let mut observer = PrintedProgress::new(global);
+    let tagger = catalog.open_head(&args.tagger, None, &mut observer)?;
+    let (mut engine, _, _) = catalog.evidence_engine(tagger, "auto", unfitted, &mut observer)?;
     let mut read = |paths: &[PathBuf]| -> anyhow::Result<Vec<MarkedWord>> {
         let mut words = Vec::new();
         for path in paths {
@@ -92,7 +91,7 @@ pub(super) fn run(global: &Global, args: &EvidenceArgs) -> anyhow::Result<Exit> 
     let flagged = (correct.iter())
         .filter(|features| fitted.p(features) >= fitted.threshold)
         .count();
-    common::remark(
+    messages::remark(
         global,
         &format!(
             "fitted on {} words, {} of them errors; threshold {:.4} flags {flagged} of {} clean words",
@@ -112,7 +111,7 @@ pub(super) fn run(global: &Global, args: &EvidenceArgs) -> anyhow::Result<Exit> 
             .collect();
         let scores = metrics::detection_scores(&scored);
         let share = scored.iter().filter(|word| word.1).count() as f64 / scored.len().max(1) as f64;
-        common::remark(
+        messages::remark(
             global,
             &format!(
                 "{}: precision {:.3}, recall {:.3}, F0.5 {:.3}; {:.2} % of {} words flagged",
@@ -128,45 +127,6 @@ pub(super) fn run(global: &Global, args: &EvidenceArgs) -> anyhow::Result<Exit> 
     let json = fitted.to_json()?;
     std::fs::write(out, json).with_context(|| format!("cannot write {}", out.display()))?;
     Ok(Exit::Clean)
-}
-
-/// An engine that looks for errors with the discriminator that is set, the error tagger `tagger`, the
-/// dictionary and `model`.
-pub(super) fn engine(
-    global: &Global,
-    in_force: &InForce,
-    tagger: &str,
-    evidence_model: EvidenceModel,
-) -> anyhow::Result<Engine> {
-    let (checkpoint, _) = common::checkpoint(global, in_force)?;
-    let (discriminator, note) = model::load(&checkpoint, &in_force.device, &in_force.precision)?;
-    note.iter().for_each(|note| common::remark(global, note));
-    let resolved = heads::resolve(in_force, tagger)?;
-    let (head, _) = heads::open(global, in_force, &resolved, None)?;
-    let precision = match in_force.precision.as_str() {
-        "int8" => "f32",
-        other => other,
-    };
-    let (forward, note) =
-        model::load_head_with(&head, &in_force.device, precision, &Encoders::default())?;
-    note.iter().for_each(|note| common::remark(global, note));
-    let Some(error_tagger) = ErrorTagger::new(&head.tokenizer, forward, &head.config) else {
-        bail!(
-            "{tagger} is not an error tagger; it must tag words, with `O` among its labels for words \
-             without an error"
-        );
-    };
-    let dictionary = english::dictionary().map_err(|err| anyhow::anyhow!("{err}"))?;
-    Ok(Engine::with_evidence(
-        Arc::clone(&checkpoint.tokenizer),
-        Evidence {
-            discriminator,
-            tagger: error_tagger,
-            dictionary: Arc::clone(dictionary),
-            model: evidence_model,
-        },
-        checkpoint.config.max_position_embeddings,
-    ))
 }
 
 /// The words of the texts in a file that are not punctuation.

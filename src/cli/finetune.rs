@@ -7,11 +7,11 @@ use anyhow::{anyhow, bail};
 use clap::{Args, Subcommand};
 use indicatif::HumanDuration;
 
-use super::common::{self, InForce};
 use super::evidence::{self, EvidenceArgs};
+use super::progress::PrintedProgress;
 use super::training_progress::TrainingProgress;
-use super::{Exit, Global};
-use crate::catalog::builtin;
+use super::{Exit, Global, messages, setup};
+use crate::catalog::{Catalog, builtin};
 use electroscope_model::{Problem, Task, device};
 use electroscope_training::data::{
     LabelTable, LabelledSentences, LabelledText, LabelledTexts, Questions, columns, glue, spans,
@@ -268,7 +268,7 @@ fn positive(typed: &str) -> Result<f64, String> {
 }
 
 pub(super) fn run(global: &Global, command: FinetuneCommand) -> anyhow::Result<Exit> {
-    let in_force = InForce::new(global)?;
+    let catalog = setup::catalog(global)?;
     let mut progress = TrainingProgress::new(global)?;
     let (material, training, files, epochs) = match &command {
         FinetuneCommand::Classification(args) => {
@@ -296,7 +296,7 @@ pub(super) fn run(global: &Global, command: FinetuneCommand) -> anyhow::Result<E
         FinetuneCommand::Evidence(args) => return evidence::run(global, args),
     };
     train(
-        global, &in_force, &material, training, &files, epochs, progress,
+        global, &catalog, &material, training, &files, epochs, progress,
     )
 }
 
@@ -599,7 +599,7 @@ fn named(paths: &[PathBuf]) -> String {
 /// Trains on `material`, and says what came of it.
 fn train(
     global: &Global,
-    in_force: &InForce,
+    catalog: &Catalog,
     material: &TaskData,
     args: &TrainingArgs,
     files: &Files,
@@ -614,17 +614,13 @@ fn train(
     if !matches!(precision, "auto" | "f32") {
         bail!("cannot fine-tune in {precision:?}; it must be auto or f32");
     }
-    let from = InForce {
-        model: args.from.clone(),
-        model_is_kept: false,
-        ..in_force.clone()
-    };
-    let (base, revision) = common::checkpoint(global, &from)?;
+    let from = catalog.with_model(&args.from);
+    let (base, revision) = from.open_model(&mut PrintedProgress::new(global))?;
     if let Some(note) = base.weights.remark() {
-        common::remark(global, note);
+        messages::remark(global, note);
     }
-    let (device, note) = device::choose(&in_force.device)?;
-    note.iter().for_each(|note| common::remark(global, note));
+    let (device, note) = device::choose(&catalog.settings().device)?;
+    note.iter().for_each(|note| messages::remark(global, note));
     let usual = FinetuneSettings::for_task(material.task(), args.lora.map(usize::from));
     let layer_decay = match args.layer_decay {
         Some(factor) => (factor < 1.0).then_some(factor),
@@ -673,7 +669,8 @@ fn train(
         provenance: &provenance,
         device: &device,
     };
-    let every = Duration::from_secs_f64(args.save_every * 60.0);
+    // So many minutes that they are no length of time are never over.
+    let every = Duration::try_from_secs_f64(args.save_every * 60.0).unwrap_or(Duration::MAX);
     let table = label_table(material);
     progress.message(&electroscope_text::visible(&table.line()));
     for warning in table.warnings() {
@@ -683,17 +680,17 @@ fn train(
     progress.finish();
     match outcome? {
         FinetuneOutcome::Finished(finished) => {
-            common::remark(global, &told(&finished, out, material, progress.loss()));
+            messages::remark(global, &told(&finished, out, material, progress.loss()));
             Ok(Exit::Clean)
         }
         FinetuneOutcome::Stopped { step, steps } => {
-            common::remark(
+            messages::remark(
                 global,
                 &format!(
                     "stopped after step {step} of {steps}; the same command with --resume goes on"
                 ),
             );
-            Ok(Exit::Code(130))
+            Ok(Exit::Code(progress.exit_code()))
         }
     }
 }

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::common::{self, InForce};
 use super::training_progress::TrainingProgress;
-use super::{Exit, Global};
+use super::{Exit, Global, messages, setup};
 use crate::catalog::builtin;
+use crate::settings::EffectiveSettings;
 use electroscope_model::device;
 use electroscope_training::pretrain::{
     PairSize, PretrainEnvironment, PretrainOutcome, PretrainSettings, PretrainStart, SizePreset,
@@ -89,7 +89,7 @@ const SIZES: [&str; 10] = [
         electroscope pretrain --precision bf16 --steps 100000 --out small/ books/    on an NVIDIA GPU\n  \
         electroscope pretrain --resume small/          go on after Ctrl-C or a power cut\n  \
         electroscope --model small/discriminator notes.md\n\n\
-        Exit codes: 0 it is done, 2 something failed, 130 Ctrl-C: it has saved, and goes on with --resume.")]
+        Exit codes: 0 it is done, 2 something failed, 129 saved at SIGHUP, 130 saved at Ctrl-C, 143 saved at SIGTERM.")]
 pub(super) struct PretrainArgs {
     /// Text: files, folders (their .txt, .text and .zst), patterns such as 'books/**/*.txt'; a
     /// paragraph a line, an empty line after each document
@@ -276,10 +276,13 @@ const FURTHER_RATE: f64 = 2e-4;
 
 /// The device, the precision and the built-in pair. The precision in the settings file is not for
 /// training.
-fn environment(global: &Global, in_force: &InForce) -> anyhow::Result<PretrainEnvironment> {
-    let (device, remark) = device::choose(&in_force.device)?;
+fn environment(
+    global: &Global,
+    settings: &EffectiveSettings,
+) -> anyhow::Result<PretrainEnvironment> {
+    let (device, remark) = device::choose(&settings.device)?;
     if let Some(remark) = remark {
-        common::remark(global, &remark);
+        messages::remark(global, &remark);
     }
     let precision = match global.precision.as_deref() {
         None | Some("auto" | "f32") => TrainingPrecision::F32,
@@ -308,8 +311,8 @@ fn vocabulary_size(typed: &str) -> Result<usize, String> {
 }
 
 pub(super) fn run(global: &Global, args: &PretrainArgs) -> anyhow::Result<Exit> {
-    let in_force = InForce::new(global)?;
-    let environment = environment(global, &in_force)?;
+    let catalog = setup::catalog(global)?;
+    let environment = environment(global, catalog.settings())?;
     let mut progress = TrainingProgress::new(global)?;
     let (outcome, out) = match &args.resume {
         Some(out) => (resume(out, &environment, &mut progress), out.clone()),
@@ -331,20 +334,20 @@ pub(super) fn run(global: &Global, args: &PretrainArgs) -> anyhow::Result<Exit> 
                     None => writeln!(output, "{name}\t-")?,
                 }
             }
-            common::remark(
+            messages::remark(
                 global,
                 &format!("wrote the discriminator and the generator into {out}"),
             );
             Ok(Exit::Clean)
         }
         PretrainOutcome::Stopped { steps } => {
-            common::remark(
+            messages::remark(
                 global,
                 &format!(
                     "stopped after step {steps}; go on with: electroscope pretrain --resume {out}"
                 ),
             );
-            Ok(Exit::Code(130))
+            Ok(Exit::Code(progress.exit_code()))
         }
     }
 }

@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Global, ScoreArgs, common, model_identity};
+use super::{Global, ScoreArgs, messages, model_identity};
 use crate::report::{self, FileError};
 use crate::settings::{Lens, Paths};
 use electroscope_analysis::{
@@ -46,7 +46,7 @@ pub(super) struct Checks<'b> {
 impl<'b> Checks<'b> {
     /// Checks against the user's dictionary, and `baseline` if there is one.
     pub(super) fn new(
-        args: &ScoreArgs,
+        reports_unused: bool,
         flagging: Flagging,
         baseline: Option<&'b Baseline>,
     ) -> Checks<'b> {
@@ -59,7 +59,7 @@ impl<'b> Checks<'b> {
         }
         Checks {
             flagging,
-            reports_unused: args.report_unused_marks,
+            reports_unused,
             user,
             trouble,
             accepted: HashMap::new(),
@@ -163,7 +163,7 @@ impl<'b> Checks<'b> {
             let updated = comparison.updated(origin);
             updated.save()?;
             let (findings, documents) = updated.counts();
-            common::remark(
+            messages::remark(
                 global,
                 &format!(
                     "{path} knows {} in {} now",
@@ -174,12 +174,12 @@ impl<'b> Checks<'b> {
             return Ok(());
         }
         for stale in &stale {
-            common::remark(global, &format!("stale in {path}: {stale}"));
+            messages::remark(global, &format!("stale in {path}: {stale}"));
         }
         if args.prune_baseline {
             comparison.pruned().save()?;
         } else if !stale.is_empty() {
-            common::remark(
+            messages::remark(
                 global,
                 &format!("--prune-baseline drops what is stale from {path}"),
             );

@@ -17,6 +17,7 @@ mod page;
 mod pretty;
 mod rule;
 mod sarif;
+mod suggested;
 pub mod tags;
 pub mod theme;
 
@@ -32,6 +33,7 @@ use electroscope_analysis::{Flagging, Readings, Word};
 use electroscope_text::{AsRead, Document, Position, Span};
 
 pub use json::write_json;
+pub use suggested::Suggested;
 
 /// How findings are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -106,6 +108,8 @@ pub struct Scored<'a> {
     pub exempt: &'a [usize],
     /// The only lines on which words are flagged; all of them if it is absent.
     pub lines: Option<&'a ChangedLines>,
+    /// What is suggested for flagged words, if that was asked for.
+    pub suggested: Option<&'a Suggested>,
 }
 
 /// Some lines of a text, counted from 1.
@@ -144,9 +148,11 @@ impl<'a> Scored<'a> {
     /// The flagged words in order, each with the place it begins at.
     pub fn flagged(&self) -> impl Iterator<Item = (Position, Word)> + use<'a> {
         let (flagging, lines, exempt) = (self.flagging, self.lines, self.exempt);
+        let suggested = self.suggested;
         let mut places = Places::new(&self.document.text);
         self.words()
             .filter(move |word| flagging.flags(word) && !is_in(exempt, word))
+            .filter(move |word| suggested.is_none_or(|suggested| suggested.allows(word)))
             .map(move |word| (places.of(word.span), word))
             .filter(move |(place, _)| lines.is_none_or(|lines| lines.contain(place.line)))
     }
@@ -155,7 +161,16 @@ impl<'a> Scored<'a> {
     fn is_flagged(&self, place: Position, word: &Word) -> bool {
         self.flagging.flags(word)
             && !is_in(self.exempt, word)
+            && self
+                .suggested
+                .is_none_or(|suggested| suggested.allows(word))
             && self.lines.is_none_or(|lines| lines.contain(place.line))
+    }
+
+    /// What people are shown of the suggestions for `word`.
+    fn suggested_words(&self, word: &Word) -> Option<String> {
+        self.suggested
+            .and_then(|suggested| suggested.in_words(word))
     }
 
     /// What a reader sees at `span`.

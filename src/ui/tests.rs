@@ -631,6 +631,10 @@ fn a_search_goes_along_as_it_is_typed_and_esc_goes_back() {
     screen.press("/");
     screen.type_in("zebra");
     assert_eq!(screen.notice(), "no match for zebra");
+    screen.press("esc");
+    assert_eq!(screen.notice(), "");
+    screen.press("/");
+    screen.type_in("zebra");
     // The first Esc leaves the prompt, the next what was found.
     screen.press("esc n");
     assert_eq!(screen.notice(), "nothing to search for yet; / asks what");

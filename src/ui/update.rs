@@ -382,6 +382,8 @@ fn search_key(
     match key.code {
         KeyCode::Esc => {
             state.search = None;
+            // A search that is given up has no result to tell.
+            state.notice = None;
             stop_seeking(state, effects);
             if let Some(open) = state.document_mut() {
                 (open.cursor, open.top) = before;
@@ -394,6 +396,8 @@ fn search_key(
         }
         KeyCode::Backspace if prompt.text().is_empty() => {
             state.search = None;
+            // A search that is given up has no result to tell.
+            state.notice = None;
             stop_seeking(state, effects);
             // What was deleted in one burst has not been acted on.
             if let Some(open) = state.document_mut() {

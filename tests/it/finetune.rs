@@ -453,19 +453,21 @@ fn a_training_that_was_stopped_goes_on_as_if_it_had_not_been() {
             run(&through, None, u64::MAX),
             FinetuneOutcome::Finished(_)
         ));
-        let halted = OutputFolder::create(&path("halted")).unwrap();
+        let mut halted = OutputFolder::create(&path("halted")).unwrap();
+        let mut state = None;
         // In the middle of an epoch, and after one.
         for stop in [3, 10] {
-            let state = (stop > 3).then(|| OutputFolder::resume(&path("halted")).unwrap().1);
             let outcome = run(&halted, state, stop);
             assert!(
                 matches!(outcome, FinetuneOutcome::Stopped { step, steps: 15 } if step == stop),
                 "{outcome:?}"
             );
+            drop(halted);
+            let (folder, saved) = OutputFolder::resume(&path("halted")).unwrap();
+            (halted, state) = (folder, Some(saved));
         }
-        let (halted, state) = OutputFolder::resume(&path("halted")).unwrap();
         assert!(matches!(
-            run(&halted, Some(state), u64::MAX),
+            run(&halted, state, u64::MAX),
             FinetuneOutcome::Finished(_)
         ));
         let name = match lora {
@@ -507,25 +509,24 @@ fn a_training_goes_on_only_with_what_it_was_begun_with() {
         ..FinetuneSettings::default()
     };
     let path = here.path().join("out");
-    let folder = OutputFolder::create(&path).unwrap();
-    let run = |settings: &FinetuneSettings, state| {
+    let run = |folder: &OutputFolder, settings: &FinetuneSettings, state| {
         let run = FinetuneRun {
             base: &base,
             data: &material,
             settings,
-            folder: &folder,
+            folder,
             provenance: &Provenance::default(),
             device: &Device::Cpu,
         };
         let outcome = run.run(state, Duration::from_secs(3600), &mut StopAfter(2, 0));
         outcome.map_err(|err| err.to_string())
     };
-    run(&settings, None).unwrap();
-    let state = OutputFolder::resume(&path).unwrap().1;
+    run(&OutputFolder::create(&path).unwrap(), &settings, None).unwrap();
+    let (folder, state) = OutputFolder::resume(&path).unwrap();
     let other = FinetuneSettings {
         seed: 2,
         ..settings
     };
-    let refusal = run(&other, Some(state)).unwrap_err();
+    let refusal = run(&folder, &other, Some(state)).unwrap_err();
     assert!(refusal.contains("seed 1, but now it is 2"), "{refusal}");
 }

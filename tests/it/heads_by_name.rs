@@ -422,6 +422,7 @@ fn cached_heads_are_known_by_their_class_and_are_no_discriminators() {
         token: None,
         offline: true,
         patience: std::time::Duration::from_secs(1),
+        most_bytes: 1 << 30,
     };
     let heads = hub::cached_heads(&settings);
     let found: Vec<(&str, Task, &str)> = heads

@@ -301,7 +301,7 @@ fn int8_changes_p_by_less_than_0_005_on_average() {
     let checkpoint = builtin::discriminator().unwrap();
     let text = include_str!("../../assets/sample.md");
     let ids: Vec<u32> = (text.lines())
-        .flat_map(|line| checkpoint.tokenizer.encode(line))
+        .flat_map(|line| checkpoint.tokenizer.encode(line).unwrap())
         .map(|piece| piece.id)
         .collect();
     let (cls, sep) = (checkpoint.tokenizer.cls_id(), checkpoint.tokenizer.sep_id());

@@ -182,12 +182,13 @@ fn the_built_in_generator_guesses_a_word_that_fits() {
     window.extend(
         tokenizer
             .encode("the capital of france is")
+            .unwrap()
             .iter()
             .map(|piece| piece.id),
     );
     let masked = window.len();
     window.extend([tokenizer.mask_id()]);
-    window.extend(tokenizer.encode(".").iter().map(|piece| piece.id));
+    window.extend(tokenizer.encode(".").unwrap().iter().map(|piece| piece.id));
     window.push(tokenizer.sep_id());
     let logits = &generator.padded(&[&window]).unwrap()[0][masked];
     let mut order: Vec<u32> = (0..logits.len() as u32).collect();

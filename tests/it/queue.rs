@@ -185,7 +185,7 @@ impl Forward for Narrow {
 
 #[test]
 fn a_document_that_the_model_refuses_spoils_no_other() {
-    let unknown = vocabulary().encode("walrus")[0].id;
+    let unknown = vocabulary().encode("walrus").unwrap()[0].id;
     let narrow = || {
         Arc::new(Narrow {
             unknown,

@@ -645,6 +645,7 @@ fn after_an_edit_in_one_paragraph_only_the_windows_that_read_it_run_again() {
         + "\n\n";
     let its_ids: Vec<u32> = vocabulary()
         .encode("penguins march south north hunt squid")
+        .unwrap()
         .iter()
         .map(|piece| piece.id)
         .collect();

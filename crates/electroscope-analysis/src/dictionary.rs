@@ -126,9 +126,11 @@ impl Dictionary {
         if !lower.is_ascii() || lower.len() > LONGEST || lower.len() < 2 {
             return Vec::new();
         }
-        let mut found = self
-            .words
-            .near(lower.as_bytes(), edits_at_most(lower.len()));
+        let (usual, most_edits) = edits_at_most(lower.len());
+        let mut found = self.words.near(lower.as_bytes(), usual);
+        if most_edits > usual && found.len() < FEW {
+            found = self.words.near(lower.as_bytes(), most_edits);
+        }
         found.sort_by(|a, b| a.1.total_cmp(&b.1).then(a.0.start.cmp(&b.0.start)));
         let mut neighbours: Vec<Neighbour> = Vec::new();
         for (entry, _, edits, distance) in found {
@@ -185,12 +187,15 @@ const LONGEST: usize = 40;
 /// A word in no dictionary is a name or a term if it was counted about 250 times.
 const KNOWN_LEVEL: u8 = 32;
 
-/// How many edits a word of `length` letters may have.
-fn edits_at_most(length: usize) -> u8 {
+/// With fewer neighbours than this, more edits are tried, which takes longer.
+const FEW: usize = 3;
+
+/// How many edits a word of `length` letters may have, usually and if there are few neighbours.
+fn edits_at_most(length: usize) -> (u8, u8) {
     match length {
-        ..=3 => 1,
-        4..=8 => 2,
-        _ => 3,
+        ..=3 => (1, 1),
+        4..=7 => (2, 2),
+        _ => (2, 3),
     }
 }
 

@@ -50,6 +50,11 @@ impl Engine {
         )
     }
 
+    /// Whether it looks for errors with a discriminator and other evidence.
+    pub fn has_evidence(&self) -> bool {
+        matches!(self.scorer, WordScorer::Evidence(_))
+    }
+
     fn with_scorer(tokenizer: Arc<Tokenizer>, scorer: WordScorer, max_positions: usize) -> Engine {
         Engine {
             planner: Planner::new(tokenizer, max_positions),
@@ -104,7 +109,7 @@ impl Engine {
         is_stale: &dyn Fn() -> bool,
         emit: &mut dyn FnMut(Reading),
     ) -> Result<Counts, Error> {
-        let (tokens, windows) = self.planner.plan(document, outline, region);
+        let (tokens, windows) = self.planner.plan(document, outline, region)?;
         let passes: Vec<Pass> = (windows.iter())
             .map(|window| window_pass(&tokens, window, focus))
             .collect();
@@ -171,7 +176,7 @@ impl Engine {
         for (number, document) in documents.iter().enumerate() {
             let outline = self.outline(document);
             for region in 0..outline.len() {
-                let (tokens, windows) = self.planner.plan(document, &outline, region);
+                let (tokens, windows) = self.planner.plan(document, &outline, region)?;
                 let tokens = Arc::new(tokens);
                 let of_region = windows.into_iter();
                 planned.extend(of_region.map(|window| (number, Arc::clone(&tokens), window)));

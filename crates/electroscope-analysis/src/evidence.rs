@@ -3,7 +3,7 @@
 //! The discriminator's logit, the logits of an error tagger, a dictionary and the shape of the word each
 //! see some errors and miss others. A logistic regression over them, fitted on corrections that people
 //! made, sees more than the best of them: p = sigmoid(b + Σ wᵢ·xᵢ), with the features xᵢ named in
-//! [`FEATURES`]. What [`word_rules`](super::word_rules) finds is certain and has at least
+//! [`FEATURES`]. What [`word_rules`] finds is certain and has at least
 //! [`CERTAIN`].
 //!
 //! The features of a word depend on the word, the one before and the one after it, and the two models'

@@ -1,9 +1,43 @@
-//! The questions we ask a text, answered in plain data.
+//! What a model says about a text, as plain data: spans and probabilities.
 //!
-//! An [`Engine`] scores a text, a [`Queue`] before it many, a [`HeadReader`] classifies, asks or tags it. Windows are cut so that
-//! they depend only on what they read, which makes both independent of batches, threads, order and
-//! cache, and makes an unchanged window free. Tensors stay in [`electroscope_model`], threads are
-//! other rooms' business.
+//! An [`Engine`] scores a text, and a [`Queue`] many; a [`HeadReader`] classifies, tags or answers questions.
+//! Windows are cut so that they depend only on the text in them. So the results do not depend on batches,
+//! threads, order or cache, and an unchanged window is not computed again. Tensors stay in
+//! [`electroscope_model`]; files and threads belong to the program.
+//!
+//! # Example
+//!
+//! The probability of each word to have been replaced (`examples/score.rs` is a whole program):
+//!
+//! ```
+//! use std::path::Path;
+//!
+//! use electroscope_analysis::{Engine, Queue};
+//! use electroscope_model::{Checkpoint, Error, load};
+//! use electroscope_text::{Document, Language};
+//!
+//! # fn main() -> Result<(), Error> {
+//! # let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/reference/fixtures/projected");
+//! let checkpoint = Checkpoint::open(Path::new(folder))?;
+//! let (model, _) = load(&checkpoint, "cpu", "f32")?;
+//! let positions = checkpoint.config.max_position_embeddings;
+//! let mut engine = Engine::new(checkpoint.tokenizer, model, positions);
+//! let mut queue = Queue::new(&mut engine);
+//! queue.push(Document::new("boats.txt", "The boats wait.", Language::Plain));
+//! let mut words = 0;
+//! while !queue.is_empty() {
+//!     queue.work(|_, readings| {
+//!         for word in readings?.words() {
+//!             assert!((0.0..=1.0).contains(&word.p));
+//!             words += 1;
+//!         }
+//!         Ok::<(), Error>(())
+//!     })?;
+//! }
+//! assert_eq!(words, 4);
+//! # Ok(())
+//! # }
+//! ```
 //!
 //! What is flagged is more than a threshold: words are accepted ([`WordList`], [`AcceptedWords`]), places
 //! silenced ([`IgnoreMarks`]), and findings known already ([`Baseline`]). Only the modules of these, and of
@@ -25,12 +59,14 @@ mod finding;
 mod head_choice;
 mod head_reader;
 mod ignore_marks;
+pub mod lexicon;
 mod mark_edit;
 mod outline;
 mod passes;
 mod queue;
 mod readings;
 mod spelling;
+pub mod suggestions;
 mod tokens;
 mod window;
 mod word_in_context;

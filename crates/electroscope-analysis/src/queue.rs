@@ -238,7 +238,13 @@ impl<'e> Queue<'e> {
                     return windows;
                 }
                 let planner = &mut self.engine.planner;
-                let (tokens, planned) = planner.plan(&one.document, outline, one.planned);
+                let (tokens, planned) = match planner.plan(&one.document, outline, one.planned) {
+                    Ok(planned) => planned,
+                    Err(err) => {
+                        one.fail(err);
+                        break;
+                    }
+                };
                 one.planned += 1;
                 one.open += planned.len();
                 let tokens = Rc::new(tokens);

@@ -48,6 +48,14 @@ impl WordScorer {
         }
     }
 
+    /// The same, shared.
+    pub(super) fn shared_forward(&self) -> Arc<dyn Forward> {
+        match self {
+            WordScorer::Logits(forward) => Arc::clone(forward),
+            WordScorer::Evidence(evidence) => Arc::clone(&evidence.discriminator),
+        }
+    }
+
     /// What is found for windows, each of some tokens: the values of each token of its core.
     pub(super) fn answers(
         &self,

@@ -7,6 +7,29 @@
 //! and [`HeadForward`] are the same for fine-tuned models, of ELECTRA, BERT or DistilBERT. No tensor
 //! leaves this room, and heads return logits: what they mean is `electroscope-analysis`'s business.
 //!
+//! # Example
+//!
+//! One logit per token from a checkpoint in Hugging Face layout:
+//!
+//! ```
+//! use std::path::Path;
+//!
+//! use electroscope_model::{Checkpoint, load};
+//!
+//! # fn main() -> Result<(), electroscope_model::Error> {
+//! # let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/reference/fixtures/projected");
+//! let checkpoint = Checkpoint::open(Path::new(folder))?;
+//! let (model, _) = load(&checkpoint, "cpu", "f32")?;
+//! // Token ids; the first and the last are those of [CLS] and [SEP].
+//! let window = [2, 7, 11, 5, 3];
+//! let logits = model.logits(&[&window])?;
+//! assert_eq!(logits[0].len(), window.len());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Letters
+//!
 //! One-letter names in comments: `B` windows in a batch, `T` tokens in a window, `H` hidden size,
 //! `E` embedding size, `V` vocabulary size, `D` size of an attention head.
 

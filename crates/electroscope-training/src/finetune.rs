@@ -105,7 +105,7 @@ impl FinetuneRun<'_> {
         let tokenizer = &self.base.tokenizer;
         let length = settings.max_length.min(config.max_positions);
         observer.started("cutting the data into windows");
-        let features = data.features(tokenizer, length);
+        let features = data.features(tokenizer, length)?;
         if features.truncated > 0 {
             observer.message(&format!(
                 "{} of the texts are longer than {length} tokens and were truncated",

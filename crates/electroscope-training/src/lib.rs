@@ -73,6 +73,7 @@ pub mod evidence_fit;
 pub mod example;
 pub mod features;
 pub mod finetune;
+mod folder_lock;
 pub mod loss;
 pub mod loss_curve;
 pub mod metrics;

@@ -31,6 +31,7 @@ use std::time::{Duration, Instant};
 
 use candle_core::Device;
 use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::Xxh3Default;
 
 use self::corpus::{Corpus, WindowCutter};
 use self::log::TrainingLog;
@@ -40,6 +41,7 @@ use self::prefetch::{BatchPrefetcher, BatchSource};
 use self::saved_state::{EvaluationEntry, PretrainState};
 use self::segments::{PretrainWindow, SpecialTokens};
 use super::Error;
+use super::folder_lock::FolderLock;
 use super::observer::{EvaluationReport, StepReport, TrainingObserver};
 use super::optimizer::{AdamSettings, Optimizer};
 use super::resume_store::SavedTensors;
@@ -171,6 +173,21 @@ impl PretrainSettings {
         {
             return refuse("--dropout must be at least 0 and less than 1".to_owned());
         }
+        if !(self.save_minutes >= 0.0 && self.save_minutes.is_finite()) {
+            return refuse(format!(
+                "--save-every is {}, but it must be a number of minutes, 0 to save after each step",
+                self.save_minutes
+            ));
+        }
+        if !(self.learning_rate > 0.0 && self.learning_rate.is_finite()) {
+            return refuse(format!(
+                "--learning-rate is {}, but it must be a number greater than 0",
+                self.learning_rate
+            ));
+        }
+        if !is_share(self.weight_decay) {
+            return refuse("--weight-decay must be between 0 and 1".to_owned());
+        }
         // An empty folder is fine, but no file may be overwritten.
         let is_taken = match std::fs::read_dir(&self.out) {
             Ok(mut entries) => entries.next().is_some(),
@@ -264,6 +281,7 @@ struct Pretraining {
     /// The windows to evaluate on.
     held_out: Vec<PretrainWindow>,
     log: TrainingLog,
+    _lock: FolderLock,
 }
 
 /// The files that `paths` stand for, as absolute paths: a training may be resumed elsewhere.
@@ -330,7 +348,8 @@ impl Pretraining {
             corpus,
             start.notice,
         );
-        Pretraining::prepare(state, start.tokenizer, pair)
+        let lock = saved_state::lock(&state.settings.out)?;
+        Pretraining::prepare(state, start.tokenizer, pair, lock)
     }
 
     fn resume(
@@ -339,6 +358,7 @@ impl Pretraining {
         observer: &mut dyn TrainingObserver,
     ) -> Result<Pretraining, Error> {
         observer.started("reading the saved state");
+        let lock = saved_state::lock_existing(out)?;
         let saved_state::SavedPretraining {
             mut state,
             tokenizer,
@@ -349,22 +369,24 @@ impl Pretraining {
         observer.started("surveying the text");
         let now = Corpus::survey(&state.settings.text, state.settings.eval.is_empty())?;
         corpus::check_unchanged(&state.corpus, &now)?;
+        state.corpus = now;
         let pair = ModelPair::new(
             model_size::parse_config(&state.generator)?,
             model_size::parse_config(&state.discriminator)?,
             InitialWeights::Saved(tensors.weights),
             pair_options(&state.settings, environment),
         )?;
-        let mut training = Pretraining::prepare(state, tokenizer, pair)?;
+        let mut training = Pretraining::prepare(state, tokenizer, pair, lock)?;
         training.optimizer.restore(&tensors.moments)?;
         Ok(training)
     }
 
     /// Prepares a training from its state, new or saved.
     fn prepare(
-        state: PretrainState,
+        mut state: PretrainState,
         tokenizer: Arc<Tokenizer>,
         pair: ModelPair,
+        lock: FolderLock,
     ) -> Result<Pretraining, Error> {
         let settings = &state.settings;
         let longest = (settings.max_length).unwrap_or(pair.discriminator.max_position_embeddings);
@@ -385,6 +407,16 @@ impl Pretraining {
                 "the text to evaluate on has no tokens; add text with --eval".to_owned(),
             ));
         }
+        let hash = hash_of(&held_out);
+        if state.held_out_hash.is_some_and(|before| before != hash) {
+            return Err(Error::Settings(
+                "the text to evaluate on is not that of when the training began; restore it, because the \
+                 results before and after would not compare"
+                    .to_owned(),
+            ));
+        }
+        state.held_out_hash = Some(hash);
+        let settings = &state.settings;
         let layers = (pair.discriminator.num_hidden_layers).max(pair.generator.num_hidden_layers);
         let optimizer = Optimizer::new(
             pair.trainable(),
@@ -396,10 +428,6 @@ impl Pretraining {
                 ..AdamSettings::default()
             },
         )?;
-        std::fs::create_dir_all(&settings.out).map_err(|source| Error::Write {
-            path: settings.out.clone(),
-            source,
-        })?;
         let log = TrainingLog::open(&settings.out.join("log.csv"), state.step)?;
         Ok(Pretraining {
             rate: MaskingRate::new(settings.mask, longest),
@@ -410,6 +438,7 @@ impl Pretraining {
             cutter,
             held_out,
             log,
+            _lock: lock,
         })
     }
 
@@ -628,9 +657,21 @@ fn held_out_windows(
     let mut windows = Vec::new();
     for (number, document) in documents.iter().enumerate() {
         let key = [corpus::SEGMENTS, cutter.seed, NO_EPOCH, number as u64];
-        windows.extend(cutter.cut(&document.text, &key));
+        windows.extend(cutter.cut(&document.text, &key)?);
     }
     Ok(evaluation::evenly_spaced(windows, evaluation::MOST_WINDOWS))
+}
+
+/// A hash of the tokens of windows.
+fn hash_of(windows: &[PretrainWindow]) -> u64 {
+    let mut hash = Xxh3Default::new();
+    for window in windows {
+        hash.update(&(window.ids.len() as u64).to_le_bytes());
+        for id in &window.ids {
+            hash.update(&id.to_le_bytes());
+        }
+    }
+    hash.digest()
 }
 
 /// What a pre-training starts from, loaded.

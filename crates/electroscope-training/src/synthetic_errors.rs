@@ -30,18 +30,17 @@
 //! Everything depends only on the text, the seed and the number of the sentence.
 
 mod grammar;
-mod lexicon;
 mod spelling;
 mod words;
 
 use crate::rng::{SeededRng, mix};
+use electroscope_analysis::lexicon::Lexicon;
 use electroscope_text::sentences;
 
 use super::data::{LabelledSentence, LabelledSentences};
 use super::error::Error;
 use super::error_labels;
 use grammar::{SentenceWords, WordEdit};
-use lexicon::Lexicon;
 
 pub use spelling::{Misspellings, REDISTRIBUTABLE_SOURCES, random_typo};
 pub(super) use words::words;

@@ -1,12 +1,11 @@
-//! Adapters in the files of PEFT (Hugging Face's `peft`, `LoraConfig`): what a fine-tuning learnt,
-//! without the encoder it stands on.
+//! LoRA adapters in the files of PEFT (Hugging Face's `peft`, `LoraConfig`): the result of a fine-tuning
+//! without the encoder, which is in another checkpoint, the *base*.
 //!
-//! `adapter_config.json` says what the adapter is and which checkpoint it belongs to;
-//! `adapter_model.safetensors` has two small matrices for each adapted layer, and the head whole.
-//! Apart from [`crate::checkpoint::head_checkpoint`], for here two folders make one model. PEFT reads what is written here,
-//! and the other way round; whatever it knows that would change a number and is not computed here is
-//! refused by name. Beside PEFT's own files we write the `config.json` and the tokenizer of a fine-tuned
-//! checkpoint, which PEFT does not look at, for its files name no labels.
+//! `adapter_config.json` describes the adapter and names its base; `adapter_model.safetensors` has two small
+//! matrices for each adapted layer, and all tensors of the head. PEFT reads what is written here, and the
+//! other way round. A setting of PEFT that changes a number and is not supported is refused by name. In
+//! addition to PEFT's files we write the `config.json` and the tokenizer of a fine-tuned checkpoint, because
+//! PEFT's files do not name the labels; PEFT ignores them.
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
@@ -32,19 +31,19 @@ use crate::names::{ADAPTER, Head, Parameter, parameters};
 use crate::task::Task;
 use crate::{Checkpoint, ElectraConfig, Error, Family, Tokenizer, Weights, text_file};
 
-/// What PEFT puts before the name of every tensor.
+/// The prefix of all tensor names in PEFT.
 const PREFIX: &str = "base_model.model.";
 
-/// A wider adapter than this is no adapter: it has more numbers than the layer.
+/// The highest rank that is accepted. An adapter of a higher rank has more numbers than the layer.
 const HIGHEST_RANK: usize = 1 << 12;
 
 /// The tensors of a new adapter of `rank` for each linear layer of the encoder, in ELECTRA's names,
-/// on the CPU: A drawn as PyTorch draws the weights of a linear layer, by `seed` and place alone; B
-/// zero, so that the model answers as it did before.
+/// on the CPU. A is drawn as PyTorch draws the weights of a linear layer, as a function of `seed` and its
+/// place; B is zero, so that the model computes what it did before.
 ///
 /// # Errors
 ///
-/// Those of making tensors; a rank of 0, or beyond all use.
+/// Those of making tensors; a rank that is 0 or too high.
 pub fn fresh(
     config: &ElectraConfig,
     rank: usize,
@@ -64,7 +63,7 @@ pub fn fresh(
         if !stem.starts_with("electra.encoder.") {
             continue;
         }
-        // Kaiming's uniform distribution with a gain of √5 in its slope, as PEFT draws it.
+        // Kaiming's uniform distribution with a = √5, as in PEFT.
         let bound = 1.0 / (inputs as f64).sqrt();
         let key = mixed(mixed(seed) ^ tensors.len() as u64);
         let drawn = (0..(rank * inputs) as u64).map(|at| {
@@ -97,7 +96,7 @@ fn linear(parameter: &Parameter) -> Option<(&str, usize, usize)> {
 ///
 /// # Errors
 ///
-/// A tensor that belongs to neither, or that is missing or misshapen; a disk that is full.
+/// A tensor that belongs to neither, that is missing or has the wrong shape; a full disk.
 pub fn write(
     folder: &Path,
     config: &HeadConfig,
@@ -202,7 +201,7 @@ pub fn write(
         })
         .collect();
     write_tensors(&path, stored)?;
-    // Last, for a folder is an adapter's when this is in it.
+    // The last file, because it marks the folder as that of an adapter.
     write_whole(&folder.join(ADAPTER_CONFIG), pretty(&about).as_bytes())
 }
 
@@ -229,7 +228,7 @@ pub(super) fn config_for(base: &Weights, config: &HeadConfig) -> Value {
     own
 }
 
-/// What PEFT calls a task.
+/// PEFT's name of a task.
 fn task_type(task: Task) -> &'static str {
     match task {
         Task::Classification => "SEQ_CLS",
@@ -238,8 +237,7 @@ fn task_type(task: Task) -> &'static str {
     }
 }
 
-/// The module of the head that the tensor `theirs` is in, as PEFT looks for it: by the end of its
-/// name.
+/// The module of the head that has the tensor `theirs`, as PEFT names it: by the end of its path.
 fn module_to_save(theirs: &str) -> &str {
     match theirs.strip_prefix("bert.") {
         Some(inside) => inside.split('.').next().unwrap_or(inside),
@@ -247,7 +245,7 @@ fn module_to_save(theirs: &str) -> &str {
     }
 }
 
-/// The layers that are adapted as `stem` is, as PEFT looks for them: by the end of their names.
+/// The name of the layers like `stem` in all encoder layers, as PEFT names them: by the end of their paths.
 fn target(config: &HeadConfig, stem: &str) -> String {
     let theirs = config.family.tensor(stem);
     let inside = theirs
@@ -259,7 +257,7 @@ fn target(config: &HeadConfig, stem: &str) -> String {
     }
 }
 
-/// What an adapter stands on, and how it counts.
+/// The base and the scale of an adapter.
 pub struct Adapter {
     /// The checkpoint it was trained on: `builtin`, a folder, a hub id.
     pub base: String,
@@ -408,7 +406,7 @@ pub(super) fn from_packed(head: &PackedHead, base: Checkpoint) -> Result<HeadChe
         adapter: Some(Adapter {
             base: BUILTIN.to_owned(),
             rank,
-            // Whatever it was, it is within B since the adapter was packed.
+            // The scale was multiplied into B when the adapter was packed.
             scale: 1.0,
             weights: base.weights,
         }),
@@ -457,8 +455,8 @@ impl OpenedBase {
             base: about.base.clone(),
             why,
         };
-        // A path is meant from where the program was started, as PEFT means it; an adapter that was
-        // moved together with its base is found as well.
+        // A path is relative to the working folder, as in PEFT. An adapter that was moved together with its
+        // base is found too.
         let beside = folder.join(&about.base);
         let source = match ModelChoice::parse(&about.base) {
             Ok(ModelChoice::Builtin) => find(BaseRequest::Builtin)?,
@@ -497,7 +495,7 @@ impl OpenedBase {
     }
 }
 
-/// What `adapter_config.json` says.
+/// The contents of `adapter_config.json`.
 struct Described {
     path: PathBuf,
     base: String,
@@ -512,8 +510,8 @@ struct Described {
     skips: bool,
 }
 
-/// What may stand in `adapter_config.json`, whatever it says: the rest of what is read here, what
-/// concerns training only, and settings of ways to begin that leave the base as it is.
+/// The fields of `adapter_config.json` that may have any value: those that are read elsewhere here, those for
+/// training only, and those of initialisations that do not change the base.
 const OF_NO_CONSEQUENCE: [&str; 24] = [
     "peft_type",
     "peft_version",
@@ -577,7 +575,7 @@ impl Described {
             let wanted = "only adapters that leave the biases as they are can be read: \"none\"";
             return Err(refuse("bias", wanted));
         }
-        // Some ways to begin take a part of the weights out of the base, which is then another one.
+        // Some initialisations subtract a part of the weights from the base, which is another one then.
         let begins = get("init_lora_weights").and_then(Value::as_str);
         if begins.is_some_and(|way| !["gaussian", "eva", "orthogonal"].contains(&way)) {
             let wanted = "an adapter that began so stands on a base that was changed for it; have PEFT \
@@ -614,7 +612,7 @@ impl Described {
             refuse("base_model_name_or_path", wanted)
         })?;
         let task = match get("task_type").and_then(Value::as_str) {
-            // By the tensors, then; a feature extractor is refused there, for it has no head.
+            // The tensors decide; a feature extractor has no head and is refused there.
             None | Some("FEATURE_EXTRACTION") => None,
             Some(said) => Some(
                 (Task::ALL.into_iter())
@@ -652,13 +650,13 @@ impl Described {
         })
     }
 
-    /// A configuration for the head of an adapter that comes without one: that of its base, with what
-    /// this one says of its task. Its labels have no names then.
+    /// The configuration of a head for an adapter without one: that of its base, with the task of the
+    /// adapter. Its labels have no names.
     fn config_on(&self, base: &Value) -> Value {
         let mut raw = base.as_object().cloned().unwrap_or_default();
         let class = raw.get("architectures").and_then(|classes| classes.get(0));
         let class = class.and_then(Value::as_str).and_then(Task::of_class);
-        // Where the base is a head already, its labels may well be those that are meant.
+        // If the base is a head for the same task, its labels are kept.
         if class.is_none_or(|(_, task)| self.task.is_some_and(|ours| ours != task)) {
             for other in [
                 "id2label",
@@ -679,12 +677,12 @@ impl Described {
                 raw.insert("architectures".into(), json!([class]));
             }
         }
-        // What else is said there is said of the base alone: its threshold.
+        // The other fields are about the base alone: its threshold.
         raw.remove("electroscope");
         Value::Object(raw)
     }
 
-    /// Whether PEFT would adapt the layer `theirs`; none if that cannot be told.
+    /// Whether PEFT adapts the layer `theirs`; none if that is not known.
     fn adapts(&self, theirs: &str) -> Option<bool> {
         let targets = self.targets.as_ref()?;
         Some(targets.iter().any(|target| ends_with(theirs, target)))
@@ -697,7 +695,7 @@ fn ends_with(name: &str, end: &str) -> bool {
     before.is_some_and(|before| before.is_empty() || before.ends_with('.'))
 }
 
-/// What `base` and the adapter in `weights` hold together.
+/// The tensors of `base` and of the adapter in `weights`.
 fn contents(base: &Weights, weights: &Weights) -> Contents {
     let mut contents = Contents::of(base);
     contents.path = weights.path().to_owned();
@@ -813,19 +811,19 @@ pub struct Encoders {
     loaded: Mutex<HashMap<(usize, String), HashMap<String, Tensor>>>,
 }
 
-/// A tensor that an adapter brings along.
+/// A tensor of an adapter.
 pub(super) struct Learnt {
     /// Its name in ELECTRA's terms.
     pub(super) name: String,
     /// Its name in PEFT's files.
     pub(super) theirs: String,
     pub(super) shape: Vec<usize>,
-    /// Its numbers; those of a B have alpha / r in them.
+    /// Its numbers; those of a B are multiplied by alpha / r.
     pub(super) values: Vec<f32>,
 }
 
 impl Adapter {
-    /// What it brings along: tensors of the model that stand in the place of its base's, and adapters.
+    /// Its own tensors: those of the model that replace those of the base, and the matrices A and B.
     pub(super) fn learnt(
         &self,
         config: &HeadConfig,
@@ -859,7 +857,7 @@ impl Adapter {
         Ok(learnt)
     }
 
-    /// The tensors of the model that it makes of its base, in ELECTRA's names.
+    /// All tensors of the model, those of the base included, in ELECTRA's names.
     pub(super) fn tensors(
         &self,
         config: &HeadConfig,
@@ -939,7 +937,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fresh_adapter_adapts_every_linear_layer_of_the_encoder_and_changes_nothing() {
+    fn a_new_adapter_has_all_linear_layers_of_the_encoder_and_changes_no_output() {
         let tensors = fresh(&encoder(), 2, 7).unwrap();
         assert_eq!(tensors.len(), 2 * 6 * 2);
         let shapes: Vec<(&str, &[usize])> = (tensors[8..12].iter())
@@ -976,7 +974,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fresh_adapter_is_a_function_of_its_seed() {
+    fn a_new_adapter_is_a_function_of_its_seed() {
         let drawn = |seed| numbers(&fresh(&encoder(), 2, seed).unwrap());
         assert_eq!(drawn(1), drawn(1));
         assert_ne!(drawn(1), drawn(2));
@@ -984,7 +982,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_part_of_a_head_or_an_adapter_is_not_written() {
+    fn tensors_that_belong_to_neither_head_nor_adapter_are_refused() {
         let folder = tempfile::tempdir().unwrap();
         let labels = vec!["a".into(), "b".into()];
         let (task, problem) = (Task::Tagging, Problem::SingleLabel);

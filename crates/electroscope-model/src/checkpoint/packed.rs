@@ -336,7 +336,7 @@ mod tests {
         );
     }
 
-    /// An adapter of the built-in model with something in each of its tensors, as a folder.
+    /// An adapter of the built-in model without zero tensors, in `folder`.
     fn learnt(folder: &Path, task: Task) -> HeadCheckpoint {
         let base = Checkpoint::from_packed(test_support::pair()).unwrap();
         let labels = ["O", "B-X", "I-X"].map(str::to_owned).to_vec();

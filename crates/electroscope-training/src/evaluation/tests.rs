@@ -343,7 +343,7 @@ fn examples(head: &Head, targets: &[Target]) -> Vec<Example> {
     (targets.iter().zip(words))
         .map(|(target, text)| {
             let mut ids = vec![tokenizer.cls_id()];
-            ids.extend(tokenizer.encode(text).iter().map(|piece| piece.id));
+            ids.extend(tokenizer.encode(text).unwrap().iter().map(|piece| piece.id));
             ids.push(tokenizer.sep_id());
             Example {
                 input: HeadInput {

@@ -30,6 +30,8 @@ for name in "$@"; do
         python3 "$(dirname "$0")/split_by_source.py" "$data/doc-fixes" "$split"
         zstd -dc "$data/wikedits-agreement/train.conll.zst" |
             awk 'BEGIN { RS = ""; ORS = "\n\n" } NR <= 5000' >"$split/agreement.conll"
+        zstd -dc "$data/wikedits-agreement/train.conll.zst" |
+            python3 "$(dirname "$0")/columns_to_spans.py" 30001 31500 >"$split/agreement.evidence.jsonl"
         # shellcheck disable=SC2046
         "$program" finetune tagging $(synthetic_errors) --synthetic-sentences 35000 \
             --misspellings "$data/misspellings/misspellings.train.tsv" \
@@ -46,7 +48,8 @@ for name in "$@"; do
         # that joins the tagger with the discriminator and a dictionary, on sources that the tagger has
         # not seen. OUT/evidence.json goes to assets/evidence.json.
         "$program" finetune evidence --train "$out/split/corrections.evidence.jsonl" \
-            --train "$out/split/clean.evidence.jsonl" --train "$out/split/agreement.evidence.jsonl" \
+            --train "$out/split/clean.evidence.jsonl" \
+            --train "$out/split/agreement.evidence.jsonl" --limit 4500 \
             --clean "$data/doc-fixes/clean.dev.jsonl" --false-alarms 0.006 \
             --dev "$data/doc-fixes/dev.jsonl" --dev "$data/jfleg/dev.spans.jsonl" \
             --dev "$data/conll-gec/conll2013.spans.jsonl" --dev "$data/cweb/cweb-g.dev.spans.jsonl" \

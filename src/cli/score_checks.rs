@@ -49,6 +49,7 @@ impl<'b> Checks<'b> {
         reports_unused: bool,
         flagging: Flagging,
         baseline: Option<&'b Baseline>,
+        updates_baseline: bool,
     ) -> Checks<'b> {
         let (mut user, mut trouble) = (Vec::new(), None);
         if let Some(path) = Paths::new().dictionary {
@@ -64,7 +65,7 @@ impl<'b> Checks<'b> {
             trouble,
             accepted: HashMap::new(),
             baseline: baseline.map(Baseline::comparison),
-            updates_baseline: args.update_baseline,
+            updates_baseline,
         }
     }
 

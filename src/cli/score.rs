@@ -46,12 +46,7 @@ pub(super) fn run(global: &Global, args: &ScoreArgs) -> anyhow::Result<Exit> {
         score_checks::open_baseline(args, lens, flagging.threshold, &loaded.model)?.unzip();
     let mut checks = Checks::new(args.report_unused_marks, flagging, baseline.as_ref());
     let suggester = match args.suggestions.wanted() {
-        true => Some(suggestions::suggester(
-            &catalog,
-            lens,
-            &loaded.engine,
-            &mut observer,
-        )?),
+        true => Some(catalog.load_suggester(lens, &loaded.engine, &mut observer)?),
         false => None,
     };
     let format = args.format.unwrap_or(if io::stdout().is_terminal() {

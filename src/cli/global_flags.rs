@@ -77,7 +77,8 @@ const USED_BY: [(&str, &[&str]); 12] = [
     (
         "offline",
         &[
-            "view", "score", "fix", "lsp", "classify", "ask", "tag", "finetune", "evaluate", "model",
+            "view", "score", "fix", "lsp", "classify", "ask", "tag", "finetune", "evaluate",
+            "model",
         ],
     ),
     (
@@ -135,8 +136,8 @@ const USED_BY: [(&str, &[&str]); 12] = [
     (
         "log",
         &[
-            "view", "score", "fix", "lsp", "classify", "ask", "tag", "finetune", "pretrain", "evaluate",
-            "model", "paths",
+            "view", "score", "fix", "lsp", "classify", "ask", "tag", "finetune", "pretrain",
+            "evaluate", "model", "paths",
         ],
     ),
 ];
@@ -158,7 +159,8 @@ const COMPUTING: &[&str] = &[
 
 /// The commands that write a log.
 const LOGGING: &[&str] = &[
-    "view", "score", "fix", "lsp", "classify", "ask", "tag", "finetune", "pretrain", "evaluate", "model",
+    "view", "score", "fix", "lsp", "classify", "ask", "tag", "finetune", "pretrain", "evaluate",
+    "model",
 ];
 
 /// The commands that use the flag `id`.

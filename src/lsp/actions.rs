@@ -92,7 +92,11 @@ impl Context {
     }
 
     /// The actions for `findings`, those in the range that was asked about.
-    pub(super) fn actions(&self, asked: &CodeActionParams, findings: &[Finding]) -> Vec<CodeAction> {
+    pub(super) fn actions(
+        &self,
+        asked: &CodeActionParams,
+        findings: &[Finding],
+    ) -> Vec<CodeAction> {
         let blocks = blocks(&self.now.document);
         let mut actions = Vec::new();
         for finding in findings.iter().take(MOST_WORDS) {
@@ -130,12 +134,7 @@ impl Context {
         }
     }
 
-    fn exemptions(
-        &self,
-        finding: &Finding,
-        about: &[Diagnostic],
-        actions: &mut Vec<CodeAction>,
-    ) {
+    fn exemptions(&self, finding: &Finding, about: &[Diagnostic], actions: &mut Vec<CodeAction>) {
         let word = finding.text.trim();
         let shown = visible(word);
         // Of other errors it is not the word that is wrong, but its place.

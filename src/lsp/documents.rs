@@ -267,10 +267,15 @@ mod tests {
             kind: None,
             text: String::new(),
         };
-        let before = vec![finding(0, 3), finding(4, 7), finding(8, 13), finding(14, 18)];
+        let before = vec![
+            finding(0, 3),
+            finding(4, 7),
+            finding(8, 13),
+            finding(14, 18),
+        ];
         let after = moved(before, old, new);
         let spans: Vec<_> = after.iter().map(|finding| finding.span.range()).collect();
-        assert_eq!(spans, [0..3, 17..21]);
+        assert_eq!(spans, [0..3, 11..16, 17..21]);
     }
 
     proptest! {

@@ -129,8 +129,16 @@ mod tests {
     fn options_stand_alone_or_under_the_name_of_the_program() {
         let mut options = Options::new(Lens::Errors, None);
         assert!(options.take(&Value::Null).is_empty());
-        assert!(options.take(&json!({"lens": "replaced", "suggestions": 2})).is_empty());
-        assert!(options.take(&json!({"electroscope": {"threshold": 0.5}})).is_empty());
+        assert!(
+            options
+                .take(&json!({"lens": "replaced", "suggestions": 2}))
+                .is_empty()
+        );
+        assert!(
+            options
+                .take(&json!({"electroscope": {"threshold": 0.5}}))
+                .is_empty()
+        );
         assert_eq!(options.lens, Lens::Replaced);
         assert_eq!((options.suggestions, options.threshold), (2, Some(0.5)));
     }
@@ -148,6 +156,9 @@ mod tests {
             ]
         );
         assert_eq!(options.severity, Some(DiagnosticSeverity::Hint));
-        assert_eq!(options.take(&json!(3)), ["the options must be an object, not 3"]);
+        assert_eq!(
+            options.take(&json!(3)),
+            ["the options must be an object, not 3"]
+        );
     }
 }

@@ -71,7 +71,10 @@ pub(super) enum Told {
         readings: Vec<Reading>,
     },
     /// All of it has.
-    Finished { uri: String, revision: u64 },
+    Finished {
+        uri: String,
+        revision: u64,
+    },
     /// It cannot be scored, and why.
     Failed {
         uri: String,

@@ -175,10 +175,13 @@ impl Server {
 
     /// The next event; none if a document is due before there is one.
     fn next(&self, incoming: &Receiver<Event>) -> Option<Event> {
-        let due = self.documents.values().filter_map(|one| match one.progress {
-            Progress::Due(at) => Some(at),
-            Progress::Running | Progress::Done => None,
-        });
+        let due = self
+            .documents
+            .values()
+            .filter_map(|one| match one.progress {
+                Progress::Due(at) => Some(at),
+                Progress::Running | Progress::Done => None,
+            });
         let Some(due) = due.min() else {
             return Some(incoming.recv().unwrap_or(Event::InputEnded));
         };
@@ -638,13 +641,13 @@ impl Server {
 
     fn diagnostics(&self, document: &OpenDocument) -> Vec<Diagnostic> {
         let lens = self.options.lens;
-        let severity = self.options.severity.clone().unwrap_or(match lens {
+        let severity = self.options.severity.unwrap_or(match lens {
             Lens::Replaced => DiagnosticSeverity::Information,
             Lens::Errors => DiagnosticSeverity::Warning,
         });
         let diagnostic = |finding: &Finding| Diagnostic {
             range: document.now.positions.range(finding.span),
-            severity: Some(severity.clone()),
+            severity: Some(severity),
             code: Some(wording::code(lens, finding.kind).into()),
             code_description: None,
             source: Some("electroscope".to_owned()),
@@ -711,9 +714,12 @@ impl Server {
                 let only = params.context.only.iter().flatten();
                 let kinds: Vec<String> = only.map(|kind| String::from(kind.clone())).collect();
                 let is_wanted = kinds.is_empty()
-                    || kinds.iter().any(|kind| kind.is_empty() || kind == "quickfix");
+                    || kinds
+                        .iter()
+                        .any(|kind| kind.is_empty() || kind == "quickfix");
                 let range = document.now.positions.span(params.range);
-                let touches = |span: Span| span.start() <= range.end() && range.start() <= span.end();
+                let touches =
+                    |span: Span| span.start() <= range.end() && range.start() <= span.end();
                 let all = document.findings.iter();
                 let findings: Vec<Finding> = all
                     .filter(|finding| is_wanted && touches(finding.span))
@@ -828,11 +834,7 @@ impl Server {
         let has_versions = self.client.is_some_and(|client| client.has_versions);
         let edit = actions::workspace_edit(&arguments, has_versions);
         let params = json!({ "label": arguments.label, "edit": edit });
-        self.ask_client(
-            "workspace/applyEdit",
-            params,
-            Asked::Edit(arguments.label),
-        );
+        self.ask_client("workspace/applyEdit", params, Asked::Edit(arguments.label));
     }
 
     // What is sent.
@@ -863,7 +865,10 @@ impl Server {
     /// Shows the user a message: 1 is an error, 2 a warning.
     fn show(&self, kind: u8, message: &str) {
         let message = format!("electroscope: {message}");
-        self.notify("window/showMessage", json!({ "type": kind, "message": message }));
+        self.notify(
+            "window/showMessage",
+            json!({ "type": kind, "message": message }),
+        );
     }
 
     fn show_loading(&mut self, step: &str) {

@@ -32,7 +32,12 @@ pub(super) fn message(lens: Lens, finding: &Finding) -> String {
 }
 
 /// What is said of a flagged word to who points at it.
-pub(super) fn explanation(lens: Lens, finding: &Finding, threshold: f32, best: &[String]) -> String {
+pub(super) fn explanation(
+    lens: Lens,
+    finding: &Finding,
+    threshold: f32,
+    best: &[String],
+) -> String {
     let word = visible(&finding.text);
     let likely = match finding.p {
         0.95.. => "almost certainly",

@@ -106,7 +106,11 @@ impl Editor {
     }
 
     fn open(&mut self, name: &str, text: &str) {
-        let language = if name.ends_with(".md") { "markdown" } else { "plaintext" };
+        let language = if name.ends_with(".md") {
+            "markdown"
+        } else {
+            "plaintext"
+        };
         let item = json!({
             "uri": self.uri(name), "languageId": language, "version": 1, "text": text,
         });
@@ -132,7 +136,10 @@ impl Editor {
                 && message["params"]["uri"] == uri
                 && message["params"]["version"] == version
         });
-        published["params"]["diagnostics"].as_array().unwrap().clone()
+        published["params"]["diagnostics"]
+            .as_array()
+            .unwrap()
+            .clone()
     }
 
     /// The code actions for a diagnostic.
@@ -148,7 +155,10 @@ impl Editor {
 
     /// Has the action with this title executed.
     fn execute(&mut self, actions: &[Value], title: &str) {
-        let titles: Vec<&str> = actions.iter().map(|one| one["title"].as_str().unwrap()).collect();
+        let titles: Vec<&str> = actions
+            .iter()
+            .map(|one| one["title"].as_str().unwrap())
+            .collect();
         let action = actions.iter().find(|action| action["title"] == title);
         let command = &action.unwrap_or_else(|| panic!("{titles:?}"))["command"];
         let params = json!({ "command": command["command"], "arguments": command["arguments"] });
@@ -236,7 +246,10 @@ fn client(options: Value) -> Value {
 /// A text of ASCII after an edit of the protocol.
 fn edited(text: &str, edit: &Value) -> String {
     let byte = |at: &Value| {
-        let (line, column) = (at["line"].as_u64().unwrap(), at["character"].as_u64().unwrap());
+        let (line, column) = (
+            at["line"].as_u64().unwrap(),
+            at["character"].as_u64().unwrap(),
+        );
         let before = text.split_inclusive('\n').take(line as usize);
         before.map(str::len).sum::<usize>() + column as usize
     };
@@ -279,7 +292,12 @@ fn lsp_tells_findings_of_the_text_in_the_editor_and_forgets_them_when_it_is_mend
     editor.change("a.md", 2, &format!("{CALM}\n{BANANA}"));
     editor.change("a.md", 3, &BANANA.replace("banana", "design"));
     assert_eq!(editor.diagnostics("a.md", 3), Vec::<Value>::new());
-    assert!(editor.kept.iter().all(|message| message["params"]["version"] != 2));
+    assert!(
+        editor
+            .kept
+            .iter()
+            .all(|message| message["params"]["version"] != 2)
+    );
 }
 
 #[test]
@@ -289,14 +307,26 @@ fn lsp_counts_columns_in_the_units_that_were_agreed_on() {
     editor.open("a.txt", &text);
     let found = editor.diagnostics("a.txt", 1);
     // A crab has two units of UTF-16 and four bytes.
-    assert!(found.iter().map(told).any(|(start, end, _)| (start, end) == (34, 40)), "{found:?}");
+    assert!(
+        found
+            .iter()
+            .map(told)
+            .any(|(start, end, _)| (start, end) == (34, 40)),
+        "{found:?}"
+    );
     drop(editor);
     let mut params = client(json!({ "lens": "replaced" }));
     params["capabilities"]["general"]["positionEncodings"] = json!(["utf-8", "utf-16"]);
     let mut editor = Editor::start(&[], params);
     editor.open("a.txt", &text);
     let found = editor.diagnostics("a.txt", 1);
-    assert!(found.iter().map(told).any(|(start, end, _)| (start, end) == (36, 42)), "{found:?}");
+    assert!(
+        found
+            .iter()
+            .map(told)
+            .any(|(start, end, _)| (start, end) == (36, 42)),
+        "{found:?}"
+    );
 }
 
 #[test]
@@ -313,7 +343,10 @@ fn lsp_keeps_two_documents_apart_and_takes_the_findings_of_a_closed_one_back() {
     assert_eq!(editor.diagnostics("a.md", 2).len(), 0);
     assert_eq!(editor.diagnostics("b.txt", 2).len(), 1);
     let uri = editor.uri("b.txt");
-    editor.notify("textDocument/didClose", json!({ "textDocument": { "uri": uri } }));
+    editor.notify(
+        "textDocument/didClose",
+        json!({ "textDocument": { "uri": uri } }),
+    );
     let emptied = editor.wait_for(|message| {
         message["params"]["uri"] == uri && message["params"].get("version").is_none()
     });
@@ -340,7 +373,10 @@ fn lsp_mends_a_misspelt_word_and_says_what_it_may_be() {
         }),
     );
     let said = hover["result"]["contents"]["value"].as_str().unwrap();
-    assert!(said.starts_with("“recieve” is ") && said.contains("a spelling error: p 0."), "{said}");
+    assert!(
+        said.starts_with("“recieve” is ") && said.contains("a spelling error: p 0."),
+        "{said}"
+    );
     assert!(said.contains("Perhaps: receive"), "{said}");
     let actions = editor.actions("a.md", &found[0]);
     assert_eq!(actions[0]["diagnostics"], json!([found[0]]));
@@ -392,7 +428,10 @@ fn lsp_writes_marks_that_silence_a_word_here_or_in_the_file() {
     let actions = editor.actions("a.md", &found[0]);
     editor.execute(&actions, "Ignore “banana” in this file");
     let twice = editor.apply(&once);
-    assert!(twice.ends_with("\n<!-- electroscope-disable-file banana -->\n"), "{twice}");
+    assert!(
+        twice.ends_with("\n<!-- electroscope-disable-file banana -->\n"),
+        "{twice}"
+    );
     editor.change("a.md", 3, &twice);
     assert_eq!(editor.diagnostics("a.md", 3).len(), 0);
 }
@@ -408,7 +447,10 @@ fn lsp_takes_up_a_changed_configuration_and_tells_what_is_wrong_with_one() {
     };
     set(&mut editor, json!({ "electroscope": { "threshold": 1.0 } }));
     assert_eq!(editor.diagnostics("a.md", 1).len(), 0);
-    set(&mut editor, json!({ "threshold": null, "severity": "hint" }));
+    set(
+        &mut editor,
+        json!({ "threshold": null, "severity": "hint" }),
+    );
     assert_eq!(editor.diagnostics("a.md", 1)[0]["severity"], 4);
     set(&mut editor, json!({ "lens": "error" }));
     let told = editor.wait_for(|message| message["method"] == "window/showMessage");
@@ -442,7 +484,10 @@ fn lsp_is_asked_for_diagnostics_by_a_client_that_prefers_it() {
 #[test]
 fn lsp_ends_in_order_after_shutdown_and_refuses_what_comes_after_it() {
     let mut editor = Editor::of_replaced();
-    assert_eq!(editor.request("shutdown", Value::Null)["result"], Value::Null);
+    assert_eq!(
+        editor.request("shutdown", Value::Null)["result"],
+        Value::Null
+    );
     let late = editor.request("textDocument/hover", json!({}));
     assert_eq!(late["error"]["code"], -32600);
     editor.notify("exit", Value::Null);
@@ -459,7 +504,10 @@ fn lsp_ends_with_its_input_while_it_loads_and_scores() {
 
 #[test]
 fn lsp_says_why_a_model_cannot_be_loaded_and_answers_all_the_same() {
-    let mut editor = Editor::start(&["--lens", "replaced"], client(json!({ "model": "./none" })));
+    let mut editor = Editor::start(
+        &["--lens", "replaced"],
+        client(json!({ "model": "./none" })),
+    );
     editor.open("a.md", BANANA);
     let told = editor.wait_for(|message| message["method"] == "window/showMessage");
     let why = told["params"]["message"].as_str().unwrap();

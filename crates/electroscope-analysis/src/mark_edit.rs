@@ -287,7 +287,11 @@ mod tests {
             "One two\r\n<!-- electroscope-disable-file two -->\r\n"
         );
         assert_eq!(
-            marked("<!-- electroscope-disable-file one -->\n\none two\n", "x.md").unwrap(),
+            marked(
+                "<!-- electroscope-disable-file one -->\n\none two\n",
+                "x.md"
+            )
+            .unwrap(),
             "<!-- electroscope-disable-file two one -->\n\none two\n"
         );
         // The end is in code.

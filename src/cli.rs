@@ -14,6 +14,7 @@ mod finetune;
 mod fix;
 mod global_flags;
 mod head_commands;
+mod lsp;
 mod manual;
 mod messages;
 mod model;
@@ -272,6 +273,12 @@ enum Command {
             Exit codes: 0 done, 2 something failed."
     )]
     Dictionary(DictionaryCommand),
+    /// Serve an editor: diagnostics, fixes and explanations by the Language Server Protocol
+    ///
+    /// Reads requests from standard input and answers on standard output. What is scored is the text in
+    /// the editor, saved or not; in Markdown only the prose. Fixes are the verified suggestions, adding the
+    /// word to a dictionary, and marks that silence it. The editor can set lens, threshold and more.
+    Lsp(lsp::LspArgs),
     /// Train a head on labelled data: classification, qa or tagging
     ///
     /// The checkpoint is written in Hugging Face layout, with a card; `--head DIR` reads with it. While
@@ -794,6 +801,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Some(Command::Ask(args)) => ask::run(&global, &args),
         Some(Command::Tag(args)) => tag::run(&global, &args),
         Some(Command::Dictionary(command)) => dictionary::run(&global, &command),
+        Some(Command::Lsp(args)) => lsp::run(&global, &args),
         Some(Command::Finetune(command)) => finetune::run(&global, command),
         Some(Command::Model(command)) => model::run(&global, command),
         Some(Command::Pretrain(args)) => pretrain::run(&global, &args),

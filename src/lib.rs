@@ -16,7 +16,7 @@
 //! blocks into tokens and the tokens into windows; [`electroscope_model`] answers each window with one
 //! logit per token; the answers come back as [`electroscope_analysis::Reading`]s, plain data in byte
 //! offsets of the document. [`report`] prints them for the commands in [`cli`]; [`ui`] paints them, fed
-//! by the threads in [`worker`].
+//! by the threads in [`worker`]; [`lsp`] tells an editor.
 //!
 //! # From a save to new colours
 //!
@@ -63,6 +63,7 @@
 //! - [`worker`]: the threads: those that own the model and the heads, those that watch, find and read
 //!   files.
 //! - [`ui`]: the screen: state, update, view.
+//! - [`lsp`]: the language server for editors.
 //! - [`cli`]: one file per command, and the exit code.
 //!
 //! # What is not here
@@ -74,6 +75,7 @@
 pub mod catalog;
 pub mod cli;
 pub mod english;
+pub mod lsp;
 pub mod report;
 pub mod settings;
 pub mod ui;

@@ -4,8 +4,10 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::{Catalog, LoadObserver, builtin};
-use crate::report;
+use crate::settings::Lens;
+use crate::{english, report};
 use electroscope_analysis::Engine;
+use electroscope_analysis::suggestions::Suggester;
 use electroscope_model::hub;
 use electroscope_model::{self as model, Checkpoint, ModelChoice};
 
@@ -70,6 +72,27 @@ impl Catalog {
             model,
             threshold: checkpoint.config.threshold,
             false_alarms: checkpoint.config.false_alarms,
+        })
+    }
+
+    /// What suggests words for the findings of `engine`, which was loaded for `lens`: its discriminator if it
+    /// has one, else that of the settings.
+    ///
+    /// # Errors
+    ///
+    /// As [`Catalog::load_model`]; a carried dictionary that is none.
+    pub fn load_suggester(
+        &self,
+        lens: Lens,
+        engine: &Engine,
+        observer: &mut dyn LoadObserver,
+    ) -> anyhow::Result<Suggester<'static>> {
+        let dictionary = english::dictionary()?;
+        Ok(match lens {
+            Lens::Errors if !engine.has_evidence() => {
+                self.load_model(observer)?.engine.suggester(dictionary)
+            }
+            Lens::Errors | Lens::Replaced => engine.suggester(dictionary),
         })
     }
 

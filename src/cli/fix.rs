@@ -72,7 +72,7 @@ pub(super) fn run(global: &Global, args: &FixArgs) -> anyhow::Result<Exit> {
     let mut fixer = Fixer {
         flagging,
         checks: Checks::new(false, flagging, None, false),
-        suggester: suggestions::suggester(&catalog, lens, &loaded.engine, &mut observer)?,
+        suggester: catalog.load_suggester(lens, &loaded.engine, &mut observer)?,
         engine: loaded.engine,
         most: usize::from(args.suggest),
     };

@@ -27,6 +27,7 @@ const USED_BY: [(&str, &[&str]); 12] = [
             "view",
             "score",
             "fix",
+            "lsp",
             "evaluate rtd",
             "evaluate errors",
             "model list",
@@ -40,6 +41,7 @@ const USED_BY: [(&str, &[&str]); 12] = [
             "view",
             "score",
             "fix",
+            "lsp",
             "classify",
             "ask",
             "tag",
@@ -57,6 +59,7 @@ const USED_BY: [(&str, &[&str]); 12] = [
             "view",
             "score",
             "fix",
+            "lsp",
             "classify",
             "ask",
             "tag",
@@ -74,7 +77,8 @@ const USED_BY: [(&str, &[&str]); 12] = [
     (
         "offline",
         &[
-            "view", "score", "fix", "classify", "ask", "tag", "finetune", "evaluate", "model",
+            "view", "score", "fix", "lsp", "classify", "ask", "tag", "finetune", "evaluate",
+            "model",
         ],
     ),
     (
@@ -83,6 +87,7 @@ const USED_BY: [(&str, &[&str]); 12] = [
             "view",
             "score",
             "fix",
+            "lsp",
             "classify",
             "ask",
             "tag",
@@ -113,6 +118,7 @@ const USED_BY: [(&str, &[&str]); 12] = [
             "view",
             "score",
             "fix",
+            "lsp",
             "classify",
             "ask",
             "tag",
@@ -130,8 +136,8 @@ const USED_BY: [(&str, &[&str]); 12] = [
     (
         "log",
         &[
-            "view", "score", "fix", "classify", "ask", "tag", "finetune", "pretrain", "evaluate",
-            "model", "paths",
+            "view", "score", "fix", "lsp", "classify", "ask", "tag", "finetune", "pretrain",
+            "evaluate", "model", "paths",
         ],
     ),
 ];
@@ -141,6 +147,7 @@ const COMPUTING: &[&str] = &[
     "view",
     "score",
     "fix",
+    "lsp",
     "classify",
     "ask",
     "tag",
@@ -152,7 +159,8 @@ const COMPUTING: &[&str] = &[
 
 /// The commands that write a log.
 const LOGGING: &[&str] = &[
-    "view", "score", "fix", "classify", "ask", "tag", "finetune", "pretrain", "evaluate", "model",
+    "view", "score", "fix", "lsp", "classify", "ask", "tag", "finetune", "pretrain", "evaluate",
+    "model",
 ];
 
 /// The commands that use the flag `id`.
@@ -240,7 +248,7 @@ fn offering(arg: Arg, path: &str, named: &[HeadName]) -> Arg {
     let task = match path.rsplit(' ').next().unwrap_or_default() {
         "classify" | "classification" => Some(Task::Classification),
         "ask" | "qa" => Some(Task::QuestionAnswering),
-        "tag" | "tagging" | "score" | "fix" | "errors" => Some(Task::Tagging),
+        "tag" | "tagging" | "score" | "fix" | "lsp" | "errors" => Some(Task::Tagging),
         _ => None,
     };
     let built_in = BuiltinHead::all().iter().map(|head| (head.id(), head.task));
@@ -325,10 +333,11 @@ mod tests {
     use std::ffi::OsString;
 
     /// Each command that does something, with arguments that it cannot do without.
-    const COMMANDS: [(&str, &[&str]); 26] = [
+    const COMMANDS: [(&str, &[&str]); 27] = [
         ("view", &[]),
         ("score", &[]),
         ("fix", &["x.md"]),
+        ("lsp", &[]),
         ("classify", &[]),
         ("ask", &["Who?"]),
         ("tag", &[]),

@@ -51,12 +51,7 @@ pub(super) fn run(global: &Global, args: &ScoreArgs) -> anyhow::Result<Exit> {
         args.update_baseline,
     );
     let suggester = match args.suggestions.wanted() {
-        true => Some(suggestions::suggester(
-            &catalog,
-            lens,
-            &loaded.engine,
-            &mut observer,
-        )?),
+        true => Some(catalog.load_suggester(lens, &loaded.engine, &mut observer)?),
         false => None,
     };
     let format = args.format.unwrap_or(if io::stdout().is_terminal() {

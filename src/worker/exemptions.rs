@@ -234,10 +234,7 @@ impl Exempter {
             )?,
         };
         // Its possessive is accepted with it.
-        let word = word
-            .strip_suffix("'s")
-            .or_else(|| word.strip_suffix("\u{2019}s"))
-            .unwrap_or(word);
+        let word = without_possessive(word);
         let mut list = WordList::read(&dictionary).map_err(|err| in_full(&err))?;
         match list.add(word).map_err(|err| err.to_string())? {
             Addition::Known(entry) => Err(format!("{} has {entry} already", list.path().display())),
@@ -317,6 +314,13 @@ impl Exempter {
         }
         self.done.push(done);
     }
+}
+
+/// The word that is put into a dictionary for `word`: its possessive is accepted with it.
+pub(crate) fn without_possessive(word: &str) -> &str {
+    word.strip_suffix("'s")
+        .or_else(|| word.strip_suffix("\u{2019}s"))
+        .unwrap_or(word)
 }
 
 /// An error with its causes.

@@ -857,6 +857,7 @@ fn the_help_of_every_command() {
         "view",
         "score",
         "fix",
+        "lsp",
         "classify",
         "ask",
         "tag",

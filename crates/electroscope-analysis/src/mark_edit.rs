@@ -10,18 +10,14 @@ use electroscope_text::{
 };
 
 use super::file_edit::{Edit, edited};
-use super::ignore_marks::{IgnoreMarks, MarkKind};
+use super::ignore_marks::{IgnoreMarks, Mark, MarkKind};
 use super::spelling;
 
 /// The edit that puts a mark for the word at `span` of `document`, of which a reader sees `word`; none if
 /// no place for it is found.
 pub fn mark_for_word(document: &Document, span: Span, word: &str) -> Option<Edit> {
     let plain = spelling::plain(word);
-    let word = spelling::owner(&plain).unwrap_or(&plain);
-    // What a mark cannot name, it cannot silence.
-    if is_punctuation(word) || word.contains(char::is_whitespace) || word.contains("--") {
-        return None;
-    }
+    let word = named(&plain)?;
     let lines = LineIndex::new(&document.text);
     let places = [
         extended(document, &lines, span, word),
@@ -30,6 +26,59 @@ pub fn mark_for_word(document: &Document, span: Span, word: &str) -> Option<Edit
     ];
     let is_right = |edit: &Edit| silences(document, edit, span, word);
     places.into_iter().flatten().find(is_right)
+}
+
+/// The edit that puts a mark for the word at `span` of `document`, of which a reader sees `word`, and for
+/// the same word elsewhere in it: on a line at the end, or in such a mark that is there; none if no place
+/// for it is found.
+pub fn file_mark_for_word(document: &Document, span: Span, word: &str) -> Option<Edit> {
+    let plain = spelling::plain(word);
+    let word = named(&plain)?;
+    let marks = IgnoreMarks::of(document);
+    let is_of_words =
+        |mark: &&Mark| mark.kind == MarkKind::File && mark.is_own && !mark.words.is_empty();
+    let known = marks.marks().iter().find(is_of_words);
+    let places = [
+        known.map(|mark| with_word(mark, word)),
+        Some(at_end_of_file(document, word)),
+    ];
+    let is_right = |edit: &Edit| silences(document, edit, span, word);
+    places.into_iter().flatten().find(is_right)
+}
+
+/// The word as a mark names it. What a mark cannot name, it cannot silence.
+fn named(plain: &str) -> Option<&str> {
+    let word = spelling::owner(plain).unwrap_or(plain);
+    let is_none = is_punctuation(word) || word.contains(char::is_whitespace) || word.contains("--");
+    (!is_none).then_some(word)
+}
+
+/// Adds the word to those of a mark.
+fn with_word(mark: &Mark, word: &str) -> Edit {
+    let at = mark.span.start() + mark.kind.keyword().len();
+    Edit {
+        span: Span::new(at, at),
+        replacement: format!(" {word}"),
+    }
+}
+
+/// A last line with the mark, in markup after an empty one.
+fn at_end_of_file(document: &Document, word: &str) -> Edit {
+    let text: &str = &document.text;
+    let mark = mark(document.language, MarkKind::File, word);
+    let end = line_end(text);
+    let missing = match text.ends_with('\n') {
+        true => "",
+        false => end,
+    };
+    let empty = match document.language {
+        Language::Plain => "",
+        _ => end,
+    };
+    Edit {
+        span: Span::new(text.len(), text.len()),
+        replacement: format!("{missing}{empty}{mark}{end}"),
+    }
 }
 
 /// Adds the word to a mark that silences others on the same line.
@@ -44,11 +93,7 @@ fn extended(document: &Document, lines: &LineIndex, span: Span, word: &str) -> O
         };
         is_of_line && mark.is_own && !mark.words.is_empty()
     })?;
-    let at = mark.span.start() + mark.kind.keyword().len();
-    Some(Edit {
-        span: Span::new(at, at),
-        replacement: format!(" {word}"),
-    })
+    Some(with_word(mark, word))
 }
 
 /// A line with the mark before the word's line.
@@ -222,6 +267,35 @@ mod tests {
             .unwrap(),
             "# x\none two <!-- electroscope-disable-line two one -->\n"
         );
+    }
+
+    #[test]
+    fn a_mark_for_the_whole_file_stands_at_its_end_and_takes_up_more_words() {
+        let marked = |text: &str, name: &str| {
+            let language = Language::of(std::path::Path::new(name));
+            let document = Document::new(name, text, language);
+            let start = text.find("two").unwrap();
+            let edit = file_mark_for_word(&document, Span::new(start, start + 3), "two")?;
+            edited(text, &[edit])
+        };
+        assert_eq!(
+            marked("One two", "x.md").unwrap(),
+            "One two\n\n<!-- electroscope-disable-file two -->\n"
+        );
+        assert_eq!(
+            marked("One two\r\n", "x.txt").unwrap(),
+            "One two\r\n<!-- electroscope-disable-file two -->\r\n"
+        );
+        assert_eq!(
+            marked(
+                "<!-- electroscope-disable-file one -->\n\none two\n",
+                "x.md"
+            )
+            .unwrap(),
+            "<!-- electroscope-disable-file two one -->\n\none two\n"
+        );
+        // The end is in code.
+        assert_eq!(marked("two\n\n```\ncode\n", "x.md"), None);
     }
 
     #[test]

@@ -20,7 +20,7 @@ use electroscope_analysis::{Engine, Flagging};
 use electroscope_model::hub;
 use electroscope_model::model_choice::{ModelChoice, NameError};
 use electroscope_model::{self as model, Checkpoint};
-use electroscope_text::{Document, Language};
+use electroscope_text::{CodeLanguage, Document, Language};
 
 /// Prints an error, the one way errors are printed.
 pub(super) fn complain(message: &str) {
@@ -370,13 +370,26 @@ pub(super) fn report_error(error: &report::FileError) {
     complain(&joined(&error.path.display().to_string(), &error.message));
 }
 
-/// The language of a file, by choice or by its extension.
+/// The language of a file, by choice or by its name.
 pub(super) fn language(choice: LanguageChoice, path: &Path) -> Language {
     match choice {
         LanguageChoice::Auto => Language::of(path),
         LanguageChoice::Plain => Language::Plain,
         LanguageChoice::Markdown => Language::Markdown,
         LanguageChoice::Mdx => Language::Mdx,
+        LanguageChoice::Rst => Language::ReStructuredText,
+        LanguageChoice::Asciidoc => Language::AsciiDoc,
+        LanguageChoice::Latex => Language::Latex,
+        LanguageChoice::Org => Language::Org,
+        LanguageChoice::Typst => Language::Typst,
+        LanguageChoice::Html => Language::Html,
+        LanguageChoice::Rust => Language::Code(CodeLanguage::Rust),
+        LanguageChoice::Python => Language::Code(CodeLanguage::Python),
+        LanguageChoice::Javascript => Language::Code(CodeLanguage::JavaScript),
+        LanguageChoice::Go => Language::Code(CodeLanguage::Go),
+        LanguageChoice::C => Language::Code(CodeLanguage::C),
+        LanguageChoice::Java => Language::Code(CodeLanguage::Java),
+        LanguageChoice::Shell => Language::Code(CodeLanguage::Shell),
     }
 }
 

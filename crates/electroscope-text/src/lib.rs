@@ -4,8 +4,10 @@
 //! bytes that are not text; after that every function is total.
 
 mod as_read;
+mod comments;
 mod dialect;
 mod document;
+mod formats;
 mod lines;
 mod prose;
 mod sentences;
@@ -15,7 +17,8 @@ mod words;
 mod wrap;
 
 pub use as_read::{AsRead, BlockText};
-pub use document::{DecodeError, Document, Encoding, Language, is_prose};
+pub use comments::{Comment, comments, is_directive};
+pub use document::{CodeLanguage, DecodeError, Document, Encoding, Language, is_prose};
 pub use lines::{LineIndex, Position};
 pub use prose::{Block, Segment, SegmentKind, blocks};
 pub use sentences::sentences;

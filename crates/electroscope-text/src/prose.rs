@@ -1,13 +1,15 @@
 //! Which bytes of a document are prose, block by block.
 //!
-//! A plain text is prose from end to end; its blocks are its paragraphs. Markdown is parsed, and
+//! A plain text is prose from end to end, but for comments that are meant for a tool; its blocks are its
+//! paragraphs. Markdown is parsed, and
 //! only what a reader reads as sentences is kept: front matter, code, URLs, HTML and math stay
 //! visible in the document but are not scored. All positions are those of the source.
 
 use pulldown_cmark::{Event, LinkType, Options, Parser, Tag, TagEnd};
 
+use super::comments::directives;
 use super::dialect::{self, Hidden, View};
-use super::{Document, Language, Span};
+use super::{Document, Language, Span, formats};
 
 /// What a stretch of a block is to the model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,12 +58,10 @@ const LONGEST_BLOCK: usize = 8 << 10;
 pub fn blocks(document: &Document) -> Vec<Block> {
     let text: &str = &document.text;
     match document.language {
-        Language::Plain => paragraphs(text)
-            .flat_map(|span| bounded(text, span))
-            .map(Block::plain)
-            .collect(),
+        Language::Plain | Language::ByFirstLine => plain(text),
         Language::Markdown => markdown(text, false),
         Language::Mdx => markdown(text, true),
+        language => formats::parse(text, language).blocks,
     }
 }
 
@@ -75,6 +75,42 @@ impl Block {
                 kind: SegmentKind::Prose,
             }],
         }
+    }
+}
+
+/// The blocks of a plain text.
+fn plain(text: &str) -> Vec<Block> {
+    let spans = paragraphs(text).flat_map(|span| bounded(text, span));
+    let directives = directives(text);
+    if directives.is_empty() {
+        return spans.map(Block::plain).collect();
+    }
+    let hidden: Vec<Hidden> = directives
+        .iter()
+        .map(|directive| Hidden {
+            span: with_its_line(text, directive.span),
+            joins: false,
+        })
+        .collect();
+    let blocks = spans.filter_map(|span| {
+        let mut segments = Vec::new();
+        let kind = SegmentKind::Prose;
+        without_hidden(Segment { span, kind }, &hidden, &mut segments);
+        Block::of(trimmed(text, &mut segments).to_vec())
+    });
+    blocks.collect()
+}
+
+/// `span`, or if nothing else stands on its lines all of these, with the end of the last.
+fn with_its_line(text: &str, span: Span) -> Span {
+    let before = text.get(..span.start()).unwrap_or_default();
+    let after = text.get(span.end()..).unwrap_or_default();
+    let start = before.rfind('\n').map_or(0, |at| at + 1);
+    let len = after.find('\n').map_or(after.len(), |at| at + 1);
+    let around = [before.get(start..), after.get(..len)];
+    match around.iter().flatten().all(|part| part.trim().is_empty()) {
+        true => Span::new(start, span.end() + len),
+        false => span,
     }
 }
 
@@ -137,9 +173,9 @@ fn cut_place(text: &str, start: usize) -> usize {
         .unwrap_or_else(|| text.floor_char_boundary(to))
 }
 
-/// Reads Markdown and collects its blocks.
-fn markdown(text: &str, is_mdx: bool) -> Vec<Block> {
-    let options = Options::ENABLE_TABLES
+/// What is Markdown beside CommonMark.
+pub(super) fn options() -> Options {
+    Options::ENABLE_TABLES
         | Options::ENABLE_FOOTNOTES
         | Options::ENABLE_STRIKETHROUGH
         | Options::ENABLE_TASKLISTS
@@ -149,28 +185,30 @@ fn markdown(text: &str, is_mdx: bool) -> Vec<Block> {
         | Options::ENABLE_MATH
         | Options::ENABLE_GFM
         | Options::ENABLE_DEFINITION_LIST
-        | Options::ENABLE_WIKILINKS;
-    // The parser must not see the mark, for a heading or front matter may follow it at once.
-    let mark = if text.starts_with('\u{feff}') {
-        '\u{feff}'.len_utf8()
-    } else {
-        0
-    };
+        | Options::ENABLE_WIKILINKS
+}
+
+/// The length of the byte order mark of `text`, in bytes. The parser must not see it, for a heading or
+/// front matter may follow it at once.
+pub(super) fn mark_len(text: &str) -> usize {
+    match text.starts_with('\u{feff}') {
+        true => '\u{feff}'.len_utf8(),
+        false => 0,
+    }
+}
+
+/// Reads Markdown and collects its blocks.
+pub(super) fn markdown(text: &str, is_mdx: bool) -> Vec<Block> {
+    let mark = mark_len(text);
     let View { source, hidden } = dialect::view(text.get(mark..).unwrap_or_default(), is_mdx);
     let placed = |start: usize, end: usize| Span::new(start + mark, end + mark);
     let hidden = hidden.into_iter().map(|Hidden { span, joins }| Hidden {
         span: placed(span.start(), span.end()),
         joins,
     });
-    let mut collector = Collector {
-        text,
-        hidden: hidden.collect(),
-        blocks: Vec::new(),
-        segments: Vec::new(),
-        skipping: 0,
-        naming: 0,
-    };
-    for (event, range) in Parser::new_ext(&source, options).into_offset_iter() {
+    let mut collector = Collector::new(text);
+    collector.hidden = hidden.collect();
+    for (event, range) in Parser::new_ext(&source, options()).into_offset_iter() {
         let seen = source.get(range.clone()).unwrap_or_default();
         collector.take(&event, placed(range.start, range.end), seen);
     }
@@ -178,12 +216,12 @@ fn markdown(text: &str, is_mdx: bool) -> Vec<Block> {
     collector.blocks
 }
 
-/// Gathers segments into blocks.
-struct Collector<'a> {
+/// Gathers segments into blocks, for all formats.
+pub(super) struct Collector<'a> {
     text: &'a str,
     /// What the parser was not shown, in order.
     hidden: Vec<Hidden>,
-    blocks: Vec<Block>,
+    pub(super) blocks: Vec<Block>,
     segments: Vec<Segment>,
     /// How many enclosing elements are not prose.
     skipping: usize,
@@ -191,7 +229,18 @@ struct Collector<'a> {
     naming: usize,
 }
 
-impl Collector<'_> {
+impl<'a> Collector<'a> {
+    pub(super) fn new(text: &'a str) -> Collector<'a> {
+        Collector {
+            text,
+            hidden: Vec::new(),
+            blocks: Vec::new(),
+            segments: Vec::new(),
+            skipping: 0,
+            naming: 0,
+        }
+    }
+
     /// Takes in what the parser found at `span`, where it saw `seen`.
     fn take(&mut self, event: &Event<'_>, span: Span, seen: &str) {
         match event {
@@ -241,7 +290,8 @@ impl Collector<'_> {
         }
     }
 
-    fn push(&mut self, span: Span, kind: SegmentKind) {
+    /// Adds a stretch to the block; it lies behind all that was added before.
+    pub(super) fn push(&mut self, span: Span, kind: SegmentKind) {
         if let Some(last) = self.segments.last_mut()
             && last.kind == SegmentKind::Prose
             && kind == SegmentKind::Prose
@@ -254,7 +304,7 @@ impl Collector<'_> {
     }
 
     /// Ends the block.
-    fn close(&mut self) {
+    pub(super) fn close(&mut self) {
         let mut shown = Vec::with_capacity(self.segments.len());
         for segment in self.segments.drain(..) {
             without_hidden(segment, &self.hidden, &mut shown);
@@ -485,7 +535,16 @@ fn without_addresses(text: &str, span: Span, run: &[Segment], segments: &mut Vec
         }
     };
     let mut done = 0;
-    while let Some(address) = next_address(source, done) {
+    // The URL that comes next is sought once and not again after each e-mail address before it.
+    let mut url = next_url(source, 0);
+    loop {
+        if url.as_ref().is_some_and(|url| url.start < done) {
+            url = next_url(source, done);
+        }
+        let before = url.as_ref().map_or(source.len(), |url| url.start);
+        let Some(address) = next_email(source, done, before).or_else(|| url.clone()) else {
+            break;
+        };
         between(done, address.start, segments);
         segments.push(Segment {
             span: place(address.start, address.end),
@@ -494,13 +553,6 @@ fn without_addresses(text: &str, span: Span, run: &[Segment], segments: &mut Vec
         done = address.end;
     }
     between(done, source.len(), segments);
-}
-
-/// The first bare URL or e-mail address in `source` from byte `from` on.
-fn next_address(source: &str, from: usize) -> Option<std::ops::Range<usize>> {
-    let url = next_url(source, from);
-    let before = url.as_ref().map_or(source.len(), |url| url.start);
-    next_email(source, from, before).or(url)
 }
 
 /// The first e-mail address in `source` between two bytes, as GFM finds them: a name, an `@`, and a
@@ -866,6 +918,7 @@ The import of goods.
             "{a",
             "[",
             "`a ``",
+            "a@b.c ",
         ] {
             let text = mark.repeat((1 << 17) / mark.len());
             for language in [Language::Markdown, Language::Mdx] {

@@ -2,15 +2,14 @@
 //! terminal, a plain line now and then where it is none, nothing with `--quiet`.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::Global;
-use super::common::remark;
+use super::messages::remark;
+use super::stop_signals::StopSignals;
 use electroscope_training::loss_curve::LossCurve;
 use electroscope_training::observer::{EvaluationReport, StepReport, TrainingObserver};
 
@@ -20,7 +19,7 @@ const BETWEEN_LINES: Duration = Duration::from_secs(15);
 /// Marks of the live line's curve.
 const CURVE: usize = 12;
 
-/// Draws a training on standard error, and stops it at Ctrl-C.
+/// Draws a training on standard error, and stops it at Ctrl-C and other signals.
 pub(super) struct TrainingProgress<'a> {
     global: &'a Global,
     bar: ProgressBar,
@@ -30,23 +29,18 @@ pub(super) struct TrainingProgress<'a> {
     done_before: Option<f64>,
     losses: SmoothedLoss,
     pace: Pace,
-    interrupted: Arc<AtomicBool>,
+    signals: StopSignals,
 }
 
 impl<'a> TrainingProgress<'a> {
-    /// Begins to draw, and to listen for Ctrl-C: at the first the training stops after the step that
-    /// it is at, at the second the program ends at once.
+    /// Begins to draw, and to listen for Ctrl-C, SIGTERM and SIGHUP: the training stops after the step
+    /// that it is at. At a second Ctrl-C the program ends at once.
     ///
     /// # Errors
     ///
     /// A system that lets nobody listen.
     pub(super) fn new(global: &'a Global) -> anyhow::Result<TrainingProgress<'a>> {
-        let interrupted = Arc::new(AtomicBool::new(false));
-        let signal = signal_hook::consts::SIGINT;
-        // In this order: the first Ctrl-C finds the flag down, and raises it.
-        signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&interrupted))
-            .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&interrupted)))
-            .context("cannot listen for Ctrl-C")?;
+        let signals = StopSignals::listen().context("cannot listen for Ctrl-C")?;
         let target = if global.quiet {
             ProgressDrawTarget::hidden()
         } else {
@@ -65,13 +59,18 @@ impl<'a> TrainingProgress<'a> {
             done_before: None,
             losses: SmoothedLoss::default(),
             pace: Pace::default(),
-            interrupted,
+            signals,
         })
     }
 
     /// The loss of late, a mean over about twenty steps; none before the first.
     pub(super) fn loss(&self) -> Option<f64> {
         self.losses.smooth
+    }
+
+    /// The exit code of a training that a signal stopped.
+    pub(super) fn exit_code(&self) -> u8 {
+        self.signals.exit_code()
     }
 
     /// Whether the live line can be seen.
@@ -159,7 +158,7 @@ impl TrainingObserver for TrainingProgress<'_> {
     }
 
     fn should_stop(&self) -> bool {
-        self.interrupted.load(Ordering::Relaxed)
+        self.signals.is_raised()
     }
 }
 

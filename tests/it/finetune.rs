@@ -14,7 +14,7 @@ use electroscope_training::finetune::{
 use electroscope_training::observer::{EvaluationReport, StepReport, TrainingObserver};
 
 use crate::heads_at_work::{home, json, said};
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Outcome, Sandbox};
 
 fn base() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/fixtures/equal")
@@ -52,7 +52,7 @@ fn files() -> Sandbox {
 }
 
 #[track_caller]
-fn train(here: &Sandbox, arguments: &[&str]) {
+fn train(here: &Sandbox, arguments: &[&str]) -> Outcome {
     let base = base();
     let from = [
         "--from",
@@ -65,6 +65,7 @@ fn train(here: &Sandbox, arguments: &[&str]) {
     let outcome = here.run(&[arguments, &from].concat());
     assert_eq!(outcome.code, 0, "{}", outcome.err);
     assert_eq!(outcome.out, "");
+    outcome
 }
 
 fn names(folder: &Path) -> Vec<String> {
@@ -256,11 +257,11 @@ fn words_that_are_wrong_are_learnt_from_clean_text() {
         &[
             "finetune",
             "tagging",
-            "--slips",
+            "--synthetic-errors",
             "books",
-            "--slip-dev",
+            "--synthetic-dev",
             "held.txt",
-            "--slip-sentences",
+            "--synthetic-sentences",
             "30",
             "--out",
             "out",
@@ -269,8 +270,41 @@ fn words_that_are_wrong_are_learnt_from_clean_text() {
     let config = std::fs::read_to_string(here.path().join("out/config.json")).unwrap();
     assert_eq!(
         json(&config)["id2label"],
-        serde_json::json!({"0": "O", "1": "ERR"})
+        serde_json::json!({
+            "0": "O", "1": "SPELLING", "2": "AGREEMENT", "3": "ARTICLE", "4": "PREPOSITION",
+            "5": "VERB-FORM", "6": "WRONG-WORD", "7": "MISSING", "8": "SUPERFLUOUS"
+        })
     );
+}
+
+#[test]
+fn corrections_synthetic_errors_and_word_columns_are_mixed() {
+    let here = home(&[
+        (
+            "fixes.jsonl",
+            "{\"text\": \"She go home.\", \"spans\": [[4, 6]], \"kind\": \"inflection/agreement\"}\n",
+        ),
+        ("words.conll", "They\tC\nis\tR:VERB:SVA\nlate\tC\n\n"),
+        ("books.txt", "The committee has approved the new bridge.\n"),
+    ]);
+    let outcome = train(
+        &here,
+        &[
+            "finetune",
+            "tagging",
+            "--train",
+            "fixes.jsonl",
+            "--train",
+            "words.conll",
+            "--synthetic-errors",
+            "books.txt",
+            "--dev",
+            "fixes.jsonl",
+            "--out",
+            "out",
+        ],
+    );
+    assert!(outcome.err.contains("AGREEMENT 2 "), "{}", outcome.err);
 }
 
 #[test]
@@ -328,7 +362,7 @@ fn what_cannot_be_learnt_from_is_refused_before_anything_is_made() {
         &["classification", "--task", "cola", "taken"],
         &["tagging", "--train", "ragged.conll"],
         &["tagging", "--train", "train.conll", "--column", "9"],
-        &["tagging", "--slips", "nowhere"],
+        &["tagging", "--synthetic-errors", "nowhere"],
         &["qa", "--train", "moved.json"],
         &["qa", "--train", "squad.json", "--max-length", "4096"],
         &["qa", "--train", "squad.json", "--resume"],
@@ -419,19 +453,21 @@ fn a_training_that_was_stopped_goes_on_as_if_it_had_not_been() {
             run(&through, None, u64::MAX),
             FinetuneOutcome::Finished(_)
         ));
-        let halted = OutputFolder::create(&path("halted")).unwrap();
+        let mut halted = OutputFolder::create(&path("halted")).unwrap();
+        let mut state = None;
         // In the middle of an epoch, and after one.
         for stop in [3, 10] {
-            let state = (stop > 3).then(|| OutputFolder::resume(&path("halted")).unwrap().1);
             let outcome = run(&halted, state, stop);
             assert!(
                 matches!(outcome, FinetuneOutcome::Stopped { step, steps: 15 } if step == stop),
                 "{outcome:?}"
             );
+            drop(halted);
+            let (folder, saved) = OutputFolder::resume(&path("halted")).unwrap();
+            (halted, state) = (folder, Some(saved));
         }
-        let (halted, state) = OutputFolder::resume(&path("halted")).unwrap();
         assert!(matches!(
-            run(&halted, Some(state), u64::MAX),
+            run(&halted, state, u64::MAX),
             FinetuneOutcome::Finished(_)
         ));
         let name = match lora {
@@ -473,25 +509,24 @@ fn a_training_goes_on_only_with_what_it_was_begun_with() {
         ..FinetuneSettings::default()
     };
     let path = here.path().join("out");
-    let folder = OutputFolder::create(&path).unwrap();
-    let run = |settings: &FinetuneSettings, state| {
+    let run = |folder: &OutputFolder, settings: &FinetuneSettings, state| {
         let run = FinetuneRun {
             base: &base,
             data: &material,
             settings,
-            folder: &folder,
+            folder,
             provenance: &Provenance::default(),
             device: &Device::Cpu,
         };
         let outcome = run.run(state, Duration::from_secs(3600), &mut StopAfter(2, 0));
         outcome.map_err(|err| err.to_string())
     };
-    run(&settings, None).unwrap();
-    let state = OutputFolder::resume(&path).unwrap().1;
+    run(&OutputFolder::create(&path).unwrap(), &settings, None).unwrap();
+    let (folder, state) = OutputFolder::resume(&path).unwrap();
     let other = FinetuneSettings {
         seed: 2,
         ..settings
     };
-    let refusal = run(&other, Some(state)).unwrap_err();
+    let refusal = run(&folder, &other, Some(state)).unwrap_err();
     assert!(refusal.contains("seed 1, but now it is 2"), "{refusal}");
 }

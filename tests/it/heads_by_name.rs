@@ -4,8 +4,9 @@
 use std::fs;
 use std::path::Path;
 
+use electroscope::catalog::BuiltinHead;
+use electroscope_model::Task;
 use electroscope_model::hub::{self, HubSettings};
-use electroscope_model::{BuiltinHead, Task};
 use serde_json::Value;
 
 use crate::heads_at_work::{cache, copy, head, home, json, said};
@@ -421,6 +422,7 @@ fn cached_heads_are_known_by_their_class_and_are_no_discriminators() {
         token: None,
         offline: true,
         patience: std::time::Duration::from_secs(1),
+        most_bytes: 1 << 30,
     };
     let heads = hub::cached_heads(&settings);
     let found: Vec<(&str, Task, &str)> = heads

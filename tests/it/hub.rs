@@ -34,6 +34,7 @@ impl Cache {
             token: None,
             offline: false,
             patience: Duration::from_secs(10),
+            most_bytes: 1 << 30,
         }
     }
 
@@ -521,6 +522,204 @@ fn the_token_is_not_sent_to_where_files_are_really_kept() {
 }
 
 #[test]
+fn the_token_is_not_sent_to_another_port_of_the_same_host() {
+    let storage = Hub::start(|request| Repository::file(Repository::tiny().weights(), request));
+    let to = format!("{}/storage/x", storage.endpoint);
+    let hub = hub_with_weights(move |_, _, _| Answer::redirect(&to));
+    let cache = Cache::new();
+    let settings = HubSettings {
+        token: Some("hf_right".to_owned()),
+        ..cache.at(&hub.endpoint)
+    };
+    assert_whole(&fetch(&settings).unwrap());
+    let sent = |hub: &Hub| -> Vec<Option<String>> {
+        let asked = hub.asked().into_iter();
+        asked.map(|request| request.authorization).collect()
+    };
+    assert_eq!(sent(&storage), [None]);
+    assert!(sent(&hub).iter().all(Option::is_some));
+}
+
+#[test]
+fn redirects_that_lead_nowhere_are_told() {
+    let said = ["/loop", "ftp://127.0.0.1/x", ""].map(|to| {
+        let hub = Hub::start(move |_| Answer::redirect(to));
+        let cache = Cache::new();
+        let settings = cache.at(&hub.endpoint);
+        complaint(fetch(&settings), &settings)
+    });
+    insta::assert_snapshot!(said.join("\n"));
+}
+
+/// A list of files without their sizes.
+fn without_sizes(mut listing: serde_json::Value) -> serde_json::Value {
+    for file in listing["siblings"].as_array_mut().unwrap() {
+        let file = file.as_object_mut().unwrap();
+        file.remove("size");
+        if let Some(lfs) = file.get_mut("lfs") {
+            lfs.as_object_mut().unwrap().remove("size");
+        }
+    }
+    listing
+}
+
+#[test]
+fn a_model_of_more_bytes_than_any_has_is_not_downloaded_to_its_end() {
+    let repository = Repository::tiny();
+    let all: usize = repository.files.values().map(Vec::len).sum();
+    let announced = Hub::with(Repository::tiny());
+    let silent = Hub::start(move |request| match request.is_listing() {
+        true => Answer::whole(without_sizes(repository.listing()).to_string()),
+        false => repository.answer(request),
+    });
+    for hub in [&announced, &silent] {
+        let cache = Cache::new();
+        let enough = HubSettings {
+            most_bytes: all as u64,
+            ..cache.at(&hub.endpoint)
+        };
+        let too_little = HubSettings {
+            most_bytes: all as u64 - 1,
+            ..enough.clone()
+        };
+        let said = complaint(fetch(&too_little), &too_little);
+        let wanted = format!("and at most {} are downloaded", all - 1);
+        assert!(said.contains(&wanted), "{said}");
+        assert!(!cache.part().exists());
+        assert_whole(&fetch(&enough).unwrap());
+    }
+    // What is announced needs no byte to be refused.
+    let refused = announced.weights().len();
+    assert_eq!((refused, silent.weights().len()), (1, 2));
+}
+
+#[test]
+fn a_server_that_sends_a_byte_now_and_then_is_given_up() {
+    let drip = |bytes: &[u8]| Answer::announcing(bytes.len()).trickle(bytes, bytes.len());
+    let weights = hub_with_weights(move |bytes, _, _| drip(bytes));
+    let list = Hub::start(move |_| drip(Repository::tiny().listing().to_string().as_bytes()));
+    let said = [&weights, &list].map(|hub| {
+        let cache = Cache::new();
+        let settings = HubSettings {
+            patience: Duration::from_millis(100),
+            ..cache.at(&hub.endpoint)
+        };
+        let said = complaint(fetch(&settings), &settings);
+        let numbers = regex::Regex::new(r"\d+( of \d+)? bytes( came)?").unwrap();
+        numbers.replace_all(&said, "N bytes$2").into_owned()
+    });
+    insta::assert_snapshot!(said.join("\n"));
+    assert_eq!(weights.weights().len(), 1, "it was tried again");
+}
+
+#[cfg(unix)]
+#[test]
+fn links_that_others_put_into_a_shared_cache_are_not_followed() {
+    use std::os::unix::fs::symlink;
+    let hub = Hub::with(Repository::tiny());
+    let hash = server::sha256(Repository::tiny().weights());
+    let lock = PathBuf::from(format!("hub/.locks/models--org--tiny/{hash}.lock"));
+    for place in ["refs/main", "part", "lock"] {
+        let cache = Cache::new();
+        let settings = cache.at(&hub.endpoint);
+        let path = match place {
+            "part" => cache.part(),
+            "lock" => cache.0.path().join(&lock),
+            _ => cache.repository().join(place),
+        };
+        let (victim, nothing) = (
+            cache.0.path().join("victim"),
+            cache.0.path().join("nothing"),
+        );
+        std::fs::write(&victim, "years of work").unwrap();
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        for target in [&victim, &nothing] {
+            symlink(target, &path).unwrap();
+            let outcome = fetch(&settings);
+            if place == "refs/main" {
+                assert_whole(&outcome.unwrap());
+                assert!(path.symlink_metadata().unwrap().is_file());
+            } else {
+                let said = complaint(outcome, &settings);
+                assert!(said.contains("it is a link, which somebody else"), "{said}");
+                assert!(
+                    said.contains(&*path.file_name().unwrap().to_string_lossy()),
+                    "{said}"
+                );
+            }
+            assert_eq!(std::fs::read_to_string(&victim).unwrap(), "years of work");
+            assert!(!nothing.exists());
+            std::fs::remove_file(&path).unwrap();
+        }
+        // Nor is a pipe waited for.
+        if place != "refs/main" {
+            assert!(
+                Command::new("mkfifo")
+                    .arg(&path)
+                    .status()
+                    .unwrap()
+                    .success()
+            );
+            let said = complaint(fetch(&settings), &settings);
+            assert!(said.contains("it is a pipe"), "{said}");
+        }
+    }
+}
+
+#[test]
+fn a_file_in_the_cache_of_another_length_is_downloaded_again() {
+    let hub = Hub::with(Repository::tiny());
+    let cache = Cache::new();
+    let settings = cache.at(&hub.endpoint);
+    let fetched = fetch(&settings).unwrap();
+    assert_eq!(fetched.note, None);
+    let blob = std::fs::canonicalize(fetched.folder.join(WEIGHTS)).unwrap();
+    std::fs::write(&blob, "cut").unwrap();
+    let again = fetch(&settings).unwrap();
+    assert_whole(&again);
+    let size = Repository::tiny().weights().len();
+    assert_eq!(
+        again.note,
+        Some(format!(
+            "a damaged file of org/tiny in the cache, downloaded again: model.safetensors with 3 of {size} bytes"
+        ))
+    );
+    assert_eq!(hub.weights(), [None, None]);
+}
+
+#[test]
+fn a_flipped_bit_in_the_cache_is_found_when_it_is_asked_for() {
+    let hub = Hub::with(Repository::tiny());
+    let here = Sandbox::new();
+    let run = |arguments: &[&str]| {
+        let mut command = here.command(arguments);
+        command.env("HF_ENDPOINT", &hub.endpoint);
+        here.outcome(command.output().unwrap())
+    };
+    assert_eq!(run(&["model", "pull", "org/tiny"]).code, 0);
+    let sound = run(&["model", "verify"]);
+    assert_eq!(sound.code, 0, "{sound:?}");
+    let blob = here
+        .cache()
+        .join("models--org--tiny/blobs")
+        .join(server::sha256(Repository::tiny().weights()));
+    let mut bytes = std::fs::read(&blob).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&blob, bytes).unwrap();
+    let damaged = run(&["model", "verify", "org/tiny"]);
+    assert_eq!(damaged.code, 2, "{damaged:?}");
+    let missing = run(&["model", "verify", "org/other"]);
+    let hash = regex::Regex::new("is [0-9a-f]{64}").unwrap();
+    let damaged = hash.replace(&damaged.out, "is FOUND").into_owned();
+    insta::assert_snapshot!([sound.out, damaged, missing.err].join("---\n"));
+    // As it says.
+    std::fs::remove_file(&blob).unwrap();
+    assert_eq!(run(&["model", "pull", "org/tiny"]).code, 0);
+    assert_eq!(run(&["model", "verify"]).code, 0);
+}
+
+#[test]
 fn a_busy_hub_is_asked_again() {
     let repository = Repository::tiny();
     let times = Mutex::new(BTreeMap::<String, usize>::new());
@@ -990,6 +1189,7 @@ fn the_variables_mean_what_they_mean_elsewhere() {
             token: None,
             offline: false,
             patience: Duration::from_secs(10),
+            most_bytes: 16 << 30,
         }
     );
     let cache = |variables: &[(&str, &str)]| {

@@ -1,8 +1,11 @@
 //! `electroscope pretrain` as a script and a person see it.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
+#[cfg(unix)]
+use std::io::{BufRead, BufReader, Lines};
+use std::process::Command;
+#[cfg(unix)]
+use std::process::{Child, ChildStderr, Stdio};
 
 use serde_json::Value;
 
@@ -93,9 +96,49 @@ fn a_model_is_trained_and_can_be_used_at_once() {
     );
 }
 
+/// A training that runs, once it has told of its first step.
+#[cfg(unix)]
+struct Running {
+    child: Child,
+    told: Lines<BufReader<ChildStderr>>,
+}
+
+#[cfg(unix)]
+impl Running {
+    fn start(mut command: Command) -> Running {
+        command.stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut told = BufReader::new(child.stderr.take().unwrap()).lines();
+        // Once it tells of a step it listens; it may be done with some more before a signal comes.
+        told.find(|line| line.as_ref().unwrap().contains("step 1/"))
+            .unwrap()
+            .unwrap();
+        Running { child, told }
+    }
+
+    fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        let sent = Command::new("kill").args([name, &id]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    /// Its exit code, and what else it told.
+    fn end(mut self) -> (Option<i32>, Vec<String>) {
+        let rest = self.told.by_ref().map(Result::unwrap).collect();
+        (self.child.wait().unwrap().code(), rest)
+    }
+}
+
+#[cfg(unix)]
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+    }
+}
+
 #[cfg(unix)]
 #[test]
-fn a_training_that_is_interrupted_goes_on_to_the_same_models() {
+fn a_training_that_a_signal_interrupts_goes_on_to_the_same_models() {
     let here = home();
     let weights = |out: &str| {
         let path = here
@@ -106,42 +149,103 @@ fn a_training_that_is_interrupted_goes_on_to_the_same_models() {
     };
     let whole = command(&here, &format!("{TINY} --steps 40 --out whole text")).output();
     assert!(whole.unwrap().status.success());
-
-    let mut child = command(&here, &format!("{TINY} --steps 40 --out parts text"))
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut told = BufReader::new(child.stderr.take().unwrap()).lines();
-    // Once it tells of a step it listens; it may be done with some more before the signal comes.
-    told.find(|line| line.as_ref().unwrap().contains("step 1/40"))
-        .unwrap()
-        .unwrap();
-    let id = child.id().to_string();
-    assert!(
-        Command::new("kill")
-            .args(["-INT", &id])
-            .status()
-            .unwrap()
-            .success()
-    );
-    let rest: Vec<String> = told.map(Result::unwrap).collect();
-    let status = child.wait().unwrap();
-    if !here.path().join("parts/discriminator").exists() {
-        assert_eq!(status.code(), Some(130), "{rest:?}");
-        let last = rest.last().unwrap();
-        assert!(
-            last.contains("go on with: electroscope pretrain --resume parts"),
-            "{last}"
-        );
-        let output = command(&here, "--resume parts").output().unwrap();
-        assert!(
-            output.status.success(),
-            "{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
+    for (signal, code) in [("-INT", 130), ("-TERM", 143), ("-HUP", 129)] {
+        let out = format!("parts{signal}");
+        let training = Running::start(command(
+            &here,
+            &format!("{TINY} --steps 40 --out {out} text"),
+        ));
+        training.signal(signal);
+        let (ended, rest) = training.end();
+        if !here.path().join(&out).join("discriminator").exists() {
+            assert_eq!(ended, Some(code), "{rest:?}");
+            let last = rest.last().unwrap();
+            let wanted = format!("go on with: electroscope pretrain --resume {out}");
+            assert!(last.contains(&wanted), "{last}");
+            let output = command(&here, &format!("--resume {out}")).output().unwrap();
+            let err = String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.success(), "{err}");
+        }
+        assert!(weights(&out) == weights("whole"), "the two differ");
     }
-    assert!(weights("parts") == weights("whole"), "the two differ");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_signal_that_is_ignored_does_not_stop_a_training() {
+    let here = home();
+    let mut shell = here.shell("trap '' HUP; exec \"$0\" \"$@\"");
+    shell.env_remove("ELECTROSCOPE_PRECISION");
+    shell.args([
+        env!("CARGO_BIN_EXE_electroscope"),
+        "pretrain",
+        "--threads",
+        "1",
+    ]);
+    shell.args(format!("{TINY} --steps 200 --out out text").split_whitespace());
+    let training = Running::start(shell);
+    training.signal("-HUP");
+    let (ended, rest) = training.end();
+    assert_eq!(ended, Some(0), "{rest:?}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_second_training_in_the_same_folder_is_refused_until_the_first_ends() {
+    let here = home();
+    let arguments = format!("{TINY} --steps 1000000 --out out text");
+    let training = Running::start(command(&here, &arguments));
+    let id = training.child.id();
+    let refused = here.outcome(command(&here, "--resume out").output().unwrap());
+    assert_eq!(refused.code, 2, "{refused:?}");
+    let at = refused.err.find("error:").unwrap();
+    assert_eq!(
+        refused.err[at..].replace(&id.to_string(), "ID"),
+        "error: out is in use: another training (process ID) writes into it; wait until it ends or stop \
+         it, or name another folder\n"
+    );
+    // However it ends.
+    training.signal("-KILL");
+    assert_eq!(training.end().0, None);
+    let refused = here.outcome(command(&here, "--resume out").output().unwrap());
+    assert!(refused.err.contains("no saved training"), "{refused:?}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_training_is_not_resumed_with_another_text_or_from_a_damaged_state() {
+    let here = home();
+    let arguments = format!("{TINY} --steps 1000000 --eval eval.txt --out out text");
+    let (text, eval) = (here.path().join("text/a.txt"), here.path().join("eval.txt"));
+    fs::write(&eval, "The boat waits by the river.\n").unwrap();
+    let training = Running::start(command(&here, &arguments));
+    training.signal("-TERM");
+    assert_eq!(training.end().0, Some(143));
+    let refusal = || {
+        let outcome = here.outcome(command(&here, "--resume out").output().unwrap());
+        assert_eq!(outcome.code, 2, "{outcome:?}");
+        let at = outcome.err.find("error:").unwrap();
+        let step = regex::Regex::new(r"step-\d+|[0-9a-f]{32}").unwrap();
+        step.replace_all(outcome.err[at..].trim_end(), "NUMBER")
+            .into_owned()
+    };
+    let mut said = Vec::new();
+    for path in [&text, &eval] {
+        let sound = fs::read_to_string(path).unwrap();
+        fs::write(path, sound.replacen("boat", "coat", 1)).unwrap();
+        said.push(refusal());
+        fs::write(path, sound).unwrap();
+    }
+    let states = fs::read_dir(here.path().join("out/checkpoints")).unwrap();
+    let state = states
+        .map(|entry| entry.unwrap().path())
+        .find(|path| path.is_dir());
+    let weights = state.unwrap().join("moments.safetensors");
+    let mut bytes = fs::read(&weights).unwrap();
+    *bytes.last_mut().unwrap() ^= 4;
+    fs::write(&weights, bytes).unwrap();
+    said.push(refusal());
+    insta::assert_snapshot!(said.join("\n"));
 }
 
 #[test]
@@ -168,6 +272,10 @@ fn what_cannot_be_is_said_with_exit_code_2() {
         said("--steps 1 --out new --from taken text"),
         said("--steps 1 --out new --precision bf16 text"),
         said("--steps 1 --out new --precision int8 text"),
+        said("--steps 1 --out new --save-every nan text"),
+        said("--steps 1 --out new --save-every=-1 text"),
+        said("--steps 1 --out new --learning-rate nan text"),
+        said("--steps 1 --out new --weight-decay nan text"),
         said("--resume taken"),
         said("--resume new --steps 3"),
     ];

@@ -9,13 +9,14 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
+use electroscope::catalog::builtin;
 use electroscope_analysis::{
     Answers, Counts, EntityAt, Geometry, HeadReader, ReadError, TaggedWord, Tagging, Unit,
     UnitKind, decode,
 };
 use electroscope_model::{
-    Checkpoint, Error, HeadCheckpoint, HeadConfig, HeadForward, HeadInput, Logits, Problem, Task,
-    Tokenizer, load_head,
+    Error, HeadCheckpoint, HeadConfig, HeadForward, HeadInput, Logits, Problem, Task, Tokenizer,
+    load_head,
 };
 use electroscope_text::{Document, Language, Span, blocks};
 use proptest::prelude::*;
@@ -152,12 +153,12 @@ impl HeadForward for Recorder {
 /// The built-in vocabulary: 30,522 word pieces.
 fn vocabulary() -> Arc<Tokenizer> {
     static TOKENIZER: OnceLock<Arc<Tokenizer>> = OnceLock::new();
-    let tokenizer = || Checkpoint::builtin().unwrap().tokenizer;
+    let tokenizer = || builtin::discriminator().unwrap().tokenizer;
     Arc::clone(TOKENIZER.get_or_init(tokenizer))
 }
 
 fn ids(text: &str) -> Vec<u32> {
-    let pieces = vocabulary().encode(text);
+    let pieces = vocabulary().encode(text).unwrap();
     pieces.iter().map(|piece| piece.id).collect()
 }
 
@@ -712,7 +713,7 @@ fn answers_of_one_window(document: &Document) -> Vec<(Span, f32)> {
     // Each token with its word, a number that no other word has.
     let mut tokens: Vec<(u32, Span, usize)> = Vec::new();
     for (at, block) in blocks(document).iter().enumerate() {
-        for piece in vocabulary().encode(&text(document, block.span)) {
+        for piece in vocabulary().encode(&text(document, block.span)).unwrap() {
             let start = block.span.start();
             let span = Span::new(start + piece.start as usize, start + piece.end as usize);
             tokens.push((piece.id, span, (at << 32) + piece.word as usize));
@@ -994,7 +995,7 @@ proptest! {
             let mut last = None;
             let said = text(&document, block.span);
             let starts: Vec<usize> = electroscope_text::word_starts(&said).collect();
-            for piece in vocabulary().encode(&said) {
+            for piece in vocabulary().encode(&said).unwrap() {
                 let word_of = |byte: usize| starts.partition_point(|&start| start <= byte);
                 let piece_word = word_of(piece.start as usize);
                 let start = block.span.start();

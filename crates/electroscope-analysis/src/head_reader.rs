@@ -158,26 +158,30 @@ impl HeadReader {
     }
 
     /// The tokens of `blocks`, which are all those of `document`; none if the work became stale.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Tokenizer::encode`].
     fn read_all(
         &mut self,
         document: &Document,
         blocks: &[Block],
         is_stale: &dyn Fn() -> bool,
-    ) -> Option<Tokens> {
+    ) -> Result<Option<Tokens>, ReadError> {
         let mut tokens = Tokens::default();
         let mut unasked = 0;
         for block in blocks {
-            let read = self.planner.read(&document.text, block);
+            let read = self.planner.read(&document.text, block)?;
             tokens.push(&read, block.span.start());
             unasked += block.span.len();
             if unasked >= REGION {
                 if is_stale() {
-                    return None;
+                    return Ok(None);
                 }
                 unasked = 0;
             }
         }
-        Some(tokens)
+        Ok(Some(tokens))
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use electroscope_model::Tokenizer;
+use electroscope_model::{Error, Tokenizer};
 use electroscope_text::{Block, Document, Span, blocks};
 
 use super::tokens::{BlockReader, Tokens};
@@ -99,7 +99,7 @@ impl Planner {
         }
     }
 
-    pub(super) fn tokenizer(&self) -> &Tokenizer {
+    pub(super) fn tokenizer(&self) -> &Arc<Tokenizer> {
         self.reader.tokenizer()
     }
 
@@ -109,7 +109,11 @@ impl Planner {
     }
 
     /// The tokens of `block`, a block of `text`, with bytes counted from where the block begins.
-    pub(super) fn read(&mut self, text: &str, block: &Block) -> Arc<Tokens> {
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Tokenizer::encode`].
+    pub(super) fn read(&mut self, text: &str, block: &Block) -> Result<Arc<Tokens>, Error> {
         self.reader.read(text, block)
     }
 
@@ -145,7 +149,8 @@ impl Planner {
                 first.map(|block| (&*document.text, block))
             });
         let first: Vec<(&str, &Block)> = first.collect();
-        self.reader.read_all(&first);
+        // A block that cannot be read is told of when its region is planned.
+        let _ = self.reader.read_all(&first);
         let outlines = documents.iter().zip(blocks);
         outlines
             .map(|(document, blocks)| self.cut(document, blocks))
@@ -171,7 +176,11 @@ impl Planner {
         }
         let mut tokens = 0;
         let fits = blocks.iter().all(|block| {
-            tokens += self.reader.read(&document.text, block).len();
+            let Ok(read) = self.reader.read(&document.text, block) else {
+                // It is told of when its region is planned.
+                return false;
+            };
+            tokens += read.len();
             tokens <= self.geometry.capacity
         });
         if fits && let (Some(first), Some(last)) = (blocks.first(), blocks.last()) {
@@ -189,14 +198,18 @@ impl Planner {
     }
 
     /// The tokens around a region, and the windows whose core begins in it.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Tokenizer::encode`].
     pub(super) fn plan(
         &mut self,
         document: &Document,
         outline: &Outline,
         region: usize,
-    ) -> (Tokens, Vec<Window>) {
+    ) -> Result<(Tokens, Vec<Window>), Error> {
         let Some(wanted_blocks) = outline.regions.get(region).map(|region| &region.blocks) else {
-            return (Tokens::default(), Vec::new());
+            return Ok((Tokens::default(), Vec::new()));
         };
         // As much of the neighbourhood as nearly always decides the windows; more if it did not.
         // Tokens are at most as many as bytes, and in prose a fourth or fifth of them.
@@ -216,7 +229,7 @@ impl Planner {
             let named: Vec<_> = (near.iter())
                 .map(|block| (&*document.text, block))
                 .collect();
-            for (block, read) in near.iter().zip(self.reader.read_all(&named)) {
+            for (block, read) in near.iter().zip(self.reader.read_all(&named)?) {
                 places.push(tokens.len());
                 tokens.push(&read, block.span.start());
             }
@@ -245,9 +258,9 @@ impl Planner {
             let (from_start, to_end) = (blocks.start == 0, blocks.end == outline.blocks.len());
             let run = tokens.run(from_start, to_end, &milestones);
             match plan(run, wanted, &self.geometry) {
-                Some(windows) => return (tokens, windows),
+                Some(windows) => return Ok((tokens, windows)),
                 // With the whole document at hand there is always an answer.
-                None if from_start && to_end => return (tokens, Vec::new()),
+                None if from_start && to_end => return Ok((tokens, Vec::new())),
                 None => margin *= 4,
             }
         }

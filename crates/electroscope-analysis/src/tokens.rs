@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use electroscope_model::{Piece, Tokenizer};
+use electroscope_model::{Error, Piece, Tokenizer};
 use electroscope_text::{
     Block, BlockText, Segment, SegmentKind, Span, is_punctuation, sentences, word_starts,
 };
@@ -85,10 +85,10 @@ impl Tokens {
     }
 
     /// The tokens of `block`, a block of `text`, with bytes counted from where the block begins.
-    fn of_block(tokenizer: &Tokenizer, text: &str, block: &Block) -> Tokens {
+    fn of_block(tokenizer: &Tokenizer, text: &str, block: &Block) -> Result<Tokens, Error> {
         let mut tokens = Tokens::default();
         let read = BlockText::of(text, block);
-        let pieces = tokenizer.encode(read.text());
+        let pieces = tokenizer.encode(read.text())?;
         let starts = sentences(read.text());
         let mut next_sentence = starts.iter().copied().skip(1).peekable();
         let mut next_words = word_starts(read.text()).peekable();
@@ -136,7 +136,7 @@ impl Tokens {
             tokens.punctuation.push(piece.is_none_or(is_punctuation));
         }
         tokens.score_whole_words(word_start);
-        tokens
+        Ok(tokens)
     }
 
     /// A word that is partly code, such as the plural of one, is not scored at all.
@@ -162,24 +162,35 @@ impl BlockReader {
         }
     }
 
-    pub(super) fn tokenizer(&self) -> &Tokenizer {
+    pub(super) fn tokenizer(&self) -> &Arc<Tokenizer> {
         &self.tokenizer
     }
 
     /// The tokens of `block`, a block of `text`, with bytes counted from where the block begins.
-    pub(super) fn read(&mut self, text: &str, block: &Block) -> Arc<Tokens> {
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Tokenizer::encode`].
+    pub(super) fn read(&mut self, text: &str, block: &Block) -> Result<Arc<Tokens>, Error> {
         let key = content(text, block);
         if let Some(tokens) = self.known.get(key) {
-            return tokens;
+            return Ok(tokens);
         }
-        let tokens = Arc::new(Tokens::of_block(&self.tokenizer, text, block));
+        let tokens = Arc::new(Tokens::of_block(&self.tokenizer, text, block)?);
         self.known.put(key, Arc::clone(&tokens));
-        tokens
+        Ok(tokens)
     }
 
     /// The same of many blocks, each with the text that it is a block of. Those that are new are
     /// tokenised side by side.
-    pub(super) fn read_all(&mut self, blocks: &[(&str, &Block)]) -> Vec<Arc<Tokens>> {
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Tokenizer::encode`].
+    pub(super) fn read_all(
+        &mut self,
+        blocks: &[(&str, &Block)],
+    ) -> Result<Vec<Arc<Tokens>>, Error> {
         let keys = blocks.iter().map(|(text, block)| content(text, block));
         let known: Vec<(u128, Option<Arc<Tokens>>)> =
             keys.map(|key| (key, self.known.get(key))).collect();
@@ -192,8 +203,11 @@ impl BlockReader {
         }
         let tokenizer = &*self.tokenizer;
         let new: HashMap<u128, Arc<Tokens>> = (new.into_par_iter())
-            .map(|(key, (text, block))| (key, Arc::new(Tokens::of_block(tokenizer, text, block))))
-            .collect();
+            .map(|(key, (text, block))| {
+                let tokens = Tokens::of_block(tokenizer, text, block)?;
+                Ok((key, Arc::new(tokens)))
+            })
+            .collect::<Result<_, Error>>()?;
         let all = known.into_iter().filter_map(|(key, tokens)| match tokens {
             Some(tokens) => Some(tokens),
             None => new.get(&key).map(|tokens| {
@@ -201,7 +215,7 @@ impl BlockReader {
                 Arc::clone(tokens)
             }),
         });
-        all.collect()
+        Ok(all.collect())
     }
 
     /// Sets how many bytes the remembered blocks may take.
@@ -280,16 +294,25 @@ mod tests {
         }
     }
 
+    /// The tokenizer of the built-in models.
+    fn tokenizer() -> Arc<Tokenizer> {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        let path = root.join("../../assets/builtin/vocab.txt");
+        let vocabulary = std::fs::read(&path).unwrap();
+        let options = electroscope_model::VocabularyOptions::default();
+        Arc::new(Tokenizer::from_vocabulary(&vocabulary, options, &path).unwrap())
+    }
+
     #[test]
     fn what_is_remembered_of_a_block_does_not_depend_on_where_it_stands() {
-        let tokenizer = electroscope_model::Checkpoint::builtin().unwrap().tokenizer;
+        let tokenizer = tokenizer();
         let mut reader = BlockReader::new(tokenizer, 1 << 20);
         let text = "The boats wait.\n\nThe boats wait.";
         let document =
             electroscope_text::Document::new("x", text, electroscope_text::Language::Plain);
         let blocks = electroscope_text::blocks(&document);
-        let first = reader.read(text, &blocks[0]);
-        assert!(Arc::ptr_eq(&first, &reader.read(text, &blocks[1])));
+        let first = reader.read(text, &blocks[0]).unwrap();
+        assert!(Arc::ptr_eq(&first, &reader.read(text, &blocks[1]).unwrap()));
         let mut tokens = Tokens::default();
         tokens.push(&first, blocks[1].span.start());
         let shown: Vec<&str> = tokens
@@ -303,13 +326,13 @@ mod tests {
 
     #[test]
     fn remembering_stays_within_its_bounds() {
-        let tokenizer = electroscope_model::Checkpoint::builtin().unwrap().tokenizer;
+        let tokenizer = tokenizer();
         let mut reader = BlockReader::new(tokenizer, 1_000);
         let text: String = (0..50).map(|n| format!("word {n}\n\n")).collect();
         let document =
             electroscope_text::Document::new("x", text, electroscope_text::Language::Plain);
         for block in electroscope_text::blocks(&document) {
-            reader.read(&document.text, &block);
+            reader.read(&document.text, &block).unwrap();
         }
         assert!(
             (1..5).contains(&reader.known.len()),

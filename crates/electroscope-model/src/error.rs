@@ -217,6 +217,19 @@ pub enum Error {
         /// Why.
         what: String,
     },
+    /// A text that the tokenizer cannot turn into tokens.
+    #[error(
+        "the tokenizer failed on a text of {bytes} bytes that begins with {start:?}: {what}; get the \
+         model's tokenizer again, or leave the text out"
+    )]
+    Encode {
+        /// The first characters of the text.
+        start: String,
+        /// Its length.
+        bytes: usize,
+        /// Why.
+        what: String,
+    },
     /// Tokenizer and model do not belong together.
     #[error(
         "{path} knows {found} tokens, but config.json has vocab_size {wanted}; \

@@ -10,7 +10,10 @@ mod cache;
 mod checksum;
 mod client;
 mod error;
+mod pace;
+mod redirect;
 mod settings;
+mod shared_files;
 
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -20,7 +23,9 @@ use client::{Client, chosen};
 
 use crate::bounded_read::{limits, read_text_bounded};
 
-pub use cache::{CachedHead, CachedModel, bytes_in, cached, cached_heads};
+pub use cache::{
+    CachedHead, CachedModel, FileState, VerifiedFile, bytes_in, cached, cached_heads, verify,
+};
 pub use checksum::{sha256, sha256_of};
 pub use error::Error;
 pub use settings::HubSettings;
@@ -119,8 +124,28 @@ pub fn fetch(
     }
     let repo = settings.repo(id);
     let folder = repo.pointer_path(&listing.sha);
-    for file in chosen(id, &listing)? {
-        client.download(file, &listing.sha, &folder, progress)?;
+    let files = chosen(id, &listing)?;
+    let too_much = |bytes| Error::TooMuch {
+        id: id.to_owned(),
+        bytes,
+        most: settings.most_bytes,
+    };
+    let announced = files.iter().filter_map(|file| file.size());
+    let announced = announced.fold(0, u64::saturating_add);
+    if announced > settings.most_bytes {
+        return Err(too_much(announced));
+    }
+    let mut bytes = 0u64;
+    let mut damaged = Vec::new();
+    for file in files {
+        // What comes of a file whose size is not announced ends with what is left.
+        let room = settings.most_bytes.saturating_sub(bytes);
+        let brought = client.download(file, &listing.sha, &folder, room, progress)?;
+        bytes = bytes.saturating_add(brought.bytes);
+        if bytes > settings.most_bytes {
+            return Err(too_much(bytes));
+        }
+        damaged.extend(brought.damage);
     }
     let path = settings.repo_folder(id).join("refs").join(revision);
     let is_known =
@@ -130,12 +155,22 @@ pub fn fetch(
         let written = path
             .parent()
             .map_or(Ok(()), std::fs::create_dir_all)
-            .and_then(|()| std::fs::write(&path, &listing.sha));
+            .and_then(|()| shared_files::replace(&path, listing.sha.as_bytes()));
         written.map_err(|source| Error::Write { path, source })?;
     }
     Ok(Fetched {
         folder,
         revision: listing.sha,
-        note: None,
+        note: (!damaged.is_empty()).then(|| {
+            format!(
+                "{} of {id} in the cache, downloaded again: {}",
+                if damaged.len() == 1 {
+                    "a damaged file"
+                } else {
+                    "damaged files"
+                },
+                damaged.join(", ")
+            )
+        }),
     })
 }

@@ -2,6 +2,23 @@
 //!
 //! Everything here is pure: no clock, no thread, no model. Only [`Document::decode`] can fail, for
 //! bytes that are not text; after that every function is total.
+//!
+//! # Example
+//!
+//! The blocks of prose in a Markdown document, without the code:
+//!
+//! ```
+//! use electroscope_text::{Document, Language, LineIndex, blocks};
+//!
+//! let text = "# Boats\n\n    code\n\nThey *wait* in the harbour.\n";
+//! let document = Document::new("boats.md", text, Language::Markdown);
+//! let blocks = blocks(&document);
+//! let prose: Vec<&str> = blocks.iter().filter_map(|block| block.span.of(text)).collect();
+//! assert_eq!(prose, ["Boats", "They *wait* in the harbour."]);
+//!
+//! let lines = LineIndex::new(text);
+//! assert_eq!(lines.position(text, blocks[1].span.start()).line, 5);
+//! ```
 
 mod as_read;
 mod comments;

@@ -7,6 +7,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use candle_core::Tensor;
+use safetensors::SafeTensorError;
 
 use super::Error;
 
@@ -14,25 +15,46 @@ use super::Error;
 ///
 /// # Errors
 ///
-/// [`Error::Write`].
+/// [`Error::Write`], [`Error::NoSpace`].
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     let written = File::create(path).and_then(|mut file| {
         file.write_all(bytes)?;
         file.sync_all()
     });
-    written.map_err(|source| write_error(path, source))
+    written.map_err(|source| full_or_failed(path, bytes.len(), source))
 }
 
 /// Writes a safetensors file and waits until it is on the disk.
 ///
 /// # Errors
 ///
-/// [`Error::Write`].
+/// As [`write`].
 pub(crate) fn write_tensors(path: &Path, tensors: &HashMap<String, Tensor>) -> Result<(), Error> {
-    let written = candle_core::safetensors::save(tensors, path)
-        .map_err(io::Error::other)
-        .and_then(|()| File::open(path)?.sync_all());
-    written.map_err(|source| write_error(path, source))
+    let written = match safetensors::serialize_to_file(tensors, None, path) {
+        Ok(()) => File::open(path).and_then(|file| file.sync_all()),
+        // As it is, so that a full disk is told from other errors.
+        Err(SafeTensorError::IoError(err)) => Err(err),
+        Err(err) => Err(io::Error::other(err)),
+    };
+    let bytes = |tensor: &Tensor| tensor.elem_count() * tensor.dtype().size_in_bytes();
+    let needed = tensors.values().map(bytes).sum();
+    written.map_err(|source| full_or_failed(path, needed, source))
+}
+
+/// The error for a file of `needed` bytes that could not be written.
+pub(crate) fn full_or_failed(path: &Path, needed: usize, source: io::Error) -> Error {
+    let is_full = matches!(
+        source.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+    );
+    match is_full {
+        true => Error::NoSpace {
+            path: path.to_owned(),
+            needed,
+            source,
+        },
+        false => write_error(path, source),
+    }
 }
 
 /// Replaces a file: whatever interrupts this, `path` holds the old content or the new.
@@ -116,7 +138,8 @@ fn temporary_sibling(path: &Path) -> PathBuf {
     path.with_file_name(name)
 }
 
-fn write_error(path: &Path, source: io::Error) -> Error {
+/// The error for a file that cannot be written.
+pub(crate) fn write_error(path: &Path, source: io::Error) -> Error {
     Error::Write {
         path: path.to_owned(),
         source,
@@ -152,6 +175,19 @@ mod tests {
         let failed = replace_folder(&folder, |_| Err(Error::Settings("no".to_owned())));
         assert!(failed.is_err());
         assert_eq!(std::fs::read(folder.join("a.txt")).unwrap(), b"old");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_full_disk_is_told_with_the_file_and_its_length() {
+        // Only written in place: tensors are written beside it first, and renamed.
+        let said = write(Path::new("/dev/full"), b"abc")
+            .unwrap_err()
+            .to_string();
+        assert!(
+            said.starts_with("no space is left on the disk for /dev/full (3 bytes); "),
+            "{said}"
+        );
     }
 
     #[test]

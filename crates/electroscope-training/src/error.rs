@@ -30,6 +30,33 @@ pub enum Error {
         /// Why.
         source: std::io::Error,
     },
+    /// An output folder that another training is writing into.
+    #[error(
+        "{} is in use: another training{} writes into it; wait until it ends or stop it, or name another \
+         folder",
+        path.display(),
+        process.map_or(String::new(), |process| format!(" (process {process})"))
+    )]
+    InUse {
+        /// The folder.
+        path: PathBuf,
+        /// The id of the other process, if it is known.
+        process: Option<u32>,
+    },
+    /// A file that its disk has no space for.
+    #[error(
+        "no space is left on the disk for {} ({needed} bytes); make room and go on with --resume: what was \
+         saved before is kept",
+        path.display()
+    )]
+    NoSpace {
+        /// The file.
+        path: PathBuf,
+        /// Its length in bytes.
+        needed: usize,
+        /// What the system says.
+        source: std::io::Error,
+    },
     /// A file whose contents are not what they should be.
     #[error("{}{}: {what}", path.display(), line.map_or(String::new(), |line| format!(":{line}")))]
     Data {

@@ -59,7 +59,7 @@ impl Features {
         }
     }
 
-    fn collect(made: Vec<SourceFeatures>) -> Features {
+    fn collect(made: impl IntoIterator<Item = SourceFeatures>) -> Features {
         let mut features = Features::default();
         for (source, made) in made.into_iter().enumerate() {
             features.add(source, made);
@@ -112,14 +112,22 @@ pub fn window_length(task: Task, wanted: Option<usize>, positions: usize) -> Res
 /// One example for each text: `[CLS] a [SEP]`, or `[CLS] a [SEP] b [SEP]`, of at most `length`
 /// tokens. Longer texts lose tokens at their end; of a pair the longer text first, until both are
 /// equally long.
-pub fn classification(data: &LabelledTexts, tokenizer: &Tokenizer, length: usize) -> Features {
-    let ids = |text: &str| -> Vec<u32> {
-        let pieces = tokenizer.encode(text);
-        pieces.iter().map(|piece| piece.id).collect()
+///
+/// # Errors
+///
+/// [`Error::Model`] if a text cannot be tokenized.
+pub fn classification(
+    data: &LabelledTexts,
+    tokenizer: &Tokenizer,
+    length: usize,
+) -> Result<Features, Error> {
+    let ids = |text: &str| -> Result<Vec<u32>, Error> {
+        let pieces = tokenizer.encode(text)?;
+        Ok(pieces.iter().map(|piece| piece.id).collect())
     };
-    let made = |text: &LabelledText| {
-        let mut first = ids(&text.text);
-        let mut second = text.pair.as_deref().map(ids);
+    let made = |text: &LabelledText| -> Result<SourceFeatures, Error> {
+        let mut first = ids(&text.text)?;
+        let mut second = text.pair.as_deref().map(ids).transpose()?;
         let before = (first.len(), second.as_ref().map(Vec::len));
         match &mut second {
             Some(second) => {
@@ -135,7 +143,7 @@ pub fn classification(data: &LabelledTexts, tokenizer: &Tokenizer, length: usize
             input: input(tokenizer, &first, second.as_deref()),
             target: text.target.clone(),
         };
-        SourceFeatures {
+        Ok(SourceFeatures {
             windows: vec![FeatureWindow {
                 example,
                 token_range: 0..first.len(),
@@ -143,9 +151,10 @@ pub fn classification(data: &LabelledTexts, tokenizer: &Tokenizer, length: usize
             }],
             truncated: usize::from(is_truncated),
             without_tokens: 0,
-        }
+        })
     };
-    Features::collect(data.texts.par_iter().map(made).collect())
+    let made: Result<Vec<SourceFeatures>, Error> = data.texts.par_iter().map(made).collect();
+    Ok(Features::collect(made?))
 }
 
 /// `[CLS] first [SEP]`, or `[CLS] first [SEP] second [SEP]`.
@@ -206,14 +215,22 @@ pub fn windows(tokens: usize, room: usize, shared: usize) -> Vec<Range<usize>> {
 /// that does not contain the whole answer has the target 0, 0, the position of `[CLS]`. Of several
 /// different answers the most frequent counts, of equally frequent ones the first. A question longer
 /// than a third of `length` is truncated.
-pub fn questions(data: &Questions, tokenizer: &Tokenizer, length: usize) -> Features {
+///
+/// # Errors
+///
+/// [`Error::Model`] if a text cannot be tokenized.
+pub fn questions(
+    data: &Questions,
+    tokenizer: &Tokenizer,
+    length: usize,
+) -> Result<Features, Error> {
     let paragraphs = data.paragraphs.par_iter().map(|paragraph| {
-        let context = tokenizer.encode(&paragraph.context);
+        let context = tokenizer.encode(&paragraph.context)?;
         let made = |question| question_features(question, &context, tokenizer, length);
         paragraph.questions.iter().map(made).collect()
     });
-    let made: Vec<Vec<SourceFeatures>> = paragraphs.collect();
-    Features::collect(made.into_iter().flatten().collect())
+    let made: Vec<Vec<SourceFeatures>> = paragraphs.collect::<Result<_, Error>>()?;
+    Ok(Features::collect(made.into_iter().flatten()))
 }
 
 fn question_features(
@@ -221,8 +238,8 @@ fn question_features(
     context: &[Piece],
     tokenizer: &Tokenizer,
     length: usize,
-) -> SourceFeatures {
-    let mut words: Vec<u32> = (tokenizer.encode(&question.text).iter())
+) -> Result<SourceFeatures, Error> {
+    let mut words: Vec<u32> = (tokenizer.encode(&question.text)?.iter())
         .map(|piece| piece.id)
         .collect();
     let longest = length / 3;
@@ -233,11 +250,11 @@ fn question_features(
     let answer = gold.and_then(|gold| pieces_of(context, gold));
     if gold.is_some() && answer.is_none() {
         // It has an answer, so an example that says otherwise would be wrong.
-        return SourceFeatures {
+        return Ok(SourceFeatures {
             without_tokens: 1,
             truncated,
             ..SourceFeatures::default()
-        };
+        });
     }
     let opening = words.len() + 2;
     let room = length.saturating_sub(opening + 1);
@@ -265,11 +282,11 @@ fn question_features(
         }
     };
     let windows = windows(context.len(), room, (length / 3).min(128));
-    SourceFeatures {
+    Ok(SourceFeatures {
         windows: windows.into_iter().map(made).collect(),
         truncated,
         without_tokens: 0,
-    }
+    })
 }
 
 /// The most frequent answer, of equally frequent ones the first.
@@ -298,7 +315,15 @@ fn pieces_of(pieces: &[Piece], answer: &GoldAnswer) -> Option<Range<usize>> {
 /// A word of the data may be several words to the tokenizer, such as `U.S.`. When a head is used, each
 /// of these gets a label, so each has a target, at its first piece: the label of the data's word,
 /// adjusted to its place if the labels mark entities.
-pub fn tagging(data: &LabelledSentences, tokenizer: &Tokenizer, length: usize) -> Features {
+///
+/// # Errors
+///
+/// [`Error::Model`] if a word cannot be tokenized.
+pub fn tagging(
+    data: &LabelledSentences,
+    tokenizer: &Tokenizer,
+    length: usize,
+) -> Result<Features, Error> {
     let parts: Vec<WordPartLabels> = (0..data.labels.len())
         .map(|label| WordPartLabels::for_word(label, &data.labels))
         .collect();
@@ -311,17 +336,18 @@ pub fn tagging(data: &LabelledSentences, tokenizer: &Tokenizer, length: usize) -
                 .get(tag)
                 .copied()
                 .unwrap_or(WordPartLabels::repeated(tag));
-            let pieces = tokenizer.encode(word);
+            let pieces = tokenizer.encode(word)?;
             without_tokens += usize::from(pieces.is_empty());
             tokens.push(&pieces, number, parts);
         }
-        SourceFeatures {
+        Ok(SourceFeatures {
             windows: tokens.windows(room, tokenizer),
             truncated: 0,
             without_tokens,
-        }
+        })
     });
-    Features::collect(sentences.collect())
+    let made: Vec<SourceFeatures> = sentences.collect::<Result<_, Error>>()?;
+    Ok(Features::collect(made))
 }
 
 /// The labels for the parts of a word, if it is several words to the tokenizer.
@@ -548,7 +574,7 @@ mod tests {
             ("The boat", Some("came.")),
             ("", Some("")),
         ]);
-        let features = classification(&data, &tokenizer, 16);
+        let features = classification(&data, &tokenizer, 16).unwrap();
         let windows: Vec<(String, usize)> = (features.examples.iter())
             .map(|example| {
                 (
@@ -579,7 +605,7 @@ mod tests {
             ("a b c d e f", Some("t u v w x y z")),
             ("a b c d e f g h", None),
         ]);
-        let features = classification(&data, &tokenizer, 8);
+        let features = classification(&data, &tokenizer, 8).unwrap();
         let windows: Vec<String> = (features.examples.iter())
             .map(|example| token_text(&tokenizer, &example.input.ids))
             .collect();
@@ -607,7 +633,7 @@ mod tests {
             let context = "The boats came .";
             let start = context.find(answer).unwrap();
             let data = question(context, "Who?", &[(answer, start)]);
-            let features = questions(&data, &tokenizer, 24);
+            let features = questions(&data, &tokenizer, 24).unwrap();
             let Target::Span { start, end } = features.examples[0].target else {
                 panic!("{features:?}");
             };
@@ -624,14 +650,15 @@ mod tests {
     #[test]
     fn an_answer_without_tokens_is_counted_and_gives_no_example() {
         let data = question("The  boats", "Who?", &[(" ", 3)]);
-        let features = questions(&data, &tokenizer(), 24);
+        let features = questions(&data, &tokenizer(), 24).unwrap();
         assert_eq!((features.examples.len(), features.without_tokens), (0, 1));
     }
 
     #[test]
     fn the_most_frequent_answer_is_the_target() {
         let answers = [("the", 0), ("boat", 4), ("came", 9), ("boat", 4)];
-        let features = questions(&question("the boat came", "a", &answers), &tokenizer(), 24);
+        let features =
+            questions(&question("the boat came", "a", &answers), &tokenizer(), 24).unwrap();
         assert_eq!(
             features.examples[0].target,
             Target::Span { start: 4, end: 4 }
@@ -640,7 +667,8 @@ mod tests {
             &question("the boat came", "a", &answers[..3]),
             &tokenizer(),
             24,
-        );
+        )
+        .unwrap();
         assert_eq!(
             features.examples[0].target,
             Target::Span { start: 3, end: 3 }
@@ -651,7 +679,7 @@ mod tests {
     fn windows_without_the_answer_have_the_target_0_0() {
         let tokenizer = tokenizer();
         let context = "a b c d e f g h i j k l";
-        let features = questions(&question(context, "x", &[("j k", 18)]), &tokenizer, 12);
+        let features = questions(&question(context, "x", &[("j k", 18)]), &tokenizer, 12).unwrap();
         let windows: Vec<(String, Target)> = (features.examples.iter())
             .map(|example| {
                 (
@@ -675,7 +703,7 @@ mod tests {
         assert_eq!(features.token_ranges, [0..8, 4..12]);
         assert_eq!(features.sources, [0, 0]);
 
-        let refused = questions(&question("a b", "x", &[]), &tokenizer, 12);
+        let refused = questions(&question("a b", "x", &[]), &tokenizer, 12).unwrap();
         assert_eq!(refused.examples[0].target, none);
     }
 
@@ -686,7 +714,8 @@ mod tests {
             &question("the boat", "u v w x y z", &[("boat", 4)]),
             &tokenizer,
             12,
-        );
+        )
+        .unwrap();
         let ids = &features.examples[0].input.ids;
         assert_eq!(
             token_text(&tokenizer, ids),
@@ -706,7 +735,7 @@ mod tests {
             ("c-d", 3),
             ("boats", 1),
         ];
-        let features = tagging(&tagged(bio, &words), &tokenizer, 64);
+        let features = tagging(&tagged(bio, &words), &tokenizer, 64).unwrap();
         assert_eq!(
             targets(&tokenizer, bio, &features.examples[0]),
             "[CLS] @/B-PER a/I-PER ##n ##n n/I-PER ./I-PER n/I-PER a/O -/O b/O c/B-X -/B-X d/B-X \
@@ -719,7 +748,7 @@ mod tests {
 
         let bioes = &["B-A", "I-A", "E-A", "S-A"];
         let words = [("a", 0), ("b.", 0), ("c.", 2), ("d", 3), ("e.f", 3)];
-        let features = tagging(&tagged(bioes, &words), &tokenizer, 64);
+        let features = tagging(&tagged(bioes, &words), &tokenizer, 64).unwrap();
         assert_eq!(
             targets(&tokenizer, bioes, &features.examples[0]),
             "[CLS] a/B-A b/B-A ./I-A c/I-A ./E-A d/S-A e/B-A ./I-A f/E-A [SEP]"
@@ -729,7 +758,8 @@ mod tests {
             &tagged(parts, &[("a-b", 0), ("\u{200b}", 1)]),
             &tokenizer,
             64,
-        );
+        )
+        .unwrap();
         assert_eq!(
             targets(&tokenizer, parts, &features.examples[0]),
             "[CLS] a/NOUN -/NOUN b/NOUN [SEP]"
@@ -778,9 +808,9 @@ mod tests {
             let (start, end) = (spans[first].start, spans[last].end);
             let text = &context[start..end];
             let data = question(&context, &"x ".repeat(asked), &[(text, start)]);
-            let features = questions(&data, &tokenizer, length);
+            let features = questions(&data, &tokenizer, length).unwrap();
 
-            let pieces = tokenizer.encode(&context);
+            let pieces = tokenizer.encode(&context).unwrap();
             let mut read = vec![false; pieces.len()];
             for (example, token_range) in features.examples.iter().zip(&features.token_ranges) {
                 let ids = &example.input.ids;
@@ -811,7 +841,7 @@ mod tests {
             let words: Vec<(&str, usize)> = words.iter().zip(0..).map(|((word, _), tag)| (word.as_str(), tag)).collect();
             let labels: Vec<String> = (0..words.len()).map(|label| label.to_string()).collect();
             let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
-            let features = tagging(&tagged(&labels, &words), &tokenizer, length);
+            let features = tagging(&tagged(&labels, &words), &tokenizer, length).unwrap();
             let mut seen = Vec::new();
             let mut asked = 0;
             for (example, begins) in features.examples.iter().zip(&features.words) {
@@ -822,13 +852,13 @@ mod tests {
                 asked += tags.iter().flatten().count();
                 for &(token, word) in begins {
                     prop_assert_eq!(tags[token], Some(word));
-                    prop_assert_eq!(example.input.ids[token], tokenizer.encode(words[word].0)[0].id);
+                    prop_assert_eq!(example.input.ids[token], tokenizer.encode(words[word].0).unwrap()[0].id);
                     seen.push(word);
                 }
             }
             prop_assert_eq!(seen, (0..words.len()).collect::<Vec<_>>());
             let parts = |word: &str| {
-                let mut words: Vec<u32> = tokenizer.encode(word).iter().map(|piece| piece.word).collect();
+                let mut words: Vec<u32> = tokenizer.encode(word).unwrap().iter().map(|piece| piece.word).collect();
                 words.dedup();
                 words.len()
             };

@@ -105,7 +105,7 @@ impl FinetuneRun<'_> {
         let tokenizer = &self.base.tokenizer;
         let length = settings.max_length.min(config.max_positions);
         observer.started("cutting the data into windows");
-        let features = data.features(tokenizer, length);
+        let features = data.features(tokenizer, length)?;
         if features.truncated > 0 {
             observer.message(&format!(
                 "{} of the texts are longer than {length} tokens and were truncated",
@@ -274,7 +274,7 @@ impl FinetuneRun<'_> {
         let draft = folder.draft()?;
         if settings.lora.is_some() {
             let trained: Vec<(String, Tensor)> = trained.into_iter().collect();
-            adapter::write(&draft, &config, &base.tokenizer, &provenance.base, &trained)?;
+            adapter::write(&draft, &config, base, &provenance.base, &trained)?;
         } else {
             let weights = folder.write_weights(&trained)?;
             let tokenizer = &base.tokenizer;

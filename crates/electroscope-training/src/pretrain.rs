@@ -31,6 +31,7 @@ use std::time::{Duration, Instant};
 
 use candle_core::Device;
 use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::Xxh3Default;
 
 use self::corpus::{Corpus, WindowCutter};
 use self::log::TrainingLog;
@@ -40,11 +41,13 @@ use self::prefetch::{BatchPrefetcher, BatchSource};
 use self::saved_state::{EvaluationEntry, PretrainState};
 use self::segments::{PretrainWindow, SpecialTokens};
 use super::Error;
+use super::folder_lock::FolderLock;
 use super::observer::{EvaluationReport, StepReport, TrainingObserver};
 use super::optimizer::{AdamSettings, Optimizer};
 use super::resume_store::SavedTensors;
 use super::schedule::Schedule;
 use super::text_files;
+use electroscope_model::checkpoint::packed::PackedPair;
 use electroscope_model::nn::layers::{Drops, Pass};
 use electroscope_model::{self as model, Checkpoint, ElectraConfig, Tokenizer, Weights};
 
@@ -170,6 +173,21 @@ impl PretrainSettings {
         {
             return refuse("--dropout must be at least 0 and less than 1".to_owned());
         }
+        if !(self.save_minutes >= 0.0 && self.save_minutes.is_finite()) {
+            return refuse(format!(
+                "--save-every is {}, but it must be a number of minutes, 0 to save after each step",
+                self.save_minutes
+            ));
+        }
+        if !(self.learning_rate > 0.0 && self.learning_rate.is_finite()) {
+            return refuse(format!(
+                "--learning-rate is {}, but it must be a number greater than 0",
+                self.learning_rate
+            ));
+        }
+        if !is_share(self.weight_decay) {
+            return refuse("--weight-decay must be between 0 and 1".to_owned());
+        }
         // An empty folder is fine, but no file may be overwritten.
         let is_taken = match std::fs::read_dir(&self.out) {
             Ok(mut entries) => entries.next().is_some(),
@@ -186,13 +204,23 @@ impl PretrainSettings {
     }
 }
 
-/// The device and the precision of a pre-training.
+/// What a program gives to a pre-training, at its start and again when it is resumed.
 #[derive(Clone, Debug)]
-pub struct PretrainDevice {
+pub struct PretrainEnvironment {
     /// The device.
     pub device: Device,
     /// The precision.
     pub precision: TrainingPrecision,
+    /// The built-in pair, for [`PretrainStart::Builtin`] and [`VocabularySource::Builtin`]; none if the
+    /// program has none.
+    pub builtin: Option<&'static PackedPair>,
+}
+
+impl PretrainEnvironment {
+    fn builtin(&self) -> Result<&'static PackedPair, Error> {
+        self.builtin
+            .ok_or_else(|| Error::Settings("this program has no built-in pair".to_owned()))
+    }
 }
 
 /// How a pre-training ended.
@@ -220,10 +248,10 @@ pub enum PretrainOutcome {
 /// that changed, failed tensor operations.
 pub fn pretrain(
     settings: PretrainSettings,
-    device: &PretrainDevice,
+    environment: &PretrainEnvironment,
     observer: &mut dyn TrainingObserver,
 ) -> Result<PretrainOutcome, Error> {
-    Pretraining::begin(settings, device, observer)?.run(observer)
+    Pretraining::begin(settings, environment, observer)?.run(observer)
 }
 
 /// Resumes the pre-training in the folder `out` from its last saved state.
@@ -233,10 +261,10 @@ pub fn pretrain(
 /// As [`pretrain`]; no saved state.
 pub fn resume(
     out: &Path,
-    device: &PretrainDevice,
+    environment: &PretrainEnvironment,
     observer: &mut dyn TrainingObserver,
 ) -> Result<PretrainOutcome, Error> {
-    Pretraining::resume(out, device, observer)?.run(observer)
+    Pretraining::resume(out, environment, observer)?.run(observer)
 }
 
 /// The number of evaluations in the course of a training.
@@ -253,6 +281,7 @@ struct Pretraining {
     /// The windows to evaluate on.
     held_out: Vec<PretrainWindow>,
     log: TrainingLog,
+    _lock: FolderLock,
 }
 
 /// The files that `paths` stand for, as absolute paths: a training may be resumed elsewhere.
@@ -265,7 +294,7 @@ fn absolute_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
 impl Pretraining {
     fn begin(
         mut settings: PretrainSettings,
-        device: &PretrainDevice,
+        environment: &PretrainEnvironment,
         observer: &mut dyn TrainingObserver,
     ) -> Result<Pretraining, Error> {
         settings.check()?;
@@ -293,7 +322,7 @@ impl Pretraining {
             "documents to train on: {}{held_out}",
             corpus.training_count()
         ));
-        let start = StartingPoint::open(&settings, &corpus, observer)?;
+        let start = StartingPoint::open(&settings, environment, &corpus, observer)?;
         let positions = start.discriminator.max_position_embeddings;
         let longest = settings.max_length.unwrap_or(match settings.start {
             PretrainStart::Scratch { .. } => positions,
@@ -310,7 +339,7 @@ impl Pretraining {
             start.generator,
             start.discriminator,
             start.weights.as_initial(settings.seed),
-            pair_options(&settings, device),
+            pair_options(&settings, environment),
         )?;
         let state = PretrainState::new(
             settings,
@@ -319,15 +348,17 @@ impl Pretraining {
             corpus,
             start.notice,
         );
-        Pretraining::prepare(state, start.tokenizer, pair)
+        let lock = saved_state::lock(&state.settings.out)?;
+        Pretraining::prepare(state, start.tokenizer, pair, lock)
     }
 
     fn resume(
         out: &Path,
-        device: &PretrainDevice,
+        environment: &PretrainEnvironment,
         observer: &mut dyn TrainingObserver,
     ) -> Result<Pretraining, Error> {
         observer.started("reading the saved state");
+        let lock = saved_state::lock_existing(out)?;
         let saved_state::SavedPretraining {
             mut state,
             tokenizer,
@@ -338,22 +369,24 @@ impl Pretraining {
         observer.started("surveying the text");
         let now = Corpus::survey(&state.settings.text, state.settings.eval.is_empty())?;
         corpus::check_unchanged(&state.corpus, &now)?;
+        state.corpus = now;
         let pair = ModelPair::new(
             model_size::parse_config(&state.generator)?,
             model_size::parse_config(&state.discriminator)?,
             InitialWeights::Saved(tensors.weights),
-            pair_options(&state.settings, device),
+            pair_options(&state.settings, environment),
         )?;
-        let mut training = Pretraining::prepare(state, tokenizer, pair)?;
+        let mut training = Pretraining::prepare(state, tokenizer, pair, lock)?;
         training.optimizer.restore(&tensors.moments)?;
         Ok(training)
     }
 
     /// Prepares a training from its state, new or saved.
     fn prepare(
-        state: PretrainState,
+        mut state: PretrainState,
         tokenizer: Arc<Tokenizer>,
         pair: ModelPair,
+        lock: FolderLock,
     ) -> Result<Pretraining, Error> {
         let settings = &state.settings;
         let longest = (settings.max_length).unwrap_or(pair.discriminator.max_position_embeddings);
@@ -374,6 +407,16 @@ impl Pretraining {
                 "the text to evaluate on has no tokens; add text with --eval".to_owned(),
             ));
         }
+        let hash = hash_of(&held_out);
+        if state.held_out_hash.is_some_and(|before| before != hash) {
+            return Err(Error::Settings(
+                "the text to evaluate on is not that of when the training began; restore it, because the \
+                 results before and after would not compare"
+                    .to_owned(),
+            ));
+        }
+        state.held_out_hash = Some(hash);
+        let settings = &state.settings;
         let layers = (pair.discriminator.num_hidden_layers).max(pair.generator.num_hidden_layers);
         let optimizer = Optimizer::new(
             pair.trainable(),
@@ -385,10 +428,6 @@ impl Pretraining {
                 ..AdamSettings::default()
             },
         )?;
-        std::fs::create_dir_all(&settings.out).map_err(|source| Error::Write {
-            path: settings.out.clone(),
-            source,
-        })?;
         let log = TrainingLog::open(&settings.out.join("log.csv"), state.step)?;
         Ok(Pretraining {
             rate: MaskingRate::new(settings.mask, longest),
@@ -399,6 +438,7 @@ impl Pretraining {
             cutter,
             held_out,
             log,
+            _lock: lock,
         })
     }
 
@@ -592,10 +632,13 @@ const DEFAULT_WINDOW: usize = 128;
 /// Five special tokens and a letter.
 const SMALLEST_VOCABULARY: usize = 6;
 
-fn pair_options<'a>(settings: &PretrainSettings, device: &'a PretrainDevice) -> PairOptions<'a> {
+fn pair_options<'a>(
+    settings: &PretrainSettings,
+    environment: &'a PretrainEnvironment,
+) -> PairOptions<'a> {
     PairOptions {
-        device: &device.device,
-        precision: device.precision,
+        device: &environment.device,
+        precision: environment.precision,
         freeze_word_embeddings: settings.freeze_embeddings,
     }
 }
@@ -614,9 +657,21 @@ fn held_out_windows(
     let mut windows = Vec::new();
     for (number, document) in documents.iter().enumerate() {
         let key = [corpus::SEGMENTS, cutter.seed, NO_EPOCH, number as u64];
-        windows.extend(cutter.cut(&document.text, &key));
+        windows.extend(cutter.cut(&document.text, &key)?);
     }
     Ok(evaluation::evenly_spaced(windows, evaluation::MOST_WINDOWS))
+}
+
+/// A hash of the tokens of windows.
+fn hash_of(windows: &[PretrainWindow]) -> u64 {
+    let mut hash = Xxh3Default::new();
+    for window in windows {
+        hash.update(&(window.ids.len() as u64).to_le_bytes());
+        for id in &window.ids {
+            hash.update(&id.to_le_bytes());
+        }
+    }
+    hash.digest()
 }
 
 /// What a pre-training starts from, loaded.
@@ -660,6 +715,7 @@ const VOCABULARY_NOTICE: &str = "The vocabulary is that of BERT, uncased\n\
 impl StartingPoint {
     fn open(
         settings: &PretrainSettings,
+        environment: &PretrainEnvironment,
         corpus: &Corpus,
         observer: &mut dyn TrainingObserver,
     ) -> Result<StartingPoint, Error> {
@@ -667,7 +723,7 @@ impl StartingPoint {
             PretrainStart::Scratch { size, vocabulary } => {
                 let (tokenizer, notice) = match vocabulary {
                     VocabularySource::Builtin => {
-                        let tokenizer = Checkpoint::builtin()?.tokenizer;
+                        let tokenizer = Arc::new(environment.builtin()?.tokenizer()?);
                         (tokenizer, Some(VOCABULARY_NOTICE.to_owned()))
                     }
                     VocabularySource::Path(path) => (Arc::new(tokenizer_at(path)?), None),
@@ -694,8 +750,9 @@ impl StartingPoint {
                 })
             }
             PretrainStart::Builtin => {
-                let checkpoint = Checkpoint::builtin()?;
-                let (generator, weights) = model::builtin_generator()?;
+                let pair = environment.builtin()?;
+                let checkpoint = Checkpoint::from_packed(pair)?;
+                let (generator, weights) = pair.generator()?;
                 Ok(StartingPoint {
                     generator: model_size::for_training(&generator, settings.dropout)?,
                     discriminator: model_size::for_training(&checkpoint.config, settings.dropout)?,
@@ -704,7 +761,7 @@ impl StartingPoint {
                         generator: Box::new(weights),
                         discriminator: Box::new(checkpoint.weights),
                     },
-                    notice: Some(model::BUILTIN_NOTICE.to_owned()),
+                    notice: Some(pair.notice.to_owned()),
                 })
             }
             PretrainStart::Folder(folder) => StartingPoint::in_folder(folder, settings.dropout),

@@ -44,7 +44,7 @@ impl HeadReader {
         is_stale: &dyn Fn() -> bool,
     ) -> Result<Option<(Answers, Counts)>, ReadError> {
         self.check(Task::QuestionAnswering)?;
-        let question: Vec<u32> = (self.planner.tokenizer().encode(question).iter())
+        let question: Vec<u32> = (self.planner.tokenizer().encode(question)?.iter())
             .map(|piece| piece.id)
             .collect();
         let (found, limit) = (question.len(), self.positions / 3);
@@ -55,7 +55,7 @@ impl HeadReader {
             return Err(ReadError::LongQuestion { found, limit });
         }
         let blocks = blocks(document);
-        let Some(tokens) = self.read_all(document, &blocks, is_stale) else {
+        let Some(tokens) = self.read_all(document, &blocks, is_stale)? else {
             return Ok(None);
         };
         let geometry = Geometry::for_answers(self.positions, question.len());

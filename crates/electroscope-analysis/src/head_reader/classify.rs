@@ -56,7 +56,7 @@ impl HeadReader {
         let distance = |span: Span| focus.map_or(0, |focus| focus.distance(span));
 
         if kind == UnitKind::Document {
-            if let Some(tokens) = self.read_all(document, &blocks, is_stale) {
+            if let Some(tokens) = self.read_all(document, &blocks, is_stale)? {
                 let unit = self.planned(&tokens, 0..tokens.len(), &distance);
                 let units: Vec<Planned> = unit.into_iter().collect();
                 self.judge(&units, focus.is_some(), is_stale, &mut counts, emit)?;
@@ -73,7 +73,7 @@ impl HeadReader {
             order = rest;
             for block in stretch {
                 let mut tokens = Tokens::default();
-                let read = self.planner.read(&document.text, block);
+                let read = self.planner.read(&document.text, block)?;
                 tokens.push(&read, block.span.start());
                 let parts = parts(&tokens.begins, kind);
                 let planned = |part| self.planned(&tokens, part, &distance);

@@ -76,7 +76,7 @@ impl HeadReader {
             if is_stale() {
                 break;
             }
-            let (tokens, mut windows) = self.planner.plan(document, &outline, region);
+            let (tokens, mut windows) = self.planner.plan(document, &outline, region)?;
             windows.sort_by_key(|window| distance(tokens.span(window.core.clone())));
             let inputs: Vec<HeadInput> = (windows.iter())
                 .map(|window| single(self.planner.window(&tokens.ids[window.reads.clone()])))

@@ -39,9 +39,11 @@ pub struct Tokenizer {
     cls_id: u32,
     sep_id: u32,
     mask_id: u32,
-    unk_id: u32,
     size: usize,
 }
+
+/// The characters of a text that an error quotes.
+const SHOWN: usize = 40;
 
 /// The tokens that every ELECTRA vocabulary has, besides `[UNK]`.
 const SPECIAL: [&str; 5] = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"];
@@ -136,7 +138,7 @@ impl Tokenizer {
                 .token_to_id(token)
                 .ok_or_else(|| refuse(format!("it has no token {token}")))
         };
-        let unk_id = id("[UNK]")?;
+        id("[UNK]")?;
         let (cls_id, sep_id, mask_id) = (id("[CLS]")?, id("[SEP]")?, id("[MASK]")?);
         let size = inner.get_vocab_size(true);
         // What can fail or panic fails on these: unknown letters, a long word, accents, signs.
@@ -148,41 +150,39 @@ impl Tokenizer {
             cls_id,
             sep_id,
             mask_id,
-            unk_id,
             size,
         })
     }
 
     /// The pieces of `text` in order, without special tokens. Offsets are bytes of `text`.
     ///
-    /// It does not fail: tokenizers that could are refused when they are opened. Should it fail all
-    /// the same, the text is one unknown token, and not without tokens, which would pass for clean.
-    pub fn encode(&self, text: &str) -> Vec<Piece> {
-        let encoding = match unharmed(|| self.inner.encode(text, false)) {
-            Ok(encoding) => encoding,
-            Err(err) => {
-                tracing::error!("a text could not be encoded: {err}");
-                return vec![Piece {
-                    id: self.unk_id,
-                    start: 0,
-                    end: text.len() as u32,
-                    word: 0,
-                }];
-            }
+    /// # Errors
+    ///
+    /// [`Error::Encode`] for a text of more than 4 GiB, and if the tokenizer fails on it. Tokenizers that
+    /// fail on the texts they are tried with are refused when they are opened.
+    pub fn encode(&self, text: &str) -> Result<Vec<Piece>, Error> {
+        let refuse = |what: String| Error::Encode {
+            start: text.chars().take(SHOWN).collect(),
+            bytes: text.len(),
+            what,
         };
+        // Places are numbers of 32 bits.
+        if u32::try_from(text.len()).is_err() {
+            return Err(refuse("at most 4 GiB are read at once".to_owned()));
+        }
+        let encoding = unharmed(|| self.inner.encode(text, false)).map_err(refuse)?;
         let columns = encoding
             .get_ids()
             .iter()
             .zip(encoding.get_offsets())
             .zip(encoding.get_word_ids());
-        columns
-            .map(|((&id, &(start, end)), &word)| Piece {
-                id,
-                start: start as u32,
-                end: end as u32,
-                word: word.unwrap_or(u32::MAX),
-            })
-            .collect()
+        let pieces = columns.map(|((&id, &(start, end)), &word)| Piece {
+            id,
+            start: start as u32,
+            end: end as u32,
+            word: word.unwrap_or(u32::MAX),
+        });
+        Ok(pieces.collect())
     }
 
     /// The spelling of a token.
@@ -500,11 +500,32 @@ mod tests {
         for tokenizer in [tokenizer(true), read] {
             let ids: Vec<u32> = tokenizer
                 .encode("Boats")
+                .unwrap()
                 .iter()
                 .map(|piece| piece.id)
                 .collect();
             assert_eq!(ids, [6, 7]);
         }
+    }
+
+    #[test]
+    fn a_text_that_cannot_be_encoded_is_an_error_that_quotes_it() {
+        let mut broken = tokenizer(true);
+        // Its word for what it does not know is not in the vocabulary.
+        let model = WordPiece::builder()
+            .vocab([("boat".to_owned(), 6)])
+            .unk_token("<none>".into())
+            .build()
+            .unwrap();
+        broken.inner.with_model(model);
+        assert_eq!(broken.encode("boat").unwrap().len(), 1);
+        let said = broken.encode("boat walrus").unwrap_err().to_string();
+        assert!(
+            said.starts_with(
+                "the tokenizer failed on a text of 11 bytes that begins with \"boat walrus\": "
+            ),
+            "{said}"
+        );
     }
 
     #[test]
@@ -535,7 +556,7 @@ mod tests {
             write("tokenizer_config.json", config.as_bytes());
         }
         let tokenizer = Tokenizer::open_folder(folder.path()).unwrap();
-        let pieces = tokenizer.encode("Boat");
+        let pieces = tokenizer.encode("Boat").unwrap();
         pieces.iter().map(|piece| piece.id).collect()
     }
 
@@ -547,7 +568,7 @@ mod tests {
             std::fs::write(folder.path().join(name), content).unwrap();
         }
         let tokenizer = Tokenizer::open_folder(folder.path()).map_err(|err| err.to_string())?;
-        let pieces = tokenizer.encode(text);
+        let pieces = tokenizer.encode(text).map_err(|err| err.to_string())?;
         Ok(pieces.iter().map(|piece| piece.id).collect())
     }
 

@@ -3,8 +3,9 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::checksum::Checksum;
 use super::client::HUB_WEIGHTS;
-use super::{Fetched, HubSettings};
+use super::{Fetched, HubSettings, shared_files};
 use crate::bounded_read::{limits, read_bounded, read_text_bounded};
 use crate::checkpoint::files;
 use crate::family::Family;
@@ -192,8 +193,57 @@ pub(super) fn link_or_copy(blob: &Path, link: &Path) -> io::Result<()> {
         }
     }
     // Under another name first: half a copy must not be taken for the file.
-    let mut fresh = link.as_os_str().to_owned();
-    fresh.push(".incomplete");
-    std::fs::copy(blob, &fresh)?;
-    std::fs::rename(fresh, link)
+    shared_files::copy(blob, link)
+}
+
+/// A file of a cached model, read anew.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VerifiedFile {
+    /// Its name.
+    pub name: String,
+    /// Where its contents are.
+    pub path: PathBuf,
+    /// What was found.
+    pub state: FileState,
+}
+
+/// Whether a file of the cache is what was downloaded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FileState {
+    /// It has the hash that it is kept under.
+    Sound,
+    /// It has another one, or cannot be read.
+    Damaged(String),
+    /// It is a copy, and not kept under its hash.
+    Unknown,
+}
+
+/// Reads all files of a cached model and compares each with the hash that the cache keeps it under;
+/// none if the model is not in the cache.
+pub fn verify(id: &str, revision: &str, settings: &HubSettings) -> Option<Vec<VerifiedFile>> {
+    let folder = cached_snapshot(id, revision, settings)?.folder;
+    let entries = std::fs::read_dir(folder).ok()?;
+    let mut files: Vec<VerifiedFile> = entries
+        .filter_map(|entry| {
+            let entry = entry.ok()?;
+            let link = entry.path();
+            let path = std::fs::canonicalize(&link).unwrap_or_else(|_| link.clone());
+            let hash = std::fs::read_link(&link).ok();
+            let hash = hash.as_deref().and_then(Path::file_name);
+            let hash = hash.and_then(|hash| hash.to_str()).unwrap_or_default();
+            let state = match Checksum::of_blob(hash).map(|checksum| checksum.complaint(&link)) {
+                None => FileState::Unknown,
+                Some(Ok(None)) => FileState::Sound,
+                Some(Ok(Some(complaint))) => FileState::Damaged(complaint),
+                Some(Err(err)) => FileState::Damaged(format!("it cannot be read: {err}")),
+            };
+            Some(VerifiedFile {
+                name: entry.file_name().to_string_lossy().into_owned(),
+                path,
+                state,
+            })
+        })
+        .collect();
+    files.sort_by(|a, b| a.name.cmp(&b.name));
+    Some(files)
 }

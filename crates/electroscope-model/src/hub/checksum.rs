@@ -1,6 +1,5 @@
 //! Hashes of files, and whether a download is what the hub announced.
 
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
@@ -50,6 +49,16 @@ pub(super) enum Checksum<'a> {
 }
 
 impl<'a> Checksum<'a> {
+    /// What a blob of this name in the cache hashes to; none if it is no hash.
+    pub(super) fn of_blob(name: &'a str) -> Option<Checksum<'a>> {
+        let is_hash = name.bytes().all(|byte| byte.is_ascii_hexdigit());
+        match name.len() {
+            64 if is_hash => Some(Checksum::Sha256(name)),
+            40 if is_hash => Some(Checksum::GitBlob(name)),
+            _ => None,
+        }
+    }
+
     pub(super) fn hash(self) -> &'a str {
         match self {
             Checksum::Sha256(hash) | Checksum::GitBlob(hash) => hash,
@@ -61,9 +70,10 @@ impl<'a> Checksum<'a> {
         let (name, found) = match self {
             Checksum::Sha256(_) => ("SHA-256", sha256(path)?),
             Checksum::GitBlob(_) => {
-                let len = std::fs::metadata(path)?.len();
+                let file = open_regular(path)?;
+                let len = file.metadata()?.len();
                 let start = Sha1::new().chain_update(format!("blob {len}\0"));
-                ("git hash", hash_of(File::open(path)?, start)?)
+                ("git hash", hash_of(file, start)?)
             }
         };
         let wanted = self.hash();

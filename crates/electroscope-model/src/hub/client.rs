@@ -7,9 +7,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde::Deserialize;
+use ureq::http::Uri;
 
 use super::cache::link_or_copy;
 use super::checksum::Checksum;
+use super::pace::{Paced, is_too_slow};
+use super::redirect::{is_same_origin, resolve};
+use super::shared_files;
 use super::{Error, HubSettings, Progress};
 use crate::checkpoint::files;
 
@@ -129,7 +133,17 @@ pub(super) struct Client<'a> {
     id: &'a str,
     revision: &'a str,
     settings: &'a HubSettings,
+    /// The hub's address: the token is for its origin.
+    home: Uri,
     agent: ureq::Agent,
+}
+
+/// A file that is in the cache.
+pub(super) struct Brought {
+    /// Its length.
+    pub(super) bytes: u64,
+    /// What was wrong with it before it was downloaded again.
+    pub(super) damage: Option<String>,
 }
 
 /// Why a transfer has to be tried again.
@@ -159,20 +173,21 @@ impl<'a> Client<'a> {
         settings: &'a HubSettings,
     ) -> Result<Client<'a>, Error> {
         let endpoint = &settings.endpoint;
-        let address: Option<ureq::http::Uri> = endpoint.parse().ok();
+        let address: Option<Uri> = endpoint.parse().ok();
         let address = address.filter(|address| {
             matches!(address.scheme_str(), Some("http" | "https")) && address.host().is_some()
         });
-        let Some(host) = address.as_ref().and_then(|address| address.host()) else {
+        let Some(home) = address else {
             return Err(Error::Endpoint {
                 endpoint: endpoint.clone(),
             });
         };
+        let host = home.host().unwrap_or_default();
         let patience = Some(settings.patience);
         let mut config = ureq::Agent::config_builder()
             .http_status_as_error(false)
-            // The token is for the hub; where files are really kept is another host's business.
-            .redirect_auth_headers(ureq::config::RedirectAuthHeaders::SameHost)
+            // Followed by us, who say at each step whether the token goes along.
+            .max_redirects(0)
             .timeout_connect(patience)
             .timeout_resolve(patience)
             .timeout_recv_response(patience)
@@ -187,22 +202,59 @@ impl<'a> Client<'a> {
             revision,
             settings,
             agent: config.build().into(),
+            home,
         })
     }
 
     fn get(&self, url: &str, from: Option<u64>) -> Result<ureq::http::Response<ureq::Body>, Error> {
-        let mut request = self.agent.get(url);
-        if let Some(token) = &self.settings.token {
-            request = request.header("Authorization", format!("Bearer {token}"));
+        /// Redirects one after the other.
+        const MOST: usize = 10;
+        let answer = |what: String| Error::Answer {
+            url: url.to_owned(),
+            what,
+        };
+        let mut target: Uri = url
+            .parse()
+            .map_err(|err| answer(format!("nothing, for it is no address: {err}")))?;
+        for _ in 0..=MOST {
+            let mut request = self.agent.get(&target);
+            // The token is for the hub; where files are really kept is another origin's business.
+            if let Some(token) = &self.settings.token
+                && is_same_origin(&target, &self.home)
+            {
+                request = request.header("Authorization", format!("Bearer {token}"));
+            }
+            if let Some(from) = from {
+                request = request.header("Range", format!("bytes={from}-"));
+            }
+            let response = request.call().map_err(|err| Error::Network {
+                id: self.id.to_owned(),
+                endpoint: self.settings.endpoint.clone(),
+                why: self.reason(&err),
+            })?;
+            if !matches!(response.status().as_u16(), 301..=303 | 307 | 308) {
+                return Ok(response);
+            }
+            let location = response.headers().get("location");
+            let location = location.and_then(|location| location.to_str().ok());
+            let next = location.and_then(|location| resolve(&target, location));
+            let next = next.ok_or_else(|| {
+                answer(format!(
+                    "with a redirect to {:?}, which is no address",
+                    location.unwrap_or_default()
+                ))
+            })?;
+            if target.scheme_str() == Some("https") && next.scheme_str() != Some("https") {
+                return Err(answer(format!("with a redirect from https to {next}")));
+            }
+            target = next;
         }
-        if let Some(from) = from {
-            request = request.header("Range", format!("bytes={from}-"));
-        }
-        request.call().map_err(|err| Error::Network {
-            id: self.id.to_owned(),
-            endpoint: self.settings.endpoint.clone(),
-            why: self.reason(&err),
-        })
+        Err(answer(format!("with more than {MOST} redirects")))
+    }
+
+    /// Over how long a transfer has to come at its least rate.
+    fn pace(&self) -> Duration {
+        self.settings.patience * 3
     }
 
     /// What went wrong with a connection, in words.
@@ -247,22 +299,20 @@ impl<'a> Client<'a> {
             std::thread::sleep(pause);
         };
         self.check_status(&response, &url, None)?;
-        let body = response
-            .into_body()
-            .into_with_config()
-            .limit(LONGEST)
-            .read_to_vec();
-        let body = body.map_err(|err| match err {
-            ureq::Error::BodyExceedsLimit(_) => Error::Answer {
-                url: url.clone(),
-                what: format!("with a list of files of more than {LONGEST} bytes, as no model has"),
-            },
-            err => Error::Network {
-                id: self.id.to_owned(),
-                endpoint: self.settings.endpoint.clone(),
-                why: format!("the list of files breaks off: {}", self.reason(&err)),
-            },
+        let mut body = Vec::new();
+        let mut paced = Paced::new(response.into_body().into_reader(), self.pace());
+        let read = (&mut paced).take(LONGEST + 1).read_to_end(&mut body);
+        read.map_err(|err| Error::Network {
+            id: self.id.to_owned(),
+            endpoint: self.settings.endpoint.clone(),
+            why: format!("the list of files breaks off: {}", self.reason(&err.into())),
         })?;
+        if body.len() as u64 > LONGEST {
+            return Err(Error::Answer {
+                url,
+                what: format!("with a list of files of more than {LONGEST} bytes, as no model has"),
+            });
+        }
         serde_json::from_slice(&body).map_err(|err| Error::Answer {
             url,
             what: format!("with something other than a list of files: {err}"),
@@ -349,17 +399,30 @@ impl<'a> Client<'a> {
         }
     }
 
-    /// Brings `file` of `commit` into the cache and links it into `folder`, the snapshot.
+    /// Brings `file` of `commit` into the cache and links it into `folder`, the snapshot. One that is
+    /// there already, but has another length than the hub says, is downloaded again. At most `room`
+    /// bytes are downloaded.
     pub(super) fn download(
         &self,
         file: &RemoteFile,
         commit: &str,
         folder: &Path,
+        room: u64,
         progress: &mut dyn FnMut(Progress<'_>) -> ControlFlow<()>,
-    ) -> Result<(), Error> {
+    ) -> Result<Brought, Error> {
         let link = folder.join(&file.name);
-        if link.is_file() {
-            return Ok(());
+        let len_of = |path: &Path| {
+            let data = std::fs::metadata(path).ok();
+            data.filter(std::fs::Metadata::is_file)
+                .map(|data| data.len())
+        };
+        let is_whole = |len: u64| file.size().is_none_or(|size| size == len);
+        let found = len_of(&link);
+        if let Some(bytes) = found.filter(|&len| is_whole(len)) {
+            return Ok(Brought {
+                bytes,
+                damage: None,
+            });
         }
         let write_error = |path: &Path| {
             let path = path.to_owned();
@@ -391,7 +454,9 @@ impl<'a> Client<'a> {
             std::fs::create_dir_all(path).map_err(write_error(path))?;
         }
         // Two processes may want the same file; the second waits and finds it done.
-        let held = File::create(&lock).map_err(write_error(&lock))?;
+        let mut options = File::options();
+        options.write(true).create(true).truncate(false);
+        let held = shared_files::open(&lock, &mut options).map_err(write_error(&lock))?;
         loop {
             match held.try_lock() {
                 Ok(()) => break,
@@ -404,7 +469,7 @@ impl<'a> Client<'a> {
                 }
             }
             // What the other one has done so far is progress too.
-            let done = std::fs::metadata(&part).map_or(0, |data| data.len());
+            let done = shared_files::len(&part);
             let total = file.size().unwrap_or(0).max(done);
             let told = Progress {
                 file: &file.name,
@@ -416,13 +481,23 @@ impl<'a> Client<'a> {
             }
             std::thread::sleep(Duration::from_millis(100));
         }
+        let damage = match (len_of(&blob).or(found), file.size()) {
+            (Some(len), Some(size)) if len != size => {
+                tracing::warn!(blob = %blob.display(), len, size, "damaged in the cache");
+                // What is not there needs no removal.
+                let _ = std::fs::remove_file(&blob);
+                let _ = std::fs::remove_file(&link);
+                Some(format!("{} with {len} of {size} bytes", file.name))
+            }
+            _ => None,
+        };
         if !blob.is_file() {
             // At the commit, not at the branch, which may have moved on since it was listed.
             let url = format!(
                 "{}/{}/resolve/{commit}/{}",
                 self.settings.endpoint, self.id, file.name
             );
-            self.transfer(file, checksum, &url, &part, progress)?;
+            self.transfer(file, checksum, &url, &part, room, progress)?;
             std::fs::rename(&part, &blob).map_err(write_error(&blob))?;
         }
         if !link.is_file() {
@@ -430,7 +505,10 @@ impl<'a> Client<'a> {
             let _ = std::fs::remove_file(&link);
             link_or_copy(&blob, &link).map_err(write_error(&link))?;
         }
-        Ok(())
+        Ok(Brought {
+            bytes: len_of(&blob).unwrap_or(0),
+            damage,
+        })
     }
 
     /// Fills `part` until it is `file`, going on where an earlier try ended.
@@ -440,14 +518,15 @@ impl<'a> Client<'a> {
         checksum: Checksum<'_>,
         url: &str,
         part: &Path,
+        room: u64,
         progress: &mut dyn FnMut(Progress<'_>) -> ControlFlow<()>,
     ) -> Result<(), Error> {
         /// Tries in a row that bring nothing new.
         const PATIENCE: u32 = 4;
-        let here = || std::fs::metadata(part).map_or(0, |data| data.len());
+        let here = || shared_files::len(part);
         let (mut idle, mut wrong, mut most) = (0, 0, here());
         loop {
-            let trouble = match self.try_transfer(file, checksum, url, part, progress) {
+            let trouble = match self.try_transfer(file, checksum, url, part, room, progress) {
                 Ok(()) => return Ok(()),
                 Err(trouble) => trouble,
             };
@@ -497,6 +576,7 @@ impl<'a> Client<'a> {
         checksum: Checksum<'_>,
         url: &str,
         part: &Path,
+        room: u64,
         progress: &mut dyn FnMut(Progress<'_>) -> ControlFlow<()>,
     ) -> Result<(), Trouble> {
         let write_error = |source| {
@@ -505,10 +585,7 @@ impl<'a> Client<'a> {
                 source,
             })
         };
-        let mut out = File::options()
-            .create(true)
-            .append(true)
-            .open(part)
+        let mut out = shared_files::open(part, File::options().create(true).append(true))
             .map_err(write_error)?;
         let mut done = out.metadata().map_err(write_error)?.len();
         let size = file.size();
@@ -563,12 +640,21 @@ impl<'a> Client<'a> {
                     )));
                 }
             }
-            let mut body = response.into_body().into_reader();
+            let mut body = Paced::new(response.into_body().into_reader(), self.pace());
             let mut buffer = vec![0; 1 << 16];
             loop {
                 let len = match body.read(&mut buffer) {
                     Ok(0) => break,
                     Ok(len) => len,
+                    Err(err) if is_too_slow(&err) => {
+                        return Err(Trouble::Final(Error::Interrupted {
+                            id: self.id.to_owned(),
+                            file: file.name.clone(),
+                            done,
+                            total: size.unwrap_or(done),
+                            why: err.to_string(),
+                        }));
+                    }
                     Err(err) => return Err(Trouble::interrupted(self.reason(&err.into()))),
                 };
                 out.write_all(&buffer[..len]).map_err(write_error)?;
@@ -577,6 +663,15 @@ impl<'a> Client<'a> {
                     return Err(Trouble::Wrong(format!(
                         "more than the announced {size} bytes came"
                     )));
+                }
+                if done > room {
+                    // It is of no use to go on with it.
+                    let _ = std::fs::remove_file(part);
+                    return Err(Trouble::Final(Error::TooMuch {
+                        id: self.id.to_owned(),
+                        bytes: done,
+                        most: self.settings.most_bytes,
+                    }));
                 }
                 tell(done)?;
             }

@@ -106,6 +106,16 @@ pub enum Error {
         /// What there is.
         found: String,
     },
+    /// The files of the model are more than any model has.
+    #[error("{id} has {bytes} bytes or more, and at most {most} are downloaded; it is no ELECTRA")]
+    TooMuch {
+        /// The model.
+        id: String,
+        /// The bytes that are announced, or that came.
+        bytes: u64,
+        /// The most that are downloaded.
+        most: u64,
+    },
     /// The transfer of a file broke off, again and again.
     #[error(
         "the download of {file} of {id} broke off after {done} of {total} bytes: {why}; \

@@ -21,6 +21,8 @@ pub struct HubSettings {
     pub offline: bool,
     /// How long a connection may take and a transfer may stand still.
     pub patience: Duration,
+    /// The bytes of a model at most.
+    pub most_bytes: u64,
 }
 
 impl std::fmt::Debug for HubSettings {
@@ -32,6 +34,7 @@ impl std::fmt::Debug for HubSettings {
             .field("token", &self.token.as_ref().map(|_| "…"))
             .field("offline", &self.offline)
             .field("patience", &self.patience)
+            .field("most_bytes", &self.most_bytes)
             .finish()
     }
 }
@@ -86,6 +89,7 @@ impl HubSettings {
                 .and_then(|seconds| Duration::try_from_secs_f64(seconds.parse().ok()?).ok())
                 .filter(|patience| !patience.is_zero())
                 .unwrap_or(Duration::from_secs(10)),
+            most_bytes: limits::WEIGHTS,
         }
     }
 

@@ -158,7 +158,11 @@ const NAMED_SECTIONS: [&str; 14] = [
 pub(super) fn read(text: &str, language: CodeLanguage) -> Parsed {
     let found = lexer::comments(text, language);
     let mut out = Collector::new(text);
-    for group in found.chunk_by(|one, next| goes_on(text, one, next)) {
+    let is_read = |found: &&Found| {
+        found.form != Form::Line || !is_directive(found.body.of(text).unwrap_or_default())
+    };
+    let read: Vec<Found> = found.iter().filter(is_read).copied().collect();
+    for group in read.chunk_by(|one, next| goes_on(text, one, next)) {
         let Some(first) = group.first() else {
             continue;
         };
@@ -181,7 +185,8 @@ pub(super) fn read(text: &str, language: CodeLanguage) -> Parsed {
     }
 }
 
-/// Whether a comment goes on in the next: it stands below it, in the same column.
+/// Whether a comment goes on in the next: it stands below it, in the same column. Comments for tools
+/// between the two do not part them.
 fn goes_on(text: &str, one: &Found, next: &Found) -> bool {
     let are_lines = one.form == Form::Line && next.form == Form::Line;
     if !are_lines || one.is_doc != next.is_doc {
@@ -190,7 +195,12 @@ fn goes_on(text: &str, one: &Found, next: &Found) -> bool {
     let between = text
         .get(one.span.end()..next.span.start())
         .unwrap_or_default();
-    if !between.trim().is_empty() || between.matches('\n').count() != 1 {
+    let lines = between.split('\n').skip(1);
+    let lines_between = lines.clone().count().saturating_sub(1);
+    let mut lines_between = lines.take(lines_between);
+    let is_for_a_tool = |line: &str| is_directive(line.trim_start().trim_start_matches(['/', '#']));
+    let before = between.rsplit('\n').next().unwrap_or_default();
+    if !between.contains('\n') || !before.trim().is_empty() || !lines_between.all(is_for_a_tool) {
         return false;
     }
     // Of a comment behind code the column is not known without looking back along its line.
@@ -278,7 +288,9 @@ fn comment(text: &str, group: &[Found], language: CodeLanguage, out: &mut Collec
                 line.text = line.text.trim_end_matches('*').trim_end();
             } else if found.form == Form::Line && !is_doc {
                 // More of what opens a comment opens it no further.
-                line = line.after(line.text.len() - line.text.trim_start_matches(['/', '#']).len());
+                let leader = found.span.of(text).and_then(|source| source.chars().next());
+                let rest = line.text.trim_start_matches(leader.unwrap_or_default());
+                line = line.after(line.text.len() - rest.len());
             }
             lines.push(line);
         }

@@ -68,9 +68,9 @@ pub fn question_answering(
     // Each question with the index of its paragraph, in the order of the data.
     let mut questions = Vec::new();
     for (at, paragraph) in data.paragraphs.iter().enumerate() {
-        let pieces = pieces_by_word(&paragraph.context, tokenizer);
+        let pieces = pieces_by_word(&paragraph.context, tokenizer)?;
         for question in &paragraph.questions {
-            for window in question_windows(&pieces, &question.text, tokenizer, positions) {
+            for window in question_windows(&pieces, &question.text, tokenizer, positions)? {
                 windows.push(window.input);
                 places.push((questions.len(), window.context, window.opening));
             }
@@ -198,14 +198,14 @@ pub fn question_answering(
 
 /// The pieces of `text`, numbered by the words that a reader sees, as `ask` forms them: an answer is whole
 /// words.
-fn pieces_by_word(text: &str, tokenizer: &Tokenizer) -> Vec<Piece> {
+fn pieces_by_word(text: &str, tokenizer: &Tokenizer) -> Result<Vec<Piece>, Error> {
     let starts: Vec<usize> = electroscope_text::word_starts(text).collect();
-    let mut pieces = tokenizer.encode(text);
+    let mut pieces = tokenizer.encode(text)?;
     for piece in &mut pieces {
         let start = piece.start as usize;
         piece.word = starts.partition_point(|&word| word <= start) as u32;
     }
-    pieces
+    Ok(pieces)
 }
 
 /// A window with a question and a part of a text.
@@ -225,9 +225,9 @@ fn question_windows(
     question: &str,
     tokenizer: &Tokenizer,
     positions: usize,
-) -> Vec<QuestionWindow> {
+) -> Result<Vec<QuestionWindow>, Error> {
     let mut opening = vec![tokenizer.cls_id()];
-    let question = tokenizer.encode(question);
+    let question = tokenizer.encode(question)?;
     opening.extend(question.iter().take(positions / 3).map(|piece| piece.id));
     opening.push(tokenizer.sep_id());
     let room = positions.saturating_sub(opening.len() + 1);
@@ -247,7 +247,7 @@ fn question_windows(
     };
     // As in training, and with the same overlap as `ask`.
     let windows = windows(pieces.len(), room, (positions / 3).min(128));
-    windows.into_iter().map(window).collect()
+    Ok(windows.into_iter().map(window).collect())
 }
 
 /// The best answer in the windows of a question so far, and the score of no answer.

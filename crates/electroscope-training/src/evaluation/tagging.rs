@@ -199,7 +199,7 @@ pub(super) fn predict_words<T: Clone>(
     let (mut windows, mut places) = (Vec::new(), Vec::new());
     let mut pieces: Vec<Vec<Piece>> = Vec::with_capacity(texts.len());
     for (text, words) in texts.iter().enumerate() {
-        let of_text = tokenizer.encode(&words.text);
+        let of_text = tokenizer.encode(&words.text)?;
         for (token_range, core) in half_overlapping_windows(of_text.len(), room) {
             let mut ids = vec![tokenizer.cls_id()];
             let read = of_text.get(token_range.clone()).unwrap_or_default();

@@ -294,6 +294,7 @@ fn error_marks_are_compared_word_by_word() {
     let unmarked = MarkedText {
         text: text.to_owned(),
         spans: Vec::new(),
+        kind: None,
     };
     let evaluated = head.error_spans(std::slice::from_ref(&unmarked)).unwrap();
     let words: Vec<&str> = text.split(' ').collect();
@@ -342,7 +343,7 @@ fn examples(head: &Head, targets: &[Target]) -> Vec<Example> {
     (targets.iter().zip(words))
         .map(|(target, text)| {
             let mut ids = vec![tokenizer.cls_id()];
-            ids.extend(tokenizer.encode(text).iter().map(|piece| piece.id));
+            ids.extend(tokenizer.encode(text).unwrap().iter().map(|piece| piece.id));
             ids.push(tokenizer.sep_id());
             Example {
                 input: HeadInput {

@@ -6,22 +6,25 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 
 use super::super::evaluation::HeadScores;
+use super::super::folder_lock::FolderLock;
 use super::super::loss_curve::LossCurve;
 use super::super::resume_store::{self, ResumeStore, SavedTensors};
 use super::super::{Error, durable_files};
 use super::settings::FinetuneSettings;
 use electroscope_model::Weights;
 
-/// The output folder of a fine-tuning.
+/// The output folder of a fine-tuning. While it is open, it is locked against other trainings.
 #[derive(Clone, Debug)]
 pub struct OutputFolder {
     path: PathBuf,
     store: ResumeStore,
+    _lock: Arc<FolderLock>,
 }
 
 /// The state of a fine-tuning, without its tensors.
@@ -107,22 +110,32 @@ impl BestScores {
     }
 }
 
+/// The folder of the saved states of the training in `path`.
+fn states(path: &Path) -> PathBuf {
+    path.join("training")
+}
+
 impl OutputFolder {
-    fn at(path: &Path) -> OutputFolder {
-        OutputFolder {
+    /// Locks the folder, and creates what is missing of it.
+    fn open(path: &Path) -> Result<OutputFolder, Error> {
+        let states = states(path);
+        let lock = FolderLock::take(path, &states)?;
+        Ok(OutputFolder {
             path: path.to_owned(),
-            store: ResumeStore::new(path.join("training")),
-        }
+            store: ResumeStore::new(states),
+            _lock: Arc::new(lock),
+        })
     }
 
     /// Creates the folder for a new training. It must be empty or not exist.
     ///
     /// # Errors
     ///
-    /// [`Error::Settings`] if it has files; [`Error::Write`].
+    /// [`Error::Settings`] if it has files; [`Error::InUse`]; [`Error::Write`].
     pub fn create(path: &Path) -> Result<OutputFolder, Error> {
-        let folder = OutputFolder::at(path);
-        if folder.store.folder().is_dir() {
+        if states(path).is_dir() {
+            // Says so if it is not interrupted, but running.
+            OutputFolder::open(path)?;
             return Err(Error::Settings(format!(
                 "{} has an unfinished training; add --resume to resume it, or remove the folder",
                 path.display()
@@ -138,28 +151,30 @@ impl OutputFolder {
                 path.display()
             )));
         }
-        durable_files::create_folder(folder.store.folder())?;
-        Ok(folder)
+        OutputFolder::open(path)
     }
 
     /// Opens the folder of an interrupted training, with its last saved state.
     ///
     /// # Errors
     ///
-    /// [`Error::Settings`] if there is none; [`Error::Open`], [`Error::Data`].
+    /// [`Error::Settings`] if there is none; [`Error::InUse`], [`Error::Open`], [`Error::Data`].
     pub fn resume(path: &Path) -> Result<(OutputFolder, FinetuneState), Error> {
-        let folder = OutputFolder::at(path);
-        let Some((_, last)) = folder.store.numbered("step-").pop() else {
-            let why = if folder.store.folder().is_dir() {
-                "the training in it was interrupted before anything was saved; remove the folder and \
-                 start again"
-            } else {
-                "it has no saved training; leave out --resume to start one"
-            };
-            return Err(Error::Settings(format!(
+        let refuse = |why: &str| {
+            Err(Error::Settings(format!(
                 "cannot resume in {}: {why}",
                 path.display()
-            )));
+            )))
+        };
+        if !states(path).is_dir() {
+            return refuse("it has no saved training; leave out --resume to start one");
+        }
+        let folder = OutputFolder::open(path)?;
+        let Some((_, last)) = folder.store.numbered(resume_store::STEP).pop() else {
+            return refuse(
+                "the training in it was interrupted before anything was saved; remove the folder and \
+                 start again",
+            );
         };
         let state = resume_store::read_state(&last)?;
         Ok((folder, state))
@@ -179,7 +194,7 @@ impl OutputFolder {
         let name = format!("step-{}", state.step);
         self.store.save(&name, state, tensors, |_| Ok(()))?;
         let best = state.best.as_ref().map(|best| best.step);
-        let states = self.store.numbered("step-").into_iter();
+        let states = self.store.numbered(resume_store::STEP).into_iter();
         let bests = self.store.numbered("best-").into_iter();
         let old = (states.filter(|(step, _)| *step != state.step))
             .chain(bests.filter(|(step, _)| Some(*step) != best));
@@ -316,6 +331,9 @@ mod tests {
         folder.save(&state, &tensors(2.0)).unwrap();
         // A state that was not written completely.
         std::fs::create_dir_all(out.join("training/step-12.new")).unwrap();
+        let running = OutputFolder::resume(&out).unwrap_err().to_string();
+        assert!(running.contains("another training"), "{running}");
+        drop(folder);
         let (folder, found) = OutputFolder::resume(&out).unwrap();
         assert_eq!(found, state);
         assert_eq!(value(&folder.read_tensors(&found).unwrap().weights), 2.0);
@@ -340,6 +358,7 @@ mod tests {
             .keep_best(&weights(2.0), &mut state, BestScores::default())
             .unwrap();
         // Interrupted before the state is saved.
+        drop(folder);
         let (folder, found) = OutputFolder::resume(&out).unwrap();
         let best = found.best.unwrap();
         let best_weights = folder.read_best(&best).unwrap();
@@ -354,7 +373,12 @@ mod tests {
         assert!(refusal.contains("not an empty folder"), "{refusal}");
         let refusal = OutputFolder::resume(home.path()).unwrap_err().to_string();
         assert!(refusal.contains("no saved training"), "{refusal}");
-        OutputFolder::create(&home.path().join("new")).unwrap();
+        let first = OutputFolder::create(&home.path().join("new")).unwrap();
+        let refusal = OutputFolder::create(&home.path().join("new"))
+            .unwrap_err()
+            .to_string();
+        assert!(refusal.contains("another training"), "{refusal}");
+        drop(first);
         let refusal = OutputFolder::create(&home.path().join("new"))
             .unwrap_err()
             .to_string();

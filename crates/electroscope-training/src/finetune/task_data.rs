@@ -87,7 +87,11 @@ impl TaskData {
     }
 
     /// The training examples, in windows of at most `length` tokens.
-    pub fn features(&self, tokenizer: &Tokenizer, length: usize) -> Features {
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Model`] if a text cannot be tokenized.
+    pub fn features(&self, tokenizer: &Tokenizer, length: usize) -> Result<Features, Error> {
         match self {
             TaskData::Texts { train, .. } => features::classification(train, tokenizer, length),
             TaskData::Questions { train, .. } => features::questions(train, tokenizer, length),
@@ -123,7 +127,7 @@ impl TaskData {
                 main_metric,
                 train,
             } => {
-                let made = features::classification(dev, tokenizer, length);
+                let made = features::classification(dev, tokenizer, length)?;
                 let examples: Vec<&Example> = made.examples.iter().collect();
                 let options = ClassificationOptions {
                     problem: dev.problem,

@@ -13,6 +13,7 @@ use std::time::Instant;
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::Xxh3Default;
 
 use super::segments::{PretrainWindow, SpecialTokens, windows};
 use crate::Error;
@@ -45,6 +46,9 @@ pub(super) struct CorpusFile {
     pub(super) held_out: usize,
     /// The bytes of text of all documents.
     pub(super) bytes: u64,
+    /// A hash of the text of all documents. States of earlier versions have none.
+    #[serde(default)]
+    pub(super) hash: Option<u64>,
 }
 
 impl CorpusFile {
@@ -82,9 +86,14 @@ impl Corpus {
             .par_iter()
             .map(|path| {
                 let (mut documents, mut bytes) = (0, 0);
+                let mut hash = Xxh3Default::new();
                 for document in TextFile::open(path)? {
+                    let text = document?.text;
                     documents += 1;
-                    bytes += document?.text.len() as u64;
+                    bytes += text.len() as u64;
+                    hash.update(text.as_bytes());
+                    // No text has this byte.
+                    hash.update(&[0xff]);
                 }
                 if documents == 0 {
                     return Err(Error::Data {
@@ -98,6 +107,7 @@ impl Corpus {
                     documents,
                     held_out: if hold_out { documents / HELD_OUT } else { 0 },
                     bytes,
+                    hash: Some(hash.digest()),
                 })
             })
             .collect();
@@ -266,16 +276,20 @@ pub(super) struct WindowCutter {
 
 impl WindowCutter {
     /// The windows of a text; `key` is the key of the random choices.
-    pub(super) fn cut(&self, text: &str, key: &[u64]) -> Vec<PretrainWindow> {
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Model`] if the text cannot be tokenized.
+    pub(super) fn cut(&self, text: &str, key: &[u64]) -> Result<Vec<PretrainWindow>, Error> {
         let lines: Vec<Vec<u32>> = text
             .lines()
             .map(|line| {
-                let pieces = self.tokenizer.encode(line);
-                pieces.into_iter().map(|piece| piece.id).collect()
+                let pieces = self.tokenizer.encode(line)?;
+                Ok(pieces.into_iter().map(|piece| piece.id).collect())
             })
-            .collect();
+            .collect::<Result<_, Error>>()?;
         let mut rng = SeededRng::for_key(key);
-        windows(&lines, self.longest, self.special, &mut rng)
+        Ok(windows(&lines, self.longest, self.special, &mut rng))
     }
 
     /// The windows of the documents of a chunk, shuffled.
@@ -285,18 +299,19 @@ impl WindowCutter {
         epoch: u64,
         chunk: u64,
         parallel: bool,
-    ) -> Vec<PretrainWindow> {
+    ) -> Result<Vec<PretrainWindow>, Error> {
         let cut = |document: &NumberedDocument| {
             let (file, number) = (document.file as u64, document.number as u64);
             self.cut(&document.text, &[SEGMENTS, self.seed, epoch, file, number])
         };
-        let mut windows: Vec<PretrainWindow> = if parallel {
-            documents.par_iter().flat_map_iter(cut).collect()
+        let windows: Result<Vec<Vec<PretrainWindow>>, Error> = if parallel {
+            documents.par_iter().map(cut).collect()
         } else {
-            documents.iter().flat_map(cut).collect()
+            documents.iter().map(cut).collect()
         };
+        let mut windows: Vec<PretrainWindow> = windows?.into_iter().flatten().collect();
         SeededRng::for_key(&[ORDER_OF_WINDOWS, self.seed, epoch, chunk]).shuffle(&mut windows);
-        windows
+        Ok(windows)
     }
 }
 
@@ -345,7 +360,7 @@ pub(super) fn batches(
             // The training waits for the first chunk, so it is cut on all threads; later chunks are cut on
             // one thread beside the training.
             let parallel = chunk == chunks_to_skip;
-            let windows = cutter.chunk_windows(&documents, epoch, chunk, parallel);
+            let windows = cutter.chunk_windows(&documents, epoch, chunk, parallel)?;
             drop(documents);
             found_text |= !windows.is_empty();
             let count = windows.len().div_ceil(size.max(1));
@@ -426,17 +441,30 @@ pub(super) fn check_unchanged(before: &Corpus, now: &Corpus) -> Result<(), Error
     let changed = |path: &Path, what: String| Error::Data {
         path: path.to_owned(),
         line: None,
-        what,
+        what: format!(
+            "{what}; restore it, because a training can only be resumed with the text it began with"
+        ),
     };
     for (before, now) in before.files.iter().zip(&now.files) {
-        if before != now {
+        let is_counted_alike = CorpusFile {
+            hash: now.hash,
+            ..before.clone()
+        } == *now;
+        if !is_counted_alike {
             return Err(changed(
                 &now.path,
                 format!(
-                    "it had {} documents with {} bytes when the training began, and now has {} with {}; \
-                    restore it, because a training can only be resumed with the text it began with",
+                    "it had {} documents with {} bytes when the training began, and now has {} with {}",
                     before.documents, before.bytes, now.documents, now.bytes
                 ),
+            ));
+        }
+        if before.hash.is_some() && before.hash != now.hash {
+            return Err(changed(
+                &now.path,
+                "its text is not that of when the training began, although it has as many documents and \
+                 bytes"
+                    .to_owned(),
             ));
         }
     }
@@ -605,5 +633,13 @@ mod tests {
         let now = Corpus::survey(std::slice::from_ref(path), false).unwrap();
         assert!(check_unchanged(&corpus, &now).is_err());
         assert!(check_unchanged(&now, &now).is_ok());
+        std::fs::write(path, "a c\n").unwrap();
+        let other = Corpus::survey(std::slice::from_ref(path), false).unwrap();
+        let message = check_unchanged(&now, &other).unwrap_err().to_string();
+        assert!(message.contains("its text is not that"), "{message}");
+        // What a state of an earlier version says.
+        let mut earlier = now;
+        earlier.files[0].hash = None;
+        assert!(check_unchanged(&earlier, &other).is_ok());
     }
 }

@@ -145,10 +145,7 @@ impl TrainingLog {
         let rows = std::mem::take(&mut self.rows);
         self.file
             .write_all(rows.as_bytes())
-            .map_err(|source| Error::Write {
-                path: self.path.clone(),
-                source,
-            })
+            .map_err(|source| durable_files::full_or_failed(&self.path, rows.len(), source))
     }
 }
 

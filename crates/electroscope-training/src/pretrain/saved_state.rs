@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::PretrainSettings;
 use super::corpus::{Corpus, CorpusPosition};
+use crate::folder_lock::FolderLock;
 use crate::resume_store::{self, ResumeStore, SavedTensors};
 use crate::{Error, durable_files};
 use electroscope_model::Tokenizer;
@@ -38,6 +39,9 @@ pub(super) struct PretrainState {
     pub(super) seconds: f64,
     pub(super) position: CorpusPosition,
     pub(super) corpus: Corpus,
+    /// A hash of the windows to evaluate on. States of earlier versions have none.
+    #[serde(default)]
+    pub(super) held_out_hash: Option<u64>,
     pub(super) evaluations: Vec<EvaluationEntry>,
     /// The notice that must accompany the models, if what they were made from has one.
     pub(super) notice: Option<String>,
@@ -69,6 +73,7 @@ impl PretrainState {
             seconds: 0.0,
             position: CorpusPosition::default(),
             corpus,
+            held_out_hash: None,
             evaluations: Vec::new(),
             notice,
         }
@@ -84,6 +89,27 @@ pub(super) struct SavedPretraining {
 
 fn store(out: &Path) -> ResumeStore {
     ResumeStore::new(out.join("checkpoints"))
+}
+
+/// Locks `out` against other trainings, and creates it.
+///
+/// # Errors
+///
+/// [`Error::InUse`], [`Error::Write`].
+pub(super) fn lock(out: &Path) -> Result<FolderLock, Error> {
+    FolderLock::take(out, store(out).folder())
+}
+
+/// The same for a training that is resumed: a folder without one is left as it is.
+///
+/// # Errors
+///
+/// As [`lock`]; [`Error::Data`] if there is no training in it.
+pub(super) fn lock_existing(out: &Path) -> Result<FolderLock, Error> {
+    match store(out).folder().is_dir() {
+        true => lock(out),
+        false => Err(no_state(out)),
+    }
 }
 
 /// Saves a state below `out`, and removes all but the last two.
@@ -102,7 +128,12 @@ pub(super) fn save(
     store.save(&name, state, tensors, |folder| {
         durable_files::write(&folder.join(TOKENIZER), tokenizer.to_json()?.as_bytes())
     })?;
-    for (_, old) in store.numbered("step-").into_iter().rev().skip(KEPT) {
+    for (_, old) in store
+        .numbered(resume_store::STEP)
+        .into_iter()
+        .rev()
+        .skip(KEPT)
+    {
         durable_files::remove_folder(&old)?;
     }
     Ok(())
@@ -123,19 +154,8 @@ pub(super) fn clear(out: &Path) -> Result<(), Error> {
 ///
 /// [`Error::Data`] if there is no state, or one that is damaged or of another version.
 pub(super) fn open(out: &Path) -> Result<SavedPretraining, Error> {
-    let Some((_, folder)) = store(out).numbered("step-").pop() else {
-        let what = if out.join("discriminator").is_dir() {
-            "the training in it is complete; to train the models further, give --from with this folder \
-             and --out with another"
-        } else {
-            "it has no saved training; --resume takes the folder that --out named, and a training that \
-             was interrupted before it first saved must be started again"
-        };
-        return Err(Error::Data {
-            path: out.to_owned(),
-            line: None,
-            what: what.to_owned(),
-        });
+    let Some((_, folder)) = store(out).numbered(resume_store::STEP).pop() else {
+        return Err(no_state(out));
     };
     // Read before the rest, which may differ in another format.
     let Versioned { format } = resume_store::read_state(&folder)?;
@@ -157,6 +177,22 @@ pub(super) fn open(out: &Path) -> Result<SavedPretraining, Error> {
         tokenizer: Arc::new(tokenizer),
         tensors: resume_store::read_tensors(&folder)?,
     })
+}
+
+/// The error for a folder without a saved state.
+fn no_state(out: &Path) -> Error {
+    let what = if out.join("discriminator").is_dir() {
+        "the training in it is complete; to train the models further, give --from with this folder \
+         and --out with another"
+    } else {
+        "it has no saved training; --resume takes the folder that --out named, and a training that \
+         was interrupted before it first saved must be started again"
+    };
+    Error::Data {
+        path: out.to_owned(),
+        line: None,
+        what: what.to_owned(),
+    }
 }
 
 /// The part of a state that all versions have in common.

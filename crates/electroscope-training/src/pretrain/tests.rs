@@ -90,15 +90,17 @@ impl Workspace {
     }
 }
 
-const CPU: PretrainDevice = PretrainDevice {
+const CPU: PretrainEnvironment = PretrainEnvironment {
     device: Device::Cpu,
     precision: TrainingPrecision::F32,
+    builtin: None,
 };
 
 /// The precision of a GPU, on the CPU.
-const BF16: PretrainDevice = PretrainDevice {
+const BF16: PretrainEnvironment = PretrainEnvironment {
     device: Device::Cpu,
     precision: TrainingPrecision::Bf16,
+    builtin: None,
 };
 
 /// Records the reports, and stops a training after `stop_after` steps.
@@ -144,7 +146,7 @@ fn the_loss_falls_and_the_models_can_be_loaded() {
 
     let checkpoint = Checkpoint::open(&workspace.at("out/discriminator")).unwrap();
     let (forward, _) = model::load(&checkpoint, "cpu", "f32").unwrap();
-    let pieces = checkpoint.tokenizer.encode("The boat waits.");
+    let pieces = checkpoint.tokenizer.encode("The boat waits.").unwrap();
     let ids: Vec<u32> = pieces.iter().map(|piece| piece.id).collect();
     assert!(
         forward.logits(&[&ids]).unwrap()[0]
@@ -280,8 +282,10 @@ fn a_pair_is_trained_further_with_its_vocabulary() {
 
 #[test]
 fn the_built_in_pair_keeps_its_shared_embeddings() {
-    let checkpoint = Checkpoint::builtin().unwrap();
-    let (config, weights) = model::builtin_generator().unwrap();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets/builtin");
+    let packed = PackedPair::read(&folder).unwrap();
+    let checkpoint = Checkpoint::from_packed(&packed).unwrap();
+    let (config, weights) = packed.generator().unwrap();
     let device = Device::Cpu;
     let pair = ModelPair::new(
         config,
@@ -335,7 +339,7 @@ fn only_masked_tokens_are_replaced_and_right_samples_count_as_original() {
 #[test]
 fn gradients_in_bf16_agree_with_those_in_f32() {
     let workspace = Workspace::new();
-    let read = |device: &PretrainDevice, out| {
+    let read = |device: &PretrainEnvironment, out| {
         let training =
             Pretraining::begin(workspace.settings(out, 1), device, &mut NoObserver).unwrap();
         let windows = &training.held_out;
@@ -377,7 +381,7 @@ fn gradients_in_bf16_agree_with_those_in_f32() {
 #[test]
 fn losses_in_bf16_agree_with_those_in_f32() {
     let workspace = Workspace::new();
-    let losses = |device: &PretrainDevice, out| {
+    let losses = |device: &PretrainEnvironment, out| {
         let mut recorder = Recorder::default();
         pretrain(workspace.settings(out, 30), device, &mut recorder).unwrap();
         recorder.losses
@@ -406,7 +410,7 @@ fn the_last_two_saved_states_are_kept() {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     names.sort();
-    assert_eq!(names, ["step-0000000004", "step-0000000005"]);
+    assert_eq!(names, ["lock", "step-0000000004", "step-0000000005"]);
 
     // If the last state is damaged, the error names its folder, and the state before it can be used.
     let last = workspace.at("out/checkpoints/step-0000000005");
@@ -415,7 +419,7 @@ fn the_last_two_saved_states_are_kept() {
         .unwrap_err()
         .to_string();
     assert!(
-        message.contains("step-0000000005") && message.contains("remove its folder"),
+        message.contains("remove the folder") && message.contains("step-0000000005 to resume"),
         "{message}"
     );
     std::fs::remove_dir_all(last).unwrap();

@@ -5,6 +5,8 @@
 
 use std::collections::HashSet;
 
+use crate::Error;
+use crate::data::corrections::CorrectedText;
 use crate::rng::{SeededRng, mix};
 use crate::synthetic_errors::{Misspellings, random_typo};
 use electroscope_model::{self as model, Tokenizer};
@@ -61,26 +63,34 @@ impl TokenizedText {
     }
 
     /// Tokenizes paragraphs, until there are `limit` tokens.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Model`] if a paragraph cannot be tokenized.
     pub fn of(
         paragraphs: &[String],
         tokenizer: &Tokenizer,
         capacity: usize,
         limit: Option<usize>,
-    ) -> TokenizedText {
+    ) -> Result<TokenizedText, Error> {
         let mut text = TokenizedText::new(capacity);
         for paragraph in paragraphs {
             if limit.is_some_and(|limit| text.tokens >= limit) {
                 break;
             }
-            text.push(tokenizer, paragraph);
+            text.push(tokenizer, paragraph)?;
         }
-        text
+        Ok(text)
     }
 
     /// Adds a paragraph, to the last passage if it fits. A paragraph longer than `capacity` is cut, before
     /// a word if possible. Gives the index of its first word, and the byte range of each of its words.
-    fn push(&mut self, tokenizer: &Tokenizer, paragraph: &str) -> (u32, Vec<(u32, u32)>) {
-        let pieces = tokenizer.encode(paragraph);
+    fn push(
+        &mut self,
+        tokenizer: &Tokenizer,
+        paragraph: &str,
+    ) -> Result<(u32, Vec<(u32, u32)>), Error> {
+        let pieces = tokenizer.encode(paragraph)?;
         let first = self.words;
         let mut spans: Vec<(u32, u32)> = Vec::new();
         let mut numbers = Vec::with_capacity(pieces.len());
@@ -127,7 +137,7 @@ impl TokenizedText {
             open.words.extend(numbers.get(part).unwrap_or_default());
             start = end;
         }
-        (first, spans)
+        Ok((first, spans))
     }
 
     fn uncorrupted(&self, tokenizer: &Tokenizer) -> CorruptedText {
@@ -259,6 +269,10 @@ fn apply(corrupted: &mut CorruptedText, samples: Vec<Vec<(usize, u32)>>) {
 
 /// Misspells one word of each paragraph: with a misspelling from `list`, or without a list with a random
 /// typo. Paragraphs in which no word can be misspelt are left out. The units are words.
+///
+/// # Errors
+///
+/// [`Error::Model`] if a paragraph cannot be tokenized.
 pub fn corrupt_by_misspelling(
     paragraphs: &[String],
     tokenizer: &Tokenizer,
@@ -266,7 +280,7 @@ pub fn corrupt_by_misspelling(
     limit: Option<usize>,
     list: Option<&Misspellings>,
     seed: u64,
-) -> CorruptedText {
+) -> Result<CorruptedText, Error> {
     let mut text = TokenizedText::new(capacity);
     let mut misspelt_words = HashSet::new();
     for (number, paragraph) in paragraphs.iter().enumerate() {
@@ -277,14 +291,14 @@ pub fn corrupt_by_misspelling(
         let Some((misspelt, at)) = misspell_paragraph(paragraph, list, &mut rng) else {
             continue;
         };
-        let (first, spans) = text.push(tokenizer, &misspelt);
+        let (first, spans) = text.push(tokenizer, &misspelt)?;
         for (word, &(start, end)) in (first..).zip(&spans) {
             if (start as usize) < at.end && at.start < end as usize {
                 misspelt_words.insert(word);
             }
         }
     }
-    CorruptedText {
+    Ok(CorruptedText {
         windows: (text.passages.iter())
             .map(|passage| window(tokenizer, &passage.ids))
             .collect(),
@@ -294,7 +308,30 @@ pub fn corrupt_by_misspelling(
         is_replaced: (0..text.words)
             .map(|word| misspelt_words.contains(&word))
             .collect(),
-    }
+    })
+}
+
+/// Misspells one word of each paragraph, as [`corrupt_by_misspelling`] does. Paragraphs in which no word
+/// can be misspelt are left out.
+pub fn misspelt_paragraphs(
+    paragraphs: &[String],
+    list: Option<&Misspellings>,
+    seed: u64,
+) -> Vec<CorrectedText> {
+    let misspelt = paragraphs
+        .iter()
+        .enumerate()
+        .filter_map(|(number, paragraph)| {
+            let mut rng = SeededRng::new(seed, mix(number as u64));
+            let (text, span) = misspell_paragraph(paragraph, list, &mut rng)?;
+            Some(CorrectedText {
+                text,
+                corrected: Some(paragraph.clone()),
+                spans: vec![span],
+                kind: Some("misspelling".to_owned()),
+            })
+        });
+    misspelt.collect()
 }
 
 /// Misspells a random word of a paragraph. Gives also the byte range of the misspelling.
@@ -363,9 +400,9 @@ mod tests {
     #[test]
     fn passages_contain_the_whole_text_and_none_exceeds_its_capacity() {
         let tokenizer = tokenizer();
-        let whole = tokenizer.encode(PARAGRAPH).len();
+        let whole = tokenizer.encode(PARAGRAPH).unwrap().len();
         for capacity in [1, 3, 5, whole, 2 * whole + 1, 1000] {
-            let text = TokenizedText::of(&paragraphs(5), &tokenizer, capacity, None);
+            let text = TokenizedText::of(&paragraphs(5), &tokenizer, capacity, None).unwrap();
             let ids: Vec<u32> = text
                 .passages
                 .iter()
@@ -373,6 +410,7 @@ mod tests {
                 .collect();
             let wanted: Vec<u32> = tokenizer
                 .encode(PARAGRAPH)
+                .unwrap()
                 .iter()
                 .map(|piece| piece.id)
                 .collect();
@@ -384,10 +422,12 @@ mod tests {
             );
             assert_eq!(text.tokens, 5 * whole);
         }
-        let two = TokenizedText::of(&paragraphs(5), &tokenizer, 2 * whole + 1, None);
+        let two = TokenizedText::of(&paragraphs(5), &tokenizer, 2 * whole + 1, None).unwrap();
         assert_eq!(two.passages.len(), 3);
         assert_eq!(
-            TokenizedText::of(&paragraphs(5), &tokenizer, 99, Some(whole + 1)).tokens,
+            TokenizedText::of(&paragraphs(5), &tokenizer, 99, Some(whole + 1))
+                .unwrap()
+                .tokens,
             2 * whole
         );
     }
@@ -395,7 +435,7 @@ mod tests {
     #[test]
     fn a_generator_gets_masked_windows_and_its_right_samples_are_not_replaced() {
         let tokenizer = tokenizer();
-        let text = TokenizedText::of(&paragraphs(60), &tokenizer, 100, None);
+        let text = TokenizedText::of(&paragraphs(60), &tokenizer, 100, None).unwrap();
         let boats = 6;
         let generator = |window: &[u32], positions: &[usize]| {
             assert!(
@@ -443,7 +483,8 @@ mod tests {
     #[test]
     fn each_paragraph_has_one_misspelt_word() {
         let tokenizer = tokenizer();
-        let corrupted = corrupt_by_misspelling(&paragraphs(40), &tokenizer, 100, None, None, 3);
+        let corrupted =
+            corrupt_by_misspelling(&paragraphs(40), &tokenizer, 100, None, None, 3).unwrap();
         assert_eq!(
             corrupted.is_replaced.iter().filter(|&&wrong| wrong).count(),
             40
@@ -469,7 +510,7 @@ mod tests {
         );
         let none = ["Names Only".to_owned()];
         assert_eq!(
-            corrupt_by_misspelling(&none, &tokenizer, 100, None, None, 3),
+            corrupt_by_misspelling(&none, &tokenizer, 100, None, None, 3).unwrap(),
             CorruptedText::default()
         );
     }
@@ -488,7 +529,7 @@ mod tests {
         #[test]
         fn random_corruption_replaces_at_most_15_percent_and_units_align(count in 1usize..30, capacity in 4usize..60, seed in 0u64..100) {
             let tokenizer = tokenizer();
-            let text = TokenizedText::of(&paragraphs(count), &tokenizer, capacity, None);
+            let text = TokenizedText::of(&paragraphs(count), &tokenizer, capacity, None).unwrap();
             let corrupted = corrupt_at_random(&text, &tokenizer, seed);
             let tokens: usize = corrupted.windows.iter().map(|window| window.len() - 2).sum();
             prop_assert_eq!(tokens, corrupted.units.len());

@@ -71,7 +71,7 @@ pub(super) fn run(global: &Global, args: &FixArgs) -> anyhow::Result<Exit> {
     let flagging = settings.flagging(&name, args.threshold, loaded.threshold, false);
     let mut fixer = Fixer {
         flagging,
-        checks: Checks::new(false, flagging, None),
+        checks: Checks::new(false, flagging, None, false),
         suggester: suggestions::suggester(&catalog, lens, &loaded.engine, &mut observer)?,
         engine: loaded.engine,
         most: usize::from(args.suggest),

@@ -44,7 +44,12 @@ pub(super) fn run(global: &Global, args: &ScoreArgs) -> anyhow::Result<Exit> {
     let flagging = settings.flagging(&name, args.threshold, loaded.threshold, args.punctuation);
     let (baseline, origin) =
         score_checks::open_baseline(args, lens, flagging.threshold, &loaded.model)?.unzip();
-    let mut checks = Checks::new(args.report_unused_marks, flagging, baseline.as_ref());
+    let mut checks = Checks::new(
+        args.report_unused_marks,
+        flagging,
+        baseline.as_ref(),
+        args.update_baseline,
+    );
     let suggester = match args.suggestions.wanted() {
         true => Some(suggestions::suggester(
             &catalog,

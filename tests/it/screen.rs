@@ -376,7 +376,7 @@ fn heads_are_chosen_on_the_screen_answer_there_and_follow_the_editor() {
     session.press(&head("electra-single"));
     session.press("\r");
     listed(&session, "Units 1");
-    session.press("u");
+    session.press("U");
     listed(&session, "Units 2");
 
     session.press("3m");

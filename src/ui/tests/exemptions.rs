@@ -29,7 +29,7 @@ fn find(screen: &mut Screen, jobs: Vec<ExemptionJob>, accepted: &[&str]) {
             screen.send(Message::Exemptions(ExemptionReply::Found {
                 id,
                 generation,
-                exemptions,
+                exemptions: Box::new(exemptions),
             }));
         }
     }

@@ -51,7 +51,7 @@ pub(super) fn reply(state: &mut State, reply: ExemptionReply, effects: &mut Vec<
             let wrong = exemptions.marks().misspelt().first();
             let wrong = wrong.filter(|_| is_new);
             let wrong = wrong.map(|mark| format!("{}: {mark}", open.path.display()));
-            open.exempt(exemptions);
+            open.exempt(*exemptions);
             if let Some(wrong) = wrong {
                 state.complain(wrong);
             }

@@ -381,6 +381,21 @@ fn the_screen_in_every_theme() {
 }
 
 #[test]
+fn of_other_formats_the_whole_file_is_shown_and_what_is_no_prose_stands_back() {
+    let tex = "% Notes\n\\section{Harbour}\nTheir \\emph{banana} is caf\\'e $x^2$ --- late.\n\n\
+               \\begin{verbatim}\nmake install\n\\end{verbatim}\n";
+    let rust =
+        "/// Their banana is [`late`].\nfn main() {\n    let a = \"colour\"; // The colour.\n}\n";
+    for (path, text) in [("notes.tex", tex), ("notes.rs", rust)] {
+        let mut screen = Screen::new(60, 12, Theme::Mono, &[path]);
+        screen.load();
+        screen.change(path, text);
+        screen.score_all();
+        insta::assert_snapshot!(path.replace('.', "_"), screen.picture());
+    }
+}
+
+#[test]
 fn several_documents_stand_in_a_list_with_their_state() {
     let mut screen = Screen::new(
         110,

@@ -1205,7 +1205,7 @@ fn documents_found(state: &mut State, found: &Found, effects: &mut Vec<Effect>) 
         state.folders.retain(|root| *root != found.root);
         if !is_new && state.documents.is_empty() && state.folders.is_empty() {
             state.complain(format!(
-                "no documents (.md, .txt, .rst, .adoc, .org …) in {}; o opens one by its path",
+                "no documents (.md, .txt, .rst, .adoc, .tex …) in {}; o opens one by its path",
                 found.root.display()
             ));
         }

@@ -6,7 +6,7 @@
 //! nothing else of the document is read differently.
 
 use electroscope_text::{
-    BlockText, Document, Language, LineIndex, Span, blocks, content, is_punctuation,
+    BlockText, CodeLanguage, Document, Language, LineIndex, Span, blocks, content, is_punctuation,
 };
 
 use super::file_edit::{Edit, edited};
@@ -101,7 +101,7 @@ fn above(document: &Document, lines: &LineIndex, span: Span, word: &str) -> Opti
     let text: &str = &document.text;
     let line = lines.line_of(span.start());
     let source = content(text, lines, line).of(text)?;
-    if document.language != Language::Plain {
+    if !is_free(document.language) {
         let before = line.checked_sub(1).map(|line| content(text, lines, line));
         let before = before.and_then(|span| span.of(text)).unwrap_or_default();
         // What begins a quote, a list, a table or goes on with one.
@@ -119,9 +119,14 @@ fn above(document: &Document, lines: &LineIndex, span: Span, word: &str) -> Opti
     }
     let mark = mark(document.language, MarkKind::NextLine, word);
     let end = line_end(text);
+    // A comment of reStructuredText ends with a blank line.
+    let blank = match document.language {
+        Language::ReStructuredText => end,
+        _ => "",
+    };
     Some(Edit {
         span: Span::new(at, at),
-        replacement: format!("{indent}{mark}{end}"),
+        replacement: format!("{indent}{mark}{end}{blank}"),
     })
 }
 
@@ -146,12 +151,42 @@ fn at_end(document: &Document, lines: &LineIndex, span: Span, word: &str) -> Opt
     })
 }
 
+/// Whether a comment may have a line for itself anywhere in the language, without parting a paragraph.
+fn is_free(language: Language) -> bool {
+    match language {
+        Language::Plain
+        | Language::ByFirstLine
+        | Language::AsciiDoc
+        | Language::Latex
+        | Language::Typst
+        | Language::Html
+        | Language::Code(_) => true,
+        Language::Markdown | Language::Mdx | Language::ReStructuredText | Language::Org => false,
+    }
+}
+
 /// A mark in a comment of the language.
 fn mark(language: Language, kind: MarkKind, word: &str) -> String {
     let keyword = kind.keyword();
     match language {
-        Language::Plain | Language::Markdown => format!("<!-- {keyword} {word} -->"),
+        Language::Plain | Language::ByFirstLine | Language::Markdown | Language::Html => {
+            format!("<!-- {keyword} {word} -->")
+        }
         Language::Mdx => format!("{{/* {keyword} {word} */}}"),
+        Language::ReStructuredText => format!(".. {keyword} {word}"),
+        Language::Latex => format!("% {keyword} {word}"),
+        Language::Org | Language::Code(CodeLanguage::Python | CodeLanguage::Shell) => {
+            format!("# {keyword} {word}")
+        }
+        Language::AsciiDoc
+        | Language::Typst
+        | Language::Code(
+            CodeLanguage::Rust
+            | CodeLanguage::JavaScript
+            | CodeLanguage::Go
+            | CodeLanguage::C
+            | CodeLanguage::Java,
+        ) => format!("// {keyword} {word}"),
     }
 }
 
@@ -245,6 +280,40 @@ mod tests {
             marked("one\n  two's\n", "x.txt", "two's").unwrap(),
             "one\n  <!-- electroscope-disable-next-line two -->\n  two's\n"
         );
+    }
+
+    #[test]
+    fn each_format_has_the_mark_in_a_comment_of_its_own() {
+        const NEXT: &str = "electroscope-disable-next-line two";
+        for (name, before, after) in [
+            ("x.rst", "One two.\n", format!(".. {NEXT}\n\nOne two.\n")),
+            ("x.adoc", "one\ntwo\n", format!("one\n// {NEXT}\ntwo\n")),
+            ("x.tex", "one\n  two\n", format!("one\n  % {NEXT}\n  two\n")),
+            ("x.org", "one two\n", format!("# {NEXT}\none two\n")),
+            ("x.typ", "one\ntwo\n", format!("one\n// {NEXT}\ntwo\n")),
+            (
+                "x.html",
+                "<p>one\ntwo\n",
+                format!("<p>one\n<!-- {NEXT} -->\ntwo\n"),
+            ),
+            (
+                "x.rs",
+                "f();\n    // one\n    // two\n",
+                format!("f();\n    // one\n    // {NEXT}\n    // two\n"),
+            ),
+            (
+                "x.rs",
+                "/// one\n/// two\n",
+                format!("/// one\n// {NEXT}\n/// two\n"),
+            ),
+            ("x.py", "f()  # two\n", format!("# {NEXT}\nf()  # two\n")),
+            ("x.sh", "# one two\n", format!("# {NEXT}\n# one two\n")),
+            ("x.ts", "f(); // two\n", format!("// {NEXT}\nf(); // two\n")),
+        ] {
+            assert_eq!(marked(before, name, "two"), Some(after), "{name}");
+        }
+        // Inside a comment that goes over lines no other can stand.
+        assert_eq!(marked("/*\none\ntwo\n*/\n", "x.c", "two"), None);
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod heads;
 mod lens;
 mod navigation;
 mod stale;
+mod suggestions;
 
 use std::collections::BTreeMap;
 use std::fmt::Write;

@@ -50,6 +50,8 @@ pub enum Action {
     PreviousFlagged,
     /// Lists flagged words by place, or by p.
     SortFlagged,
+    /// Lists the flagged words of all open documents.
+    AllFlagged,
     /// Flags fewer words.
     RaiseThreshold,
     /// Flags more words.
@@ -222,6 +224,12 @@ pub const GROUPS: &[(&str, &[Binding])] = &[
                 "S",
                 "sort-flagged",
                 "list flagged words by p, or by place",
+            ),
+            bind(
+                Action::AllFlagged,
+                "F",
+                "all-flagged",
+                "list the flagged words of all open documents",
             ),
             bind(
                 Action::Search,

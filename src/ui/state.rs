@@ -143,6 +143,8 @@ pub enum Popup {
     Opener(Picker),
     /// The heads that there are for a task.
     Heads(Task, Picker),
+    /// The flagged words of all open documents.
+    Flagged(Vec<FlaggedPlace>, Picker),
     /// What could stand in the place of a word.
     Suggestions(SuggestedFor, Picker),
     /// A question; so many steps back in those that were asked before.
@@ -154,6 +156,19 @@ pub enum Popup {
         /// Cursor and first row before it.
         before: (usize, usize),
     },
+}
+
+/// A flagged word in the list over all open documents, as it was when that was opened.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FlaggedPlace {
+    /// The document.
+    pub id: DocumentId,
+    /// Where the word begins, in bytes.
+    pub start: usize,
+    /// The document's path, the place as line and column, and the word.
+    pub shown: String,
+    /// Its p.
+    pub p: f32,
 }
 
 /// A word of a version of a document, for which suggestions are looked for or shown.

@@ -1,6 +1,7 @@
 //! Moves the state by one message. Does no work, asks no clock, and cannot fail: what is to be done
 //! in the world is handed back as effects.
 
+mod all_flagged;
 mod exemptions;
 mod heads;
 mod suggestions;
@@ -103,6 +104,7 @@ pub fn settle(state: &mut State) -> Vec<Effect> {
             Some(Popup::Opener(picker)) => picker.filter(&state.offered),
             Some(Popup::Heads(_, picker)) => picker.filter(&entries),
             Some(Popup::Suggestions(_, picker)) => picker.filter(&suggested),
+            Some(Popup::Flagged(places, picker)) => picker.filter(&all_flagged::entries(places)),
             Some(Popup::Search { .. }) => search_as_typed(state, &mut effects),
             Some(Popup::Question(..) | Popup::Help(_)) | None => {}
         }
@@ -181,7 +183,8 @@ fn paste(state: &mut State, text: &str) {
             Popup::Palette(picker)
             | Popup::Opener(picker)
             | Popup::Heads(_, picker)
-            | Popup::Suggestions(_, picker),
+            | Popup::Suggestions(_, picker)
+            | Popup::Flagged(_, picker),
         ) => {
             picker.prompt.insert(text);
             picker.selected = 0;
@@ -214,6 +217,9 @@ fn key_press(state: &mut State, key: KeyEvent, effects: &mut Vec<Effect>) {
         Some(Popup::Heads(task, picker)) => heads::heads_key(state, task, picker, key, effects),
         Some(Popup::Suggestions(word, picker)) => {
             suggestions::key(state, word, picker, key, effects);
+        }
+        Some(Popup::Flagged(places, picker)) => {
+            all_flagged::key(state, places, picker, key, effects);
         }
         Some(Popup::Question(prompt, back)) => {
             heads::question_key(state, prompt, back, key, effects);
@@ -631,6 +637,7 @@ pub(super) fn act(state: &mut State, action: Action, effects: &mut Vec<Effect>) 
             set_threshold(state, start);
         }
         Action::Suggest => suggestions::list(state),
+        Action::AllFlagged => all_flagged::list(state),
         Action::SortFlagged => sort_flagged(state),
         Action::AcceptWord => exemptions::accept(state, DictionaryOf::User, effects),
         Action::AcceptWordInProject => exemptions::accept(state, DictionaryOf::Project, effects),
@@ -957,6 +964,7 @@ fn mouse_event(state: &mut State, mouse: MouseEvent, effects: &mut Vec<Effect>) 
             | Popup::Opener(picker)
             | Popup::Heads(_, picker)
             | Popup::Suggestions(_, picker)
+            | Popup::Flagged(_, picker)
                 if wheel != 0 =>
             {
                 let last = picker.matches.len().saturating_sub(1);

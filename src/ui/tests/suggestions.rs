@@ -397,3 +397,34 @@ fn with_the_lens_errors_the_panel_names_the_kind_of_error() {
     let text = screen.text();
     assert!(text.contains("Almost certainly a wrong word."), "{text}");
 }
+
+#[test]
+fn the_flagged_words_of_all_documents_are_listed_and_gone_to() {
+    let mut screen = Screen::new(100, 24, DARK, &["notes.md", "draft.md"]);
+    screen.load();
+    screen.change("notes.md", NOTES);
+    screen.change("draft.md", "The colour of it.\n");
+    screen.score_all();
+    screen.press("F");
+    let text = screen.text();
+    let places = [
+        "notes.md:3:28 banana",
+        "notes.md:5:5 go",
+        "draft.md:1:5 colour",
+    ];
+    let found: Vec<Option<usize>> = places.iter().map(|place| text.find(place)).collect();
+    assert!(
+        found.iter().all(Option::is_some) && found.is_sorted(),
+        "{text}"
+    );
+    screen.type_in("colour");
+    screen.press("enter");
+    assert_eq!(screen.state.current, 1);
+    assert_eq!(screen.cursor_word().as_deref(), Some("colour"));
+    // In the order of the list in the panel.
+    screen.press("S F");
+    let text = screen.text();
+    assert!(text.find(places[2]) < text.find(places[0]), "{text}");
+    screen.press("enter");
+    assert_eq!(screen.cursor_word().as_deref(), Some("colour"));
+}

@@ -116,6 +116,14 @@ pub(super) fn draw(buffer: &mut Buffer, state: &State, popup: &Popup) -> Option<
                 (format!("{:<18} {}", choice.name, choice.about), size)
             })
         }
+        Popup::Flagged(places, picker) => {
+            let title = format!(" Flagged words · {} in all documents ", places.len());
+            draw_picker(buffer, state, picker, &title, &|at| {
+                places.get(at).map_or_else(Default::default, |place| {
+                    (visible(&place.shown), format!("{:.2}", place.p))
+                })
+            })
+        }
         Popup::Suggestions(word, picker) => draw_suggestions(buffer, state, word.word, picker),
         Popup::Search { .. } | Popup::Question(..) => None,
     }
@@ -311,6 +319,7 @@ fn draw_picker(
             (false, true) if matches!(state.popup, Some(Popup::Suggestions(..))) => {
                 suggestions_in_words(state)
             }
+            (false, false) if matches!(state.popup, Some(Popup::Flagged(..))) => "nothing fits",
             (false, true) => "nothing here; type a path",
             (false, false) => "nothing fits; Enter takes it as it is",
         };

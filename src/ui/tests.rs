@@ -5,6 +5,7 @@ mod heads;
 mod lens;
 mod navigation;
 mod stale;
+mod suggestions;
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -778,7 +779,7 @@ fn the_mouse_scrolls_jumps_and_switches() {
     screen.click(areas.strip.x, areas.strip.bottom() - 1);
     assert!(screen.state.documents[0].cursor > long.len() / 2);
     // A flagged word in the list.
-    let row = areas.panel.y + 11;
+    let row = areas.panel.y + 15;
     screen.click(areas.panel.x + 4, row);
     assert_eq!(screen.cursor_word().as_deref(), Some("banana"));
     screen.mouse(MouseEventKind::ScrollUp, areas.panel.x + 4, row);

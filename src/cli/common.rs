@@ -16,7 +16,7 @@ use crate::report::theme::{ColorFacts, Theme};
 use crate::settings::{FileSettings, Paths};
 use crate::worker::finder::prose_files;
 use crate::worker::pipe;
-use electroscope_analysis::{Engine, Flagging};
+use electroscope_analysis::{DEFAULT_WINDOW, Engine, Flagging};
 use electroscope_model::hub;
 use electroscope_model::model_choice::{ModelChoice, NameError};
 use electroscope_model::{self as model, Checkpoint};
@@ -95,6 +95,8 @@ pub(super) struct InForce {
     pub(super) precision: String,
     pub(super) offline: bool,
     pub(super) color: ColorChoice,
+    /// Tokens of a window at most.
+    pub(super) window: usize,
 }
 
 impl InForce {
@@ -154,6 +156,7 @@ impl InForce {
             color,
             config,
             file,
+            window: global.window.unwrap_or(DEFAULT_WINDOW),
         };
         tracing::info!(?in_force, "settings");
         Ok(in_force)
@@ -489,6 +492,21 @@ impl Progress {
             bar.set_style(style.with_key("time", time));
         }
         bar.set_message("");
+        let later = bar.downgrade();
+        let is_live = !bar.is_hidden();
+        // A window of many tokens takes seconds in which nothing else is told.
+        let tick = move || {
+            std::thread::sleep(Duration::from_millis(500));
+            if let Some(bar) = later.upgrade().filter(|bar| !bar.is_finished()) {
+                bar.enable_steady_tick(Duration::from_millis(250));
+            }
+        };
+        if is_live {
+            // Without such a thread there is only no sign of life.
+            let _ = std::thread::Builder::new()
+                .name("progress".into())
+                .spawn(tick);
+        }
         Progress { bar }
     }
 
@@ -605,6 +623,18 @@ pub(super) fn fetch_by_steps(
     })
 }
 
+/// What a user should know who asked for windows that take much longer than the default.
+pub(super) fn long_window_note(window: usize, positions: usize) -> Option<String> {
+    let tokens = window.min(positions);
+    (tokens > DEFAULT_WINDOW).then(|| {
+        format!(
+            "reading up to {tokens} tokens at once: a text that fills such a window takes about {} times \
+             as long as with --window {DEFAULT_WINDOW}, and shows no progress inside it",
+            tokens.div_ceil(DEFAULT_WINDOW)
+        )
+    })
+}
+
 /// Loads a checkpoint onto its device.
 fn start(
     in_force: &InForce,
@@ -624,7 +654,12 @@ fn start(
         Arc::clone(&checkpoint.tokenizer),
         forward,
         checkpoint.config.max_position_embeddings,
-    );
+    )
+    .with_window(in_force.window);
+    notes.extend(long_window_note(
+        in_force.window,
+        checkpoint.config.max_position_embeddings,
+    ));
     Ok(Loaded {
         engine,
         model,

@@ -490,7 +490,12 @@ fn start_errors(
         Arc::clone(tokenizer),
         Arc::new(mistakes),
         config.max_positions,
-    );
+    )
+    .with_window(in_force.window);
+    notes.extend(common::long_window_note(
+        in_force.window,
+        config.max_positions,
+    ));
     Ok(common::Loaded {
         engine,
         model: report::Model {
@@ -764,7 +769,10 @@ fn start(
     let model = model_of(resolved, revision, &*forward);
     let margin = checkpoint.config.no_answer_threshold.unwrap_or(0.0);
     let tokenizer = Arc::clone(&checkpoint.tokenizer);
-    let reader = HeadReader::new(tokenizer, forward, &checkpoint.config);
+    let reader =
+        HeadReader::new(tokenizer, forward, &checkpoint.config).with_window(in_force.window);
+    let positions = checkpoint.config.max_positions;
+    notes.extend(common::long_window_note(in_force.window, positions));
     Ok((reader, model, margin))
 }
 

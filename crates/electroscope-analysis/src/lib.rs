@@ -31,4 +31,4 @@ pub use outline::Outline;
 pub use passes::Counts;
 pub use queue::Queue;
 pub use readings::Readings;
-pub use window::{Begins, Geometry, Milestone, Run, Window, plan};
+pub use window::{Begins, DEFAULT_WINDOW, Geometry, Milestone, Run, Window, plan};

@@ -160,6 +160,7 @@ impl<'e> Queue<'e> {
                 forward,
                 cache,
                 batch,
+                ..
             } = &mut *self.engine;
             let (planner, forward) = (&*planner, &**forward);
             let work = Passes {

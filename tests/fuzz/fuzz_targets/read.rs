@@ -1,5 +1,7 @@
 //! What every target does with a file: open it as weights and read each tensor.
 
+#![cfg(feature = "weights")]
+
 use std::path::PathBuf;
 
 use electroscope_model::Weights;

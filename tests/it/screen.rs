@@ -134,16 +134,6 @@ impl Session {
         self.screen.0.lock().unwrap().screen().contents()
     }
 
-    /// Waits until the document of this name is the one that is shown.
-    #[track_caller]
-    pub(crate) fn wait_for_document(&self, name: &str) {
-        self.wait(name, |screen| {
-            let contents = screen.contents();
-            let last = contents.lines().last().unwrap_or_default().trim_start();
-            last.starts_with(name)
-        });
-    }
-
     #[track_caller]
     fn wait_for(&self, text: &str) {
         self.wait(text, |screen| screen.contents().contains(text));

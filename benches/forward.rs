@@ -22,6 +22,7 @@ use std::time::{Duration, Instant};
 use candle_core::{Device, Tensor};
 use candle_nn::Module;
 use cpu_time::ThreadTime;
+use electroscope::catalog::builtin;
 use electroscope_model::kernels::{Arithmetic, FusedDiscriminator};
 use electroscope_model::names::{Head, parameters};
 use electroscope_model::nn::plain::PlainDiscriminator;
@@ -55,7 +56,7 @@ fn main() {
     );
     println!("|---|---|---|---|---|---|---|");
     for (name, checkpoint) in [
-        ("built-in", Checkpoint::builtin().unwrap()),
+        ("built-in", builtin::discriminator().unwrap()),
         ("ELECTRA-small, random", electra_small()),
     ] {
         let (plain, plain_load) =
@@ -356,7 +357,7 @@ fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
 /// How much the eight-bit model's p differs from the plain one's on a text.
 fn changes(path: &str) {
     let text = std::fs::read_to_string(path).unwrap();
-    let checkpoint = Checkpoint::builtin().unwrap();
+    let checkpoint = builtin::discriminator().unwrap();
     let plain = PlainDiscriminator::load(&checkpoint, &Device::Cpu).unwrap();
     let fused = |arithmetic| FusedDiscriminator::load(&checkpoint, arithmetic).unwrap();
     let ids: Vec<u32> = (text.lines())
@@ -423,7 +424,7 @@ fn electra_small() -> Checkpoint {
     Checkpoint {
         folder: None,
         config,
-        tokenizer: Checkpoint::builtin().unwrap().tokenizer,
+        tokenizer: builtin::discriminator().unwrap().tokenizer,
         weights: Weights::open(&path).unwrap(),
     }
 }

@@ -17,6 +17,7 @@ use std::sync::{Arc, OnceLock};
 
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
+use electroscope::catalog::builtin;
 use electroscope::ui::message::{Effect, Message};
 use electroscope::ui::state::{Opening, State};
 use electroscope::ui::theme::{Depth, Theme};
@@ -66,7 +67,7 @@ impl Forward for Idle {
 
 fn checkpoint() -> &'static Checkpoint {
     static CHECKPOINT: OnceLock<Checkpoint> = OnceLock::new();
-    CHECKPOINT.get_or_init(|| Checkpoint::builtin().unwrap())
+    CHECKPOINT.get_or_init(|| builtin::discriminator().unwrap())
 }
 
 fn builtin(precision: &str) -> Arc<dyn Forward> {
@@ -408,7 +409,7 @@ mod a_cold_start {
     use super::*;
 
     fn page(precision: &str) -> f32 {
-        let checkpoint = Checkpoint::builtin().unwrap();
+        let checkpoint = builtin::discriminator().unwrap();
         let (forward, _) = model::load(&checkpoint, "cpu", precision).unwrap();
         let positions = checkpoint.config.max_position_embeddings;
         let mut engine = Engine::new(checkpoint.tokenizer, forward, positions);

@@ -4,22 +4,32 @@
 //! in its own file turns that into what it means and does it. Errors travel up with their context
 //! and are printed once, here.
 
-mod arrivals;
 mod ask;
 mod changes;
 mod classify;
-mod common;
+mod dictionary;
 mod evaluate;
+mod evidence;
 mod finetune;
+mod fix;
 mod global_flags;
-mod heads;
+mod head_commands;
 mod manual;
+mod messages;
 mod model;
+mod model_identity;
+mod prefetch;
 mod pretrain;
+mod progress;
 mod score;
+mod score_checks;
+mod setup;
 mod shell;
+mod sources;
 mod stop_signals;
+mod suggestions;
 mod tag;
+mod terminal;
 mod threads;
 mod training_progress;
 mod view;
@@ -36,7 +46,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::report::theme::Theme;
 use crate::report::{Format, HeadFormat};
-use crate::settings::Lens;
+use crate::settings::{ColorChoice, Lens};
 use electroscope_model::Task;
 
 /// What an exit code says.
@@ -209,18 +219,6 @@ struct Global {
     log: Option<PathBuf>,
 }
 
-/// When to colour.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-enum ColorChoice {
-    /// On a terminal, unless `NO_COLOR` is set
-    #[default]
-    Auto,
-    /// Into pipes and files, too
-    Always,
-    /// Not at all
-    Never,
-}
-
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Open documents on the screen (the same as naming them without a command)
@@ -238,6 +236,17 @@ enum Command {
     /// the threshold are flagged, and if any is, the exit code is 1. In Markdown only the prose is scored; of a folder, the files that hold prose (.md, .txt, .rst,
     /// .adoc, .org and the like), as .gitignore allows.
     Score(ScoreArgs),
+    /// Mend flagged words, one by one
+    ///
+    /// For each flagged word the verified suggestions are shown: what the discriminator, having read it in
+    /// the place of the word, thinks likelier. Answer with the number of one, with Enter to keep the
+    /// word, or with q to end. The file is written once, at the end, and only if it is still the file
+    /// that was read. In Markdown only the prose is changed; nothing outside of the words that you
+    /// changed is.
+    ///
+    /// With --all nothing is asked: the best suggestion is taken where it is certain enough. The
+    /// certainty is how likely it is right, all other candidates and the word itself considered.
+    Fix(fix::FixArgs),
     /// Label documents, paragraphs or sentences with a fine-tuned head
     ///
     /// Each label has a number p: its probability, from 0 to 1; the labels of a text share one between
@@ -268,6 +277,22 @@ enum Command {
     /// Into a pipe goes a line `path:line:column: label p text` for each entity, or for each word, if
     /// the head's labels mark no entities; JSON has both.
     Tag(TagArgs),
+    /// Accept words, so that they are flagged nowhere
+    ///
+    /// There is a dictionary of the user (`electroscope paths` shows it) and one of each project, in
+    /// `.electroscope/dictionary.txt`, found upwards from each document. One word a line, comments after
+    /// #. A lower-case entry accepts its word in any case, one with a capital only as it is written; the
+    /// possessive is accepted along. Accepted words keep their p, and are not flagged.
+    #[command(
+        subcommand,
+        disable_help_subcommand = true,
+        after_help = "Examples:\n  \
+            electroscope dictionary add kubectl Weber\n  \
+            electroscope dictionary add --project electroscope\n  \
+            electroscope dictionary list --project\n\n\
+            Exit codes: 0 done, 2 something failed."
+    )]
+    Dictionary(DictionaryCommand),
     /// Train a head on labelled data: classification, qa or tagging
     ///
     /// The checkpoint is written in Hugging Face layout, with a card; `--head DIR` reads with it. While
@@ -302,7 +327,8 @@ enum Command {
             electroscope evaluate rtd held-out.txt\n  \
             electroscope evaluate classification --task sst2 glue/SST-2\n  \
             electroscope evaluate qa dev-v2.0.json\n  \
-            electroscope evaluate tagging dev.conll\n\n\
+            electroscope evaluate tagging dev.conll\n  \
+            electroscope evaluate errors corrections.jsonl\n\n\
             Exit codes: 0 measured, 2 something failed, 130 Ctrl-C."
     )]
     Evaluate(evaluate::EvaluateCommand),
@@ -403,10 +429,19 @@ struct ViewArgs {
         electroscope score --language markdown draft      read a file without an extension as Markdown\n  \
         electroscope score --format github docs/          annotate a pull request\n  \
         electroscope score --since HEAD docs/             only words on lines that have changed\n  \
+        electroscope score --suggest notes.md             with words that would fit better\n  \
+        electroscope score --only-verified letter.md      only words that another would better\n  \
         electroscope score --max-flagged 3 draft.txt      fail from the fourth flagged word on\n  \
+        electroscope score --baseline known.json --update-baseline docs/   take what is there for known\n  \
+        electroscope score --baseline known.json docs/    only what is new since then\n  \
         electroscope score --calibrate accepted/*.md      find the threshold on text that is fine\n\n\
-        Exit codes: 0 no word is flagged (or --exit-zero, or no more than --max-flagged), 1 some are, \
-        2 something failed, 130 Ctrl-C.")]
+        Exit codes: 0 no word is flagged (or --exit-zero, or no more than --max-flagged), 1 some are \
+        (or marks are of no use, with --report-unused-marks), 2 something failed, 130 Ctrl-C.\n\n\
+        Marks in comments silence a place: <!-- electroscope-disable-next-line -->, \
+        electroscope-disable-line, electroscope-disable and electroscope-enable, \
+        electroscope-disable-file; for some words only if these follow. cspell:ignore WORD is honoured. \
+        A baseline knows findings by their words and the two on each side, and belongs to a model, a \
+        lens and a threshold.")]
 struct ScoreArgs {
     /// Documents, folders of documents, or `-` for standard input [default: `-` if it is a pipe]
     #[arg(value_name = "FILE|DIR")]
@@ -423,6 +458,8 @@ struct ScoreArgs {
     /// Flag punctuation, too
     #[arg(long)]
     punctuation: bool,
+    #[command(flatten)]
+    suggestions: suggestions::SuggestionArgs,
     /// Exit with 0 even if words are flagged
     #[arg(long)]
     exit_zero: bool,
@@ -434,9 +471,21 @@ struct ScoreArgs {
     since: Option<String>,
     #[command(flatten)]
     input: InputArgs,
+    /// Report only findings that are not in FILE, which --update-baseline writes
+    #[arg(long, value_name = "FILE")]
+    baseline: Option<PathBuf>,
+    /// Write all findings to the baseline, and report none
+    #[arg(long, requires = "baseline", conflicts_with_all = ["prune_baseline", "since"])]
+    update_baseline: bool,
+    /// Drop from the baseline what is not found any more
+    #[arg(long, requires = "baseline", conflicts_with = "since")]
+    prune_baseline: bool,
+    /// Report marks in the text that silence nothing, and exit with 1 if there are any
+    #[arg(long)]
+    report_unused_marks: bool,
     /// Score nothing, but find the threshold on these texts, which you are content with, and write it
     /// to the settings
-    #[arg(long, conflicts_with_all = ["format", "exit_zero", "max_flagged", "since"])]
+    #[arg(long, conflicts_with_all = ["format", "exit_zero", "max_flagged", "since", "baseline", "report_unused_marks"])]
     calibrate: bool,
     /// The share of the words of those texts that may be flagged
     #[arg(long, value_name = "SHARE", default_value = "0.01", requires = "calibrate", value_parser = probability)]
@@ -457,7 +506,7 @@ struct HeadArgs {
 }
 
 #[derive(Clone, Debug, Args)]
-#[command(after_help = heads::after_help(Task::Classification, "  \
+#[command(after_help = head_commands::after_help(Task::Classification, "  \
         electroscope classify --head builtin:sentiment reviews/\n  \
         electroscope classify --head builtin:acceptability --unit sentence review.txt\n  \
         electroscope classify --format jsonl reviews/ | jq '.units[].labels[0]'\n  \
@@ -482,7 +531,7 @@ enum UnitChoice {
 }
 
 #[derive(Clone, Debug, Args)]
-#[command(after_help = heads::after_help(Task::QuestionAnswering, "  \
+#[command(after_help = head_commands::after_help(Task::QuestionAnswering, "  \
         electroscope ask 'When does the bridge open?' notes.md\n  \
         electroscope ask --answers 1 'Who built the bridge?' docs/\n  \
         electroscope ask --format json 'Who built the bridge?' docs/ | jq '.documents[].answers[0]'"))]
@@ -498,7 +547,7 @@ struct AskArgs {
 }
 
 #[derive(Clone, Debug, Args)]
-#[command(after_help = heads::after_help(Task::Tagging, "  \
+#[command(after_help = head_commands::after_help(Task::Tagging, "  \
         electroscope tag notes.md\n  \
         electroscope tag --head builtin:pos draft.txt\n  \
         electroscope tag docs/ | grep ' person '\n  \
@@ -520,6 +569,51 @@ enum LanguageChoice {
     Markdown,
     /// As Markdown, and no imports, elements and expressions of MDX
     Mdx,
+}
+
+/// Whose dictionary.
+#[derive(Clone, Copy, Debug, Args)]
+struct DictionaryArgs {
+    /// The user's dictionary, for all documents (the default)
+    #[arg(long, conflicts_with = "project")]
+    user: bool,
+    /// The project's, found upwards from this folder, or made where .git is
+    #[arg(long)]
+    project: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum DictionaryCommand {
+    /// Add words
+    #[command(after_help = "Examples:\n  \
+        electroscope dictionary add kubectl Weber\n  \
+        electroscope dictionary add --project electroscope")]
+    Add {
+        /// The words
+        #[arg(value_name = "WORD", required = true)]
+        words: Vec<String>,
+        #[command(flatten)]
+        of: DictionaryArgs,
+    },
+    /// Remove words
+    #[command(after_help = "Examples:\n  \
+        electroscope dictionary remove kubectl\n  \
+        electroscope dictionary remove --project electroscope")]
+    Remove {
+        /// The words, as they are written in the dictionary
+        #[arg(value_name = "WORD", required = true)]
+        words: Vec<String>,
+        #[command(flatten)]
+        of: DictionaryArgs,
+    },
+    /// Print the words, one a line
+    #[command(after_help = "Examples:\n  \
+        electroscope dictionary list\n  \
+        electroscope dictionary list --project | sort")]
+    List {
+        #[command(flatten)]
+        of: DictionaryArgs,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -704,7 +798,7 @@ fn finish(command: impl FnOnce() -> anyhow::Result<Exit>) -> ExitCode {
         Ok(code) => exit(code),
         Err(err) if is_broken_pipe(&err) => exit(Exit::Clean),
         Err(err) => {
-            common::complain(&common::in_full(&err));
+            messages::error(&messages::in_full(&err));
             exit(Exit::Failed)
         }
     }
@@ -716,9 +810,11 @@ fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         None => view::run(&global, &cli.view),
         Some(Command::View(args)) => view::run(&global, &args),
         Some(Command::Score(args)) => score::run(&global, &args),
+        Some(Command::Fix(args)) => fix::run(&global, &args),
         Some(Command::Classify(args)) => classify::run(&global, &args),
         Some(Command::Ask(args)) => ask::run(&global, &args),
         Some(Command::Tag(args)) => tag::run(&global, &args),
+        Some(Command::Dictionary(command)) => dictionary::run(&global, &command),
         Some(Command::Finetune(command)) => finetune::run(&global, command),
         Some(Command::Model(command)) => model::run(&global, command),
         Some(Command::Pretrain(args)) => pretrain::run(&global, &args),

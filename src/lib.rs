@@ -23,7 +23,9 @@
 //! Each may use those above it in this list, and none below.
 //!
 //! - [`settings`]: what a user may set; flag beats variable beats file.
+//! - [`english`]: the English dictionary that the program carries.
 //! - [`report`]: findings as coloured text, compact lines, JSON; the scale from p to a colour.
+//! - [`catalog`]: from a name to a model or a head, built-in ones included.
 //! - [`worker`]: the threads: those that own the model and the heads, those that watch, find and read
 //!   files.
 //! - [`ui`]: the screen: state, update, view.
@@ -35,7 +37,9 @@
 //! Positions in memory are byte offsets into one version of one document; columns exist only where
 //! they are printed.
 
+pub mod catalog;
 pub mod cli;
+pub mod english;
 pub mod report;
 pub mod settings;
 pub mod ui;

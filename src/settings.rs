@@ -1,7 +1,9 @@
 //! What a user may set: in a file, by variables, by flags; flag beats variable beats file.
 //!
-//! Flags and `ELECTROSCOPE_*` variables are read by the command line ([`crate::cli`]), which lays
-//! them over what this file reads. Nothing here touches the terminal or the model.
+//! Flags and `ELECTROSCOPE_*` variables are read by the command line ([`crate::cli`]);
+//! [`EffectiveSettings`] lays them over [`FileSettings`]. Nothing here touches the terminal or the model.
+
+mod effective;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,6 +14,8 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 
 use electroscope_model::bounded_read::{limits, read_text_bounded};
 use electroscope_model::{Family, Task};
+
+pub use effective::{ColorChoice, EffectiveSettings, GivenSettings};
 
 /// What is asked of each word, and so which model answers.
 #[derive(
@@ -197,6 +201,14 @@ pub enum Error {
         /// What it says.
         found: f32,
     },
+    /// A colour setting that is none.
+    #[error("the settings file {path} sets color to {found:?}; it must be auto, always or never")]
+    Color {
+        /// The file.
+        path: PathBuf,
+        /// What it says.
+        found: String,
+    },
     /// A changed setting cannot be written.
     #[error("cannot write the settings file {path}")]
     Write {
@@ -226,6 +238,8 @@ pub enum Error {
 pub struct Paths {
     /// The settings file, where there is a home.
     pub config: Option<PathBuf>,
+    /// The words that the user has accepted, where there is a home.
+    pub dictionary: Option<PathBuf>,
     /// What the program remembers between runs, where there is a home.
     pub state: Option<PathBuf>,
 }
@@ -241,6 +255,9 @@ impl Paths {
             config: dirs
                 .as_ref()
                 .and_then(|dirs| absolute(&dirs.config_dir().join("config.toml"))),
+            dictionary: dirs
+                .as_ref()
+                .and_then(|dirs| absolute(&dirs.config_dir().join("dictionary.txt"))),
             state: dirs
                 .as_ref()
                 .and_then(|dirs| absolute(dirs.state_dir().unwrap_or(dirs.data_local_dir()))),

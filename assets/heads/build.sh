@@ -12,10 +12,10 @@ program=$1 data=$2 corpus=$3 out=$4
 shift 4
 [ $# -gt 0 ] || set -- errors acceptability sentiment qa pos entities
 
-slips() {
+synthetic_errors() {
     # Text under licences that let a model be shipped, of many kinds.
     for shard in 004-wikinews 005-openstax 006-standardebooks 007-novels 010-blogs 011-docs; do
-        printf -- '--slips %s ' "$corpus/$shard.txt.zst"
+        printf -- '--synthetic-errors %s ' "$corpus/$shard.txt.zst"
     done
 }
 text_note='Clean text of Wikinews (CC BY 2.5), OpenStax (CC BY 4.0), Standard Ebooks (public domain), novels of ELTeC and others (public domain, CC BY 4.0), public blogs and technical documentation (CC BY, CC BY-SA, MIT, BSD, public domain), with errors put in; misspellings from codespell and Wikipedia (CC BY-SA 3.0).'
@@ -24,7 +24,7 @@ for name in "$@"; do
     case $name in
     errors)
         # shellcheck disable=SC2046
-        "$program" finetune tagging $(slips) --slip-sentences 150000 \
+        "$program" finetune tagging $(synthetic_errors) --synthetic-sentences 150000 \
             --misspellings "$data/misspellings/misspellings.train.tsv" \
             --dev "$data/conll-gec/conll2013.spans.jsonl" --dev "$data/jfleg/dev.spans.jsonl" \
             --lora 16 --epochs 1 --evaluate-every 1000 --licence CC-BY-SA-4.0 \
@@ -33,7 +33,7 @@ for name in "$@"; do
         ;;
     acceptability)
         # shellcheck disable=SC2046
-        "$program" finetune classification --task cola $(slips) --slip-sentences 60000 \
+        "$program" finetune classification --task cola $(synthetic_errors) --synthetic-sentences 60000 \
             --dev "$data/cola" \
             --lora 16 --epochs 1 --evaluate-every 250 --licence CC-BY-SA-4.0 \
             --data-note "$text_note Measured on CoLA (for research only), from which nothing was learnt." \

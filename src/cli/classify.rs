@@ -1,19 +1,21 @@
-//! `electroscope classify`: documents in, labels out.
+//! `electroscope classify`: labels documents, paragraphs or sentences.
 
-use super::common::InForce;
-use super::heads::{self, LoadedHead};
-use super::{ClassifyArgs, Exit, Global, UnitChoice, common};
+use super::progress::{PrintedProgress, Progress};
+use super::{ClassifyArgs, Exit, Global, UnitChoice, head_commands, setup, sources, terminal};
+use crate::catalog::LoadedHead;
 use crate::report::classes::{self, Classes, Classified};
 use electroscope_analysis::UnitKind;
 use electroscope_model::Task;
 
 pub(super) fn run(global: &Global, args: &ClassifyArgs) -> anyhow::Result<Exit> {
-    let in_force = InForce::new(global)?;
-    let (sources, errors) = common::gather(global, &args.common.paths, "classify")?;
-    common::exit_on_interrupt()?;
+    let catalog = setup::catalog(global)?;
+    let (sources, errors) = sources::gather(global, &args.common.paths, "classify")?;
+    terminal::exit_on_interrupt()?;
+    let mut observer = PrintedProgress::new(global);
+    let head = catalog.open_head_for(Task::Classification, &mut observer)?;
     let LoadedHead {
         mut reader, model, ..
-    } = heads::load_head(global, &in_force, Task::Classification)?;
+    } = catalog.load_head(head, &mut observer)?;
     let kind = match args.unit {
         UnitChoice::Document => UnitKind::Document,
         UnitChoice::Paragraph => UnitKind::Paragraph,
@@ -24,11 +26,11 @@ pub(super) fn run(global: &Global, args: &ClassifyArgs) -> anyhow::Result<Exit> 
         problem: reader.problem(),
         kind,
     };
-    let (format, looks) = heads::output(&in_force, &args.common)?;
+    let (format, looks) = head_commands::output(catalog.settings(), &args.common)?;
     let mut printer = classes::printer(format, looks, classes);
-    let mut find = |document: electroscope_text::Document, progress: &common::Progress| {
+    let mut find = |document: electroscope_text::Document, progress: &Progress| {
         let mut units = Vec::new();
-        let mut read = heads::ReadSoFar::new(&document, progress);
+        let mut read = head_commands::ReadSoFar::new(&document, progress);
         reader.classify(&document, kind, None, &|| false, &mut |unit| {
             read.add(unit.span);
             units.push(unit);
@@ -36,7 +38,7 @@ pub(super) fn run(global: &Global, args: &ClassifyArgs) -> anyhow::Result<Exit> 
         units.sort_by_key(|unit| unit.span);
         Ok(Classified { document, units })
     };
-    heads::read_all(
+    head_commands::read_all(
         global,
         &args.common,
         sources,

@@ -1,5 +1,6 @@
 //! `electroscope evaluate`: what models are worth, in numbers.
 
+mod errors;
 mod heads;
 pub(super) mod rtd;
 mod table;
@@ -49,6 +50,20 @@ pub(super) enum EvaluateCommand {
     /// threshold. In Markdown only the prose is read. Of WikiText, headings and sentences with an
     /// `<unk>` are left out, and ` @-@ ` and the like are put together.
     Rtd(rtd::RtdArgs),
+    /// Measure how well mistakes that people corrected are found and mended
+    ///
+    /// Data is JSON a line, `{"text": …, "spans": [[start, end], …]}` in characters, with `"corrected"`,
+    /// the text as it should be, and `"kind"`, where they are known. Or it is prose, in which
+    /// --misspellings misspells one word of each paragraph.
+    ///
+    /// Two things are measured. Given a word that is wrong, and that one word mends: whether the
+    /// right one is the first suggestion, or among the first five. And given the text: which words are
+    /// flagged, by the discriminator, by the head that marks errors, by the discriminator where a
+    /// suggestion betters the word (`only-verified`), by how likely some suggestion is
+    /// (`suggestions`), and by a dictionary alone; each at its own threshold, and with --clean at the one
+    /// that flags the same share of the words of a text without mistakes. A word is what stands between
+    /// blanks. F0.5 counts precision twice as much as recall.
+    Errors(errors::ErrorsArgs),
 }
 
 pub(super) fn run(global: &Global, command: &EvaluateCommand) -> anyhow::Result<Exit> {
@@ -57,5 +72,6 @@ pub(super) fn run(global: &Global, command: &EvaluateCommand) -> anyhow::Result<
         EvaluateCommand::Qa(args) => heads::qa(global, args),
         EvaluateCommand::Tagging(args) => heads::tagging(global, args),
         EvaluateCommand::Rtd(args) => rtd::run(global, args),
+        EvaluateCommand::Errors(args) => errors::run(global, args),
     }
 }

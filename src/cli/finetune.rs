@@ -7,10 +7,12 @@ use anyhow::{anyhow, bail};
 use clap::{Args, Subcommand};
 use indicatif::HumanDuration;
 
-use super::common::{self, InForce};
+use super::evidence::{self, EvidenceArgs};
+use super::progress::PrintedProgress;
 use super::training_progress::TrainingProgress;
-use super::{Exit, Global};
-use electroscope_model::{self as model, Problem, Task, device};
+use super::{Exit, Global, messages, setup};
+use crate::catalog::{Catalog, builtin};
+use electroscope_model::{Problem, Task, device};
 use electroscope_training::data::{
     LabelTable, LabelledSentences, LabelledText, LabelledTexts, Questions, columns, glue, spans,
     squad, table,
@@ -21,8 +23,10 @@ use electroscope_training::finetune::{
     TaskData,
 };
 use electroscope_training::observer::TrainingObserver;
-use electroscope_training::synthetic_errors::{self, Misspellings, SyntheticErrorSettings};
-use electroscope_training::{Error, features, text_files};
+use electroscope_training::synthetic_errors::{
+    Misspellings, REDISTRIBUTABLE_SOURCES, SyntheticErrorSettings, generate,
+};
+use electroscope_training::{Error, error_labels, features, text_files};
 
 /// Which kind of head.
 #[derive(Debug, Subcommand)]
@@ -51,20 +55,31 @@ pub(super) enum FinetuneCommand {
     Qa(Box<QaArgs>),
     /// Train a head that labels words
     ///
-    /// Learns from CoNLL columns or CoNLL-U, or from clean text into which errors of writing are put
-    /// (`--slips`): then it learns to mark words that are wrong where they stand.
+    /// Learns from CoNLL columns or CoNLL-U. For a tagger of writing errors, it learns from texts with
+    /// marked errors (`.jsonl`), from clean text in which synthetic errors are made
+    /// (`--synthetic-errors`), or from both.
     #[command(after_help = "Examples:\n  \
         electroscope finetune tagging --train train.conll --dev dev.conll --out ner\n  \
         electroscope finetune tagging --train train.conllu --dev dev.conllu --column xpos --out pos\n  \
-        electroscope finetune tagging --slips books/ --slips news.txt.zst --out errors\n\n\
+        electroscope finetune tagging --synthetic-errors books/ --synthetic-errors news.txt.zst --out errors\n  \
+        electroscope finetune tagging --train corrections.jsonl --synthetic-errors books/ --out errors\n\n\
         Then: electroscope tag --head ner notes.md")]
     Tagging(Box<TaggingArgs>),
+    /// Fit the model by which the lens `errors` joins its evidence
+    ///
+    /// The probability that a word is an error is a logistic regression over what the discriminator and
+    /// an error tagger compute, what a dictionary knows of the word, and its shape. It is fitted on texts
+    /// with marked errors; the threshold flags a given share of the words of clean texts.
+    #[command(after_help = "Examples:\n  \
+        electroscope finetune evidence --train corrections.jsonl --train correct.jsonl \\\n      \
+            --clean correct.jsonl --dev dev.jsonl --out evidence.json")]
+    Evidence(Box<EvidenceArgs>),
 }
 
 #[derive(Clone, Debug, Args)]
 pub(super) struct ClassificationArgs {
     /// Folder of the files of `--task`
-    #[arg(value_name = "DIR", requires = "task", conflicts_with_all = ["train", "slips"])]
+    #[arg(value_name = "DIR", requires = "task", conflicts_with_all = ["train", "synthetic_errors"])]
     folder: Option<PathBuf>,
     /// Task of GLUE, which gives the labels, the measure and the format of the folder and of --dev: cola,
     /// sst2, mrpc, stsb, rte, qnli, qqp, mnli, wnli
@@ -78,12 +93,12 @@ pub(super) struct ClassificationArgs {
     dev: Vec<PathBuf>,
     #[command(flatten)]
     columns: TableArgs,
-    /// Clean text to learn `acceptable` and `unacceptable` from, once errors of writing are put into
-    /// most of its sentences: files, folders, .zst; may be given several times
-    #[arg(long, value_name = "TEXT", conflicts_with = "train")]
-    slips: Vec<PathBuf>,
+    /// Clean text to learn `acceptable` and `unacceptable` from: synthetic errors are made in most of its
+    /// sentences; files, folders, .zst; may be given several times
+    #[arg(long, value_name = "TEXT", alias = "slips", conflicts_with = "train")]
+    synthetic_errors: Vec<PathBuf>,
     #[command(flatten)]
-    slip_args: SlipArgs,
+    synthetic_args: SyntheticErrorArgs,
     #[command(flatten)]
     training: TrainingArgs,
 }
@@ -100,14 +115,13 @@ pub(super) struct TableArgs {
     /// Column of the label
     #[arg(long, value_name = "COLUMN", default_value = "label")]
     pub(super) label: String,
-    /// What parts the labels of a text from each other, if it may have several or none
+    /// Separator between the labels of a text, if it may have several or none
     #[arg(long, value_name = "TEXT", conflicts_with = "regression")]
     pub(super) separator: Option<String>,
     /// The label is a number, to be predicted as such
     #[arg(long)]
     pub(super) regression: bool,
-    /// What parts the values of a CSV file: one character, or tab [default: a comma, or what the header
-    /// shows]
+    /// Delimiter of a CSV file: one character, or tab [default: found from the header, else a comma]
     #[arg(long, value_name = "CHAR", value_parser = delimiter)]
     pub(super) delimiter: Option<u8>,
 }
@@ -138,8 +152,13 @@ pub(super) struct QaArgs {
 
 #[derive(Clone, Debug, Args)]
 pub(super) struct TaggingArgs {
-    /// File to learn from: columns of CoNLL, or .conllu; may be given several times
-    #[arg(long, value_name = "FILE", required_unless_present = "slips")]
+    /// Training file: CoNLL columns, .conllu, or .jsonl of texts with marked errors ("text", "spans" in
+    /// characters, "kind"); may be given several times, and the same file too, to weight it
+    #[arg(
+        long,
+        value_name = "FILE",
+        required_unless_present = "synthetic_errors"
+    )]
     train: Vec<PathBuf>,
     /// File to measure on and to choose the best checkpoint by
     #[arg(long, value_name = "FILE")]
@@ -148,25 +167,30 @@ pub(super) struct TaggingArgs {
     /// CoNLL-U]
     #[arg(long, value_name = "COLUMN")]
     column: Option<columns::Column>,
-    /// Clean text to put errors into, and to learn to mark them: files, folders, .zst; may be given
-    /// several times
-    #[arg(long, value_name = "TEXT", conflicts_with = "train")]
-    slips: Vec<PathBuf>,
+    /// Clean text to make synthetic errors in, which the tagger learns to mark: files, folders, .zst; may
+    /// be given several times
+    #[arg(long, value_name = "TEXT", alias = "slips")]
+    synthetic_errors: Vec<PathBuf>,
     #[command(flatten)]
-    slip_args: SlipArgs,
+    synthetic_args: SyntheticErrorArgs,
     #[command(flatten)]
     training: TrainingArgs,
 }
 
-/// How errors are put into clean text.
+/// How synthetic errors are made in clean text.
 #[derive(Clone, Debug, Args)]
-struct SlipArgs {
-    /// Sentences to take from the clean text, spread over it
-    #[arg(long, value_name = "N", default_value = "50000")]
-    slip_sentences: usize,
-    /// Clean text to hold out, for the dev set
-    #[arg(long, value_name = "TEXT")]
-    slip_dev: Vec<PathBuf>,
+struct SyntheticErrorArgs {
+    /// Sentences to take from the clean text, the same number from each file
+    #[arg(
+        long,
+        value_name = "N",
+        alias = "slip-sentences",
+        default_value = "50000"
+    )]
+    synthetic_sentences: usize,
+    /// Clean text to make the dev set from
+    #[arg(long, value_name = "TEXT", alias = "slip-dev")]
+    synthetic_dev: Vec<PathBuf>,
     /// Table of misspellings: TSV with the columns wrong, right and sources
     #[arg(long, value_name = "FILE")]
     misspellings: Option<PathBuf>,
@@ -210,7 +234,7 @@ struct TrainingArgs {
     /// Tokens in a window, at most [default: 128; 512 for qa]
     #[arg(long, value_name = "TOKENS", value_parser = clap::value_parser!(u32).range(8..=65536))]
     max_length: Option<u32>,
-    /// What begins at chance begins from this number
+    /// Random seed
     #[arg(long, value_name = "N", default_value = "1")]
     seed: u64,
     /// Steps between two evaluations [default: one after each epoch]
@@ -244,13 +268,13 @@ fn positive(typed: &str) -> Result<f64, String> {
 }
 
 pub(super) fn run(global: &Global, command: FinetuneCommand) -> anyhow::Result<Exit> {
-    let in_force = InForce::new(global)?;
+    let catalog = setup::catalog(global)?;
     let mut progress = TrainingProgress::new(global)?;
     let (material, training, files, epochs) = match &command {
         FinetuneCommand::Classification(args) => {
             let (material, epochs) = texts(args, &mut progress)?;
             let files = Files {
-                train: [args.folder.as_slice(), &args.train, &args.slips].concat(),
+                train: [args.folder.as_slice(), &args.train, &args.synthetic_errors].concat(),
                 dev: args.dev.clone(),
             };
             (material, &args.training, files, epochs)
@@ -264,14 +288,15 @@ pub(super) fn run(global: &Global, command: FinetuneCommand) -> anyhow::Result<E
         }
         FinetuneCommand::Tagging(args) => {
             let files = Files {
-                train: [args.train.as_slice(), &args.slips].concat(),
-                dev: [args.dev.as_slice(), &args.slip_args.slip_dev].concat(),
+                train: [args.train.as_slice(), &args.synthetic_errors].concat(),
+                dev: [args.dev.as_slice(), &args.synthetic_args.synthetic_dev].concat(),
             };
             (tags(args, &mut progress)?, &args.training, files, None)
         }
+        FinetuneCommand::Evidence(args) => return evidence::run(global, args),
     };
     train(
-        global, &in_force, &material, training, &files, epochs, progress,
+        global, &catalog, &material, training, &files, epochs, progress,
     )
 }
 
@@ -313,17 +338,18 @@ fn texts_of(
             main_metric: main,
         });
     }
-    if !args.slips.is_empty() {
-        let (train, dev) = slipped(&args.slips, &args.slip_args, progress)?;
+    if !args.synthetic_errors.is_empty() {
+        let (train, dev) =
+            with_synthetic_errors(&args.synthetic_errors, &args.synthetic_args, progress)?;
         return Ok(TaskData::Texts {
-            train: judged(&train),
-            dev: dev.as_ref().map(judged),
+            train: acceptability(&train),
+            dev: dev.as_ref().map(acceptability),
             main_metric: main.or(Some("matthews")),
         });
     }
     let Some((first, more)) = args.train.split_first() else {
         bail!(
-            "there is nothing to learn from; name a table with --train, clean text with --slips, or a \
+            "there is nothing to learn from; name a table with --train, clean text with --synthetic-errors, or a \
              task of GLUE with --task and its folder"
         );
     };
@@ -385,28 +411,8 @@ fn questions(args: &QaArgs) -> anyhow::Result<TaskData> {
 }
 
 fn tags(args: &TaggingArgs, progress: &mut TrainingProgress<'_>) -> anyhow::Result<TaskData> {
-    let is_spans = |path: &PathBuf| path.extension().is_some_and(|kind| kind == "jsonl");
-    if !args.slips.is_empty() {
-        let (train, dev) = slipped(&args.slips, &args.slip_args, progress)?;
-        if args.dev.is_empty() {
-            return Ok(TaskData::Tags {
-                train,
-                dev,
-                main_metric: Some("macro_f1"),
-            });
-        }
-        let mut marked = Vec::new();
-        for path in &args.dev {
-            if !is_spans(path) {
-                bail!(
-                    "{} is no file of marked texts (.jsonl), which is what a tagger of errors is measured \
-                     on; --slip-dev holds out clean text instead",
-                    path.display()
-                );
-            }
-            marked.extend(spans::read(path)?);
-        }
-        return Ok(TaskData::ErrorMarks { train, dev: marked });
+    if !args.synthetic_errors.is_empty() || args.train.iter().any(|path| is_marked_text(path)) {
+        return error_marks(args, progress);
     }
     let column = args.column.unwrap_or_default();
     let Some((first, more)) = args.train.split_first() else {
@@ -430,6 +436,58 @@ fn tags(args: &TaggingArgs, progress: &mut TrainingProgress<'_>) -> anyhow::Resu
         dev,
         main_metric: None,
     })
+}
+
+/// Whether a file has texts with marked spans, by its name.
+fn is_marked_text(path: &Path) -> bool {
+    path.extension()
+        .is_some_and(|extension| extension == "jsonl")
+}
+
+/// Data of an error tagger: clean text with synthetic errors, marked texts (`.jsonl`) and word columns,
+/// mixed.
+fn error_marks(
+    args: &TaggingArgs,
+    progress: &mut TrainingProgress<'_>,
+) -> anyhow::Result<TaskData> {
+    let column = args.column.unwrap_or_default();
+    let read = |path: &Path| match is_marked_text(path) {
+        true => Ok(error_labels::from_marked_texts(&spans::read(path)?)),
+        false => error_labels::from_columns(columns::read(path, column)?),
+    };
+    let mut train = joined(&args.train, read, add_sentences)?;
+    let mut synthetic_dev = None;
+    if !args.synthetic_errors.is_empty() {
+        let (synthetic, dev) =
+            with_synthetic_errors(&args.synthetic_errors, &args.synthetic_args, progress)?;
+        match &mut train {
+            Some(train) => add_sentences(train, synthetic),
+            None => train = Some(synthetic),
+        }
+        synthetic_dev = dev;
+    }
+    let Some(train) = train else {
+        bail!("there is nothing to learn from; name a file with --train");
+    };
+    if args.dev.is_empty() {
+        return Ok(TaskData::Tags {
+            train,
+            dev: synthetic_dev,
+            main_metric: Some("macro_f1"),
+        });
+    }
+    let mut marked = Vec::new();
+    for path in &args.dev {
+        if !is_marked_text(path) {
+            bail!(
+                "{} is not a file of marked texts (.jsonl), which an error tagger is evaluated on; \
+                 --synthetic-dev holds out clean text instead",
+                path.display()
+            );
+        }
+        marked.extend(spans::read(path)?);
+    }
+    Ok(TaskData::ErrorMarks { train, dev: marked })
 }
 
 /// What the files at `paths` hold together; none if there are none.
@@ -457,17 +515,14 @@ fn add_sentences(all: &mut LabelledSentences, more: LabelledSentences) {
     all.sentences.extend(more.sentences);
 }
 
-/// Sentences with slips, to learn from and, if text is held out for that, to measure on.
-fn slipped(
+/// Sentences with synthetic errors: a training set, and a dev set if text is held out for it.
+fn with_synthetic_errors(
     paths: &[PathBuf],
-    args: &SlipArgs,
+    args: &SyntheticErrorArgs,
     progress: &mut TrainingProgress<'_>,
 ) -> anyhow::Result<(LabelledSentences, Option<LabelledSentences>)> {
     let misspellings = match &args.misspellings {
-        Some(path) => Some(Misspellings::read(
-            path,
-            &synthetic_errors::REDISTRIBUTABLE_SOURCES,
-        )?),
+        Some(path) => Some(Misspellings::read(path, &REDISTRIBUTABLE_SOURCES)?),
         None => None,
     };
     let settings = SyntheticErrorSettings {
@@ -475,7 +530,7 @@ fn slipped(
         ..SyntheticErrorSettings::default()
     };
     let mut made = |paths: &[PathBuf], sentences: usize| -> anyhow::Result<LabelledSentences> {
-        progress.started("putting errors into clean text");
+        progress.started("making synthetic errors in clean text");
         let files = text_files::files(paths)?;
         let each = sentences.div_ceil(files.len().max(1));
         let mut all: Option<LabelledSentences> = None;
@@ -492,7 +547,7 @@ fn slipped(
                 seed: number as u64,
                 ..settings.clone()
             };
-            let tagged = synthetic_errors::generate(documents, &settings, each)?.data;
+            let tagged = generate(documents, &settings, each)?.data;
             if let Some(err) = failed {
                 return Err(err.into());
             }
@@ -504,19 +559,19 @@ fn slipped(
         let all = all.filter(|all| !all.sentences.is_empty());
         all.ok_or_else(|| anyhow!("there is no sentence in {}", named(paths)))
     };
-    let train = made(paths, args.slip_sentences)?;
-    let dev = match args.slip_dev.as_slice() {
+    let train = made(paths, args.synthetic_sentences)?;
+    let dev = match args.synthetic_dev.as_slice() {
         [] => None,
         held => Some(made(held, DEV_SENTENCES)?),
     };
     Ok((train, dev))
 }
 
-/// Sentences that a tagger of errors is measured on, if clean text is held out for that.
+/// Sentences of the dev set that is made of clean text.
 const DEV_SENTENCES: usize = 5_000;
 
-/// Which of the texts are acceptable: those without a mark.
-fn judged(tagged: &LabelledSentences) -> LabelledTexts {
+/// Labels each text as acceptable (no marked word) or not.
+fn acceptability(tagged: &LabelledSentences) -> LabelledTexts {
     let texts = tagged.sentences.iter().map(|sentence| LabelledText {
         text: sentence.words.join(" "),
         pair: None,
@@ -544,7 +599,7 @@ fn named(paths: &[PathBuf]) -> String {
 /// Trains on `material`, and says what came of it.
 fn train(
     global: &Global,
-    in_force: &InForce,
+    catalog: &Catalog,
     material: &TaskData,
     args: &TrainingArgs,
     files: &Files,
@@ -559,17 +614,13 @@ fn train(
     if !matches!(precision, "auto" | "f32") {
         bail!("cannot fine-tune in {precision:?}; it must be auto or f32");
     }
-    let from = InForce {
-        model: args.from.clone(),
-        model_is_kept: false,
-        ..in_force.clone()
-    };
-    let (base, revision) = common::checkpoint(global, &from)?;
+    let from = catalog.with_model(&args.from);
+    let (base, revision) = from.open_model(&mut PrintedProgress::new(global))?;
     if let Some(note) = base.weights.remark() {
-        common::remark(global, note);
+        messages::remark(global, note);
     }
-    let (device, note) = device::choose(&in_force.device)?;
-    note.iter().for_each(|note| common::remark(global, note));
+    let (device, note) = device::choose(&catalog.settings().device)?;
+    note.iter().for_each(|note| messages::remark(global, note));
     let usual = FinetuneSettings::for_task(material.task(), args.lora.map(usize::from));
     let layer_decay = match args.layer_decay {
         Some(factor) => (factor < 1.0).then_some(factor),
@@ -608,7 +659,7 @@ fn train(
         data: args.data_note.clone(),
         licence: args.licence.clone(),
         command: command(),
-        notice: (args.from == "builtin").then(|| model::BUILTIN_NOTICE.to_owned()),
+        notice: (args.from == "builtin").then(|| builtin::PAIR.notice.to_owned()),
     };
     let run = FinetuneRun {
         base: &base,
@@ -629,11 +680,11 @@ fn train(
     progress.finish();
     match outcome? {
         FinetuneOutcome::Finished(finished) => {
-            common::remark(global, &told(&finished, out, material, progress.loss()));
+            messages::remark(global, &told(&finished, out, material, progress.loss()));
             Ok(Exit::Clean)
         }
         FinetuneOutcome::Stopped { step, steps } => {
-            common::remark(
+            messages::remark(
                 global,
                 &format!(
                     "stopped after step {step} of {steps}; the same command with --resume goes on"

@@ -11,8 +11,9 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command};
 
+use crate::catalog::BuiltinHead;
 use crate::settings::Lens;
-use electroscope_model::{BuiltinHead, Task};
+use electroscope_model::Task;
 
 /// The screen, which needs no name.
 const SCREEN: &str = "view";
@@ -25,7 +26,9 @@ const USED_BY: [(&str, &[&str]); 13] = [
         &[
             "view",
             "score",
+            "fix",
             "evaluate rtd",
+            "evaluate errors",
             "model list",
             "model info",
             "model export",
@@ -36,12 +39,14 @@ const USED_BY: [(&str, &[&str]); 13] = [
         &[
             "view",
             "score",
+            "fix",
             "classify",
             "ask",
             "tag",
             "evaluate classification",
             "evaluate qa",
             "evaluate tagging",
+            "evaluate errors",
             "model list",
             "model export",
         ],
@@ -51,6 +56,7 @@ const USED_BY: [(&str, &[&str]); 13] = [
         &[
             "view",
             "score",
+            "fix",
             "classify",
             "ask",
             "tag",
@@ -80,7 +86,7 @@ const USED_BY: [(&str, &[&str]); 13] = [
     (
         "offline",
         &[
-            "view", "score", "classify", "ask", "tag", "finetune", "evaluate", "model",
+            "view", "score", "fix", "classify", "ask", "tag", "finetune", "evaluate", "model",
         ],
     ),
     (
@@ -88,6 +94,7 @@ const USED_BY: [(&str, &[&str]); 13] = [
         &[
             "view",
             "score",
+            "fix",
             "classify",
             "ask",
             "tag",
@@ -101,7 +108,15 @@ const USED_BY: [(&str, &[&str]); 13] = [
     ),
     (
         "color",
-        &["view", "score", "classify", "ask", "tag", "evaluate rtd"],
+        &[
+            "view",
+            "score",
+            "fix",
+            "classify",
+            "ask",
+            "tag",
+            "evaluate rtd",
+        ],
     ),
     // Each command keeps the promise of --quiet: it prints nothing but results and errors.
     (
@@ -109,6 +124,7 @@ const USED_BY: [(&str, &[&str]); 13] = [
         &[
             "view",
             "score",
+            "fix",
             "classify",
             "ask",
             "tag",
@@ -116,6 +132,7 @@ const USED_BY: [(&str, &[&str]); 13] = [
             "pretrain",
             "evaluate",
             "model",
+            "dictionary",
             "completions",
             "man",
             "paths",
@@ -125,8 +142,8 @@ const USED_BY: [(&str, &[&str]); 13] = [
     (
         "log",
         &[
-            "view", "score", "classify", "ask", "tag", "finetune", "pretrain", "evaluate", "model",
-            "paths",
+            "view", "score", "fix", "classify", "ask", "tag", "finetune", "pretrain", "evaluate",
+            "model", "paths",
         ],
     ),
 ];
@@ -135,6 +152,7 @@ const USED_BY: [(&str, &[&str]); 13] = [
 const COMPUTING: &[&str] = &[
     "view",
     "score",
+    "fix",
     "classify",
     "ask",
     "tag",
@@ -146,7 +164,7 @@ const COMPUTING: &[&str] = &[
 
 /// The commands that write a log.
 const LOGGING: &[&str] = &[
-    "view", "score", "classify", "ask", "tag", "finetune", "pretrain", "evaluate", "model",
+    "view", "score", "fix", "classify", "ask", "tag", "finetune", "pretrain", "evaluate", "model",
 ];
 
 /// The commands that use the flag `id`.
@@ -234,7 +252,7 @@ fn offering(arg: Arg, path: &str, named: &[HeadName]) -> Arg {
     let task = match path.rsplit(' ').next().unwrap_or_default() {
         "classify" | "classification" => Some(Task::Classification),
         "ask" | "qa" => Some(Task::QuestionAnswering),
-        "tag" | "tagging" | "score" => Some(Task::Tagging),
+        "tag" | "tagging" | "score" | "fix" | "errors" => Some(Task::Tagging),
         _ => None,
     };
     let built_in = BuiltinHead::all().iter().map(|head| (head.id(), head.task));
@@ -290,16 +308,20 @@ pub(super) fn check(command: &mut Command, matches: &ArgMatches) -> Result<(), c
             return Err(command.error(ErrorKind::ArgumentConflict, message));
         }
     }
-    if path == "score" {
+    if path == "score" || path == "fix" {
+        // Suggestions are the discriminator's, whatever the lens.
+        let suggests =
+            path == "fix" || below.get_flag("only_verified") || below.contains_id("suggest");
         let lens = below.get_one::<Lens>("lens").copied().unwrap_or_default();
         let message = match lens {
-            Lens::Replaced if is_typed("head") => {
-                "--head does nothing for `electroscope score` without --lens errors: the head marks \
+            Lens::Replaced if is_typed("head") => format!(
+                "--head does nothing for `electroscope {path}` without --lens errors: the head marks \
                  errors, and --model says which discriminator looks for replaced words"
-            }
-            Lens::Errors if is_typed("model") => {
+            ),
+            Lens::Errors if is_typed("model") && !suggests => {
                 "--model does nothing for `electroscope score --lens errors`: it is the discriminator, \
                  which looks for replaced words; --head says which head marks errors"
+                    .to_owned()
             }
             Lens::Replaced | Lens::Errors => return Ok(()),
         };
@@ -315,9 +337,10 @@ mod tests {
     use std::ffi::OsString;
 
     /// Each command that does something, with arguments that it cannot do without.
-    const COMMANDS: [(&str, &[&str]); 20] = [
+    const COMMANDS: [(&str, &[&str]); 26] = [
         ("view", &[]),
         ("score", &[]),
+        ("fix", &["x.md"]),
         ("classify", &[]),
         ("ask", &["Who?"]),
         ("tag", &[]),
@@ -327,16 +350,24 @@ mod tests {
         ),
         ("finetune qa", &["--train", "x.json", "--out", "x"]),
         ("finetune tagging", &["--train", "x.conll", "--out", "x"]),
+        (
+            "finetune evidence",
+            &["--train", "x.jsonl", "--clean", "y.jsonl", "--out", "x"],
+        ),
         ("pretrain", &["x.txt", "--out", "x"]),
         ("evaluate classification", &["x.csv"]),
         ("evaluate qa", &["x.json"]),
         ("evaluate tagging", &["x.conll"]),
         ("evaluate rtd", &["x.txt"]),
+        ("evaluate errors", &["x.jsonl"]),
         ("model list", &[]),
         ("model info", &[]),
         ("model pull", &["x/y"]),
         ("model verify", &[]),
         ("model export", &["x"]),
+        ("dictionary add", &["x"]),
+        ("dictionary remove", &["x"]),
+        ("dictionary list", &[]),
         ("completions", &["bash"]),
         ("man", &[]),
     ];
@@ -368,7 +399,7 @@ mod tests {
         if !is_before {
             line.extend(flag);
         }
-        if command == "score" && id == "head" {
+        if ["score", "fix"].contains(&command) && id == "head" {
             line.extend(["--lens", "errors"].map(str::to_owned));
         }
         let parsed = parse(line.into_iter().map(OsString::from));

@@ -1,4 +1,4 @@
-//! `electroscope model`: which models there are, what they are, and copies of them.
+//! `electroscope model`: lists, describes, downloads and exports models.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -7,9 +7,9 @@ use anyhow::Context;
 use indicatif::DecimalBytes;
 use serde_json::json;
 
-use super::common::{self, InForce};
-use super::heads::{self, Listed, Resolved};
-use super::{Exit, Global, ModelCommand};
+use super::progress::PrintedProgress;
+use super::{Exit, Global, ModelCommand, messages, setup, terminal};
+use crate::catalog::{self, BUILTIN_PREFIX, Catalog, ListedHead, OpenedHead, builtin};
 use electroscope_analysis::HeadChoice;
 use electroscope_model::ModelChoice;
 use electroscope_model::bounded_read::{limits, read_bounded, read_text_bounded};
@@ -17,23 +17,22 @@ use electroscope_model::hub;
 use electroscope_model::kernels::FusedDiscriminator;
 use electroscope_model::names::{Head, parameters};
 use electroscope_model::{
-    self as model, Adapter, Checkpoint, ElectraConfig, HeadCheckpoint, Problem, Task, Weights,
-    checkpoint::packed,
+    self as model, Adapter, Checkpoint, ElectraConfig, Problem, Task, Weights, checkpoint::packed,
 };
 
 pub(super) fn run(global: &Global, command: ModelCommand) -> anyhow::Result<Exit> {
-    let in_force = InForce::new(global)?;
-    common::exit_on_interrupt()?;
+    let catalog = setup::catalog(global)?;
+    terminal::exit_on_interrupt()?;
     match command {
-        ModelCommand::List { json } => list(global, &in_force, json),
-        ModelCommand::Info { id, json } => info(global, &in_force, id.as_deref(), json),
-        ModelCommand::Pull { id } => pull(global, &in_force, &id),
-        ModelCommand::Verify { ids } => verify(global, &in_force, &ids),
+        ModelCommand::List { json } => list(&catalog, json),
+        ModelCommand::Info { id, json } => info(global, &catalog, id.as_deref(), json),
+        ModelCommand::Pull { id } => pull(global, &catalog, &id),
+        ModelCommand::Verify { ids } => verify(&catalog, &ids),
         ModelCommand::Export {
             out,
             packed_head: Some(name),
             ..
-        } => export_packed_head(global, &in_force, &name, &out),
+        } => export_packed_head(global, &catalog, &name, &out),
         ModelCommand::Export {
             out,
             generator,
@@ -41,10 +40,10 @@ pub(super) fn run(global: &Global, command: ModelCommand) -> anyhow::Result<Exit
             ..
         } => {
             let generator = generator.context("--packed needs --generator")?;
-            let (checkpoint, _) = common::checkpoint(global, &in_force)?;
+            let (checkpoint, _) = catalog.open_model(&mut PrintedProgress::new(global))?;
             open_generator(&generator, &checkpoint.config)?;
             packed::pack(&checkpoint, &generator, &out)?;
-            common::remark(
+            messages::remark(
                 global,
                 &format!("wrote the packed pair into {}", out.display()),
             );
@@ -55,14 +54,14 @@ pub(super) fn run(global: &Global, command: ModelCommand) -> anyhow::Result<Exit
             generator,
             packed: false,
             ..
-        } => export(global, &in_force, &out, generator.as_deref()),
+        } => export(global, &catalog, &out, generator.as_deref()),
     }
 }
 
-/// Writes the head that `--head` names into `out` as the binary carries it.
+/// Writes the head that `--head` names into `out` in the compact form of built-in heads.
 fn export_packed_head(
     global: &Global,
-    in_force: &InForce,
+    catalog: &Catalog,
     name: &str,
     out: &Path,
 ) -> anyhow::Result<Exit> {
@@ -73,31 +72,31 @@ fn export_packed_head(
     );
     let asked = global.head.as_deref();
     let asked = asked.context("--packed-head needs --head, the folder of the head to be packed")?;
-    let head = heads::resolve(in_force, asked)?;
-    let (checkpoint, _) = heads::open(global, in_force, &head, global.revision.as_deref())?;
-    packed::pack_head(&checkpoint, name, out)?;
+    let revision = global.revision.as_deref();
+    let head = catalog.open_head(asked, revision, &mut PrintedProgress::new(global))?;
+    packed::pack_head(&head.checkpoint, name, out)?;
     let text = format!(
         "wrote {name}.json, {name}.safetensors and {name}.md into {}; a row in \
-         src/model/builtin_heads.rs and a new build put them into the binary",
+         src/catalog/builtin_heads.rs and a new build put them into the binary",
         out.display()
     );
-    common::remark(global, &text);
+    messages::remark(global, &text);
     Ok(Exit::Clean)
 }
 
 /// Writes the model in Hugging Face layout, and below it the generator: the one named, or for the
-/// built-in model its own. The built-in model takes its card and its notice along.
+/// built-in model its own. The built-in model is written with its card and its notice.
 fn export(
     global: &Global,
-    in_force: &InForce,
+    catalog: &Catalog,
     out: &Path,
     generator: Option<&Path>,
 ) -> anyhow::Result<Exit> {
-    let (checkpoint, _) = common::checkpoint(global, in_force)?;
+    let (checkpoint, _) = catalog.open_model(&mut PrintedProgress::new(global))?;
     if let Some(remark) = checkpoint.weights.remark() {
-        common::remark(global, remark);
+        messages::remark(global, remark);
     }
-    // Before anything is written: a generator that is none must not leave half an export behind.
+    // Checked before anything is written, so that a wrong folder leaves no half export.
     let named = generator
         .map(|folder| open_generator(folder, &checkpoint.config))
         .transpose()?;
@@ -109,11 +108,11 @@ fn export(
         &checkpoint.weights,
         None,
     )?;
-    if in_force.model == "builtin" {
-        // The licences of what it was made from want to go along with it.
+    if catalog.settings().model == builtin::NAME {
+        // The licences of what it was made from require it.
         for (name, text) in [
-            ("README.md", model::BUILTIN_CARD),
-            ("NOTICE", model::BUILTIN_NOTICE),
+            ("README.md", builtin::CARD),
+            ("NOTICE", builtin::PAIR.notice),
         ] {
             let path = out.join(name);
             std::fs::write(&path, text)
@@ -133,8 +132,8 @@ fn export(
             )?;
             true
         }
-        None if in_force.model == "builtin" => {
-            let (config, weights) = model::builtin_generator()?;
+        None if catalog.settings().model == builtin::NAME => {
+            let (config, weights) = builtin::generator()?;
             let shared = Some(&checkpoint.weights);
             model::export(
                 &below,
@@ -153,12 +152,12 @@ fn export(
     } else {
         "the discriminator"
     };
-    common::remark(global, &format!("wrote {what} into {}", out.display()));
+    messages::remark(global, &format!("wrote {what} into {}", out.display()));
     Ok(Exit::Clean)
 }
 
-/// Opens the generator in `folder` and looks at each of its tensors; it must know the same tokens
-/// as the discriminator.
+/// Opens the generator in `folder` and checks each of its tensors. It must have as many tokens as the
+/// discriminator.
 pub(super) fn open_generator(
     folder: &Path,
     discriminator: &ElectraConfig,
@@ -181,10 +180,12 @@ pub(super) fn open_generator(
 }
 
 /// Downloads a hub model, or the head that a name stands for.
-fn pull(global: &Global, in_force: &InForce, id: &str) -> anyhow::Result<Exit> {
-    let folder = if id.starts_with(model::BUILTIN_PREFIX) || heads::is_name(in_force, id)? {
-        let head = heads::resolve(in_force, id)?;
-        let (folder, revision) = heads::bring(global, in_force, &head)?;
+fn pull(global: &Global, catalog: &Catalog, id: &str) -> anyhow::Result<Exit> {
+    let mut observer = PrintedProgress::new(global);
+    let folder = if id.starts_with(BUILTIN_PREFIX) || catalog.is_head_name(id)? {
+        let head = catalog.resolve_head(id)?;
+        let revision = global.revision.as_deref();
+        let (folder, revision) = catalog.fetch_head(&head, revision, &mut observer)?;
         anyhow::ensure!(
             revision.is_some(),
             "{id} is the folder {}: there is nothing to download",
@@ -193,7 +194,10 @@ fn pull(global: &Global, in_force: &InForce, id: &str) -> anyhow::Result<Exit> {
         folder
     } else {
         match ModelChoice::parse(id)? {
-            ModelChoice::Hub(id) => common::fetch(global, in_force, &id)?.folder,
+            ModelChoice::Hub(id) => {
+                let revision = catalog.settings().revision.as_deref();
+                catalog.fetch(&id, revision, &mut observer)?.folder
+            }
             ModelChoice::Builtin => {
                 anyhow::bail!("builtin is carried in the program: there is nothing to download")
             }
@@ -203,9 +207,9 @@ fn pull(global: &Global, in_force: &InForce, id: &str) -> anyhow::Result<Exit> {
             ),
         }
     };
-    // A model that is there but cannot be used should be known now, not when it is needed.
-    if heads::is_head(&folder) {
-        heads::open_in(global, in_force, &folder, None)?;
+    // A model that was downloaded but cannot be used is reported now, not when it is needed.
+    if catalog::is_head(&folder) {
+        catalog.open_head_in(&folder, None, &mut observer)?;
     } else {
         Checkpoint::open(&folder)?;
     }
@@ -214,17 +218,17 @@ fn pull(global: &Global, in_force: &InForce, id: &str) -> anyhow::Result<Exit> {
 }
 
 /// Compares the files of cached models with their hashes.
-fn verify(global: &Global, in_force: &InForce, ids: &[String]) -> anyhow::Result<Exit> {
-    let settings = common::hub_settings(global, in_force.offline);
-    let revision = in_force.revision.as_deref();
+fn verify(catalog: &Catalog, ids: &[String]) -> anyhow::Result<Exit> {
+    let settings = catalog.hub();
+    let revision = catalog.settings().revision.as_deref();
     let named = ids.iter().map(|id| {
         let revision = revision.unwrap_or("main").to_owned();
         (id.clone(), revision)
     });
     let models: Vec<(String, String)> = match ids {
         [] => {
-            let heads = hub::cached_heads(&settings).into_iter();
-            let all = hub::cached(&settings).into_iter();
+            let heads = hub::cached_heads(settings).into_iter();
+            let all = hub::cached(settings).into_iter();
             all.chain(heads.map(|head| head.model))
                 .map(|model| (model.id, model.revision))
                 .collect()
@@ -234,7 +238,7 @@ fn verify(global: &Global, in_force: &InForce, ids: &[String]) -> anyhow::Result
     let mut out = io::stdout().lock();
     let mut is_sound = true;
     for (id, revision) in &models {
-        let Some(files) = hub::verify(id, revision, &settings) else {
+        let Some(files) = hub::verify(id, revision, settings) else {
             anyhow::bail!(
                 "{id} (revision {revision}) is not in the cache {}; `electroscope model list` shows what is",
                 settings.cache.display()
@@ -261,7 +265,7 @@ fn verify(global: &Global, in_force: &InForce, ids: &[String]) -> anyhow::Result
 struct Row {
     id: String,
     /// `builtin`, `cache`, `folder`, `hub` for one that is not downloaded yet, `none` for a name that
-    /// is no model.
+    /// means nothing.
     source: &'static str,
     path: Option<PathBuf>,
     revision: Option<String>,
@@ -269,10 +273,10 @@ struct Row {
     architecture: Option<String>,
 }
 
-/// Lists the models at hand: the built-in one, those in the cache, and the one that is set; then the
-/// heads that can be chosen.
-fn list(global: &Global, in_force: &InForce, as_json: bool) -> anyhow::Result<Exit> {
-    let settings = common::hub_settings(global, in_force.offline);
+/// Lists the built-in model, those in the cache, and the one of the settings; then the heads that can be
+/// chosen.
+fn list(catalog: &Catalog, as_json: bool) -> anyhow::Result<Exit> {
+    let settings = catalog.settings();
     let bare = |id: &str, source| Row {
         id: id.to_owned(),
         source,
@@ -281,16 +285,17 @@ fn list(global: &Global, in_force: &InForce, as_json: bool) -> anyhow::Result<Ex
         bytes: None,
         architecture: None,
     };
-    let carried: usize = model::builtin_files()
+    let bytes: usize = builtin::PAIR
+        .files()
         .map(|(_, bytes)| bytes.len())
         .iter()
         .sum();
     let mut rows = vec![Row {
-        bytes: Some(carried as u64),
-        architecture: architecture(&Checkpoint::builtin()?.config.raw),
+        bytes: Some(bytes as u64),
+        architecture: architecture(&builtin::discriminator()?.config.raw),
         ..bare("builtin", "builtin")
     }];
-    rows.extend(hub::cached(&settings).into_iter().map(|model| Row {
+    rows.extend(hub::cached(catalog.hub()).into_iter().map(|model| Row {
         id: model.id,
         source: "cache",
         path: Some(model.folder),
@@ -298,8 +303,8 @@ fn list(global: &Global, in_force: &InForce, as_json: bool) -> anyhow::Result<Ex
         bytes: Some(model.bytes),
         architecture: Some(model.architecture),
     }));
-    let configured = &in_force.model;
-    match in_force.model_choice() {
+    let configured = &settings.model;
+    match settings.model_choice() {
         // A folder goes before a cached model of the same name.
         Ok(ModelChoice::Folder(folder)) => {
             rows.retain(|row| row.id != *configured);
@@ -315,7 +320,7 @@ fn list(global: &Global, in_force: &InForce, as_json: bool) -> anyhow::Result<Ex
         Err(_) => rows.push(bare(configured, "none")),
     }
 
-    let heads = heads::listed(global, in_force);
+    let heads = catalog.heads();
     let mut out = io::stdout().lock();
     if as_json {
         let models: Vec<_> = rows
@@ -346,7 +351,7 @@ fn list(global: &Global, in_force: &InForce, as_json: bool) -> anyhow::Result<Ex
     Ok(Exit::Clean)
 }
 
-/// Writes rows of four cells, with a mark before those that are set.
+/// Writes rows of four cells, with a mark before those that are in use.
 fn table(out: &mut dyn Write, lines: &[(bool, [String; 4])]) -> io::Result<()> {
     let width = |column: usize| {
         let cells = lines.iter().filter_map(|(_, line)| line.get(column));
@@ -364,8 +369,8 @@ fn table(out: &mut dyn Write, lines: &[(bool, [String; 4])]) -> io::Result<()> {
     Ok(())
 }
 
-/// Where a head is: `builtin`, `cache`, `folder`, or `hub` for one that is not downloaded yet.
-fn head_source(head: &Listed) -> &'static str {
+/// The source of a head: `builtin`, `cache`, `folder`, or `hub` for one that is not downloaded yet.
+fn head_source(head: &ListedHead) -> &'static str {
     match (&head.folder, &head.revision) {
         _ if head.builtin.is_some() => "builtin",
         (Some(_), Some(_)) => "cache",
@@ -374,7 +379,7 @@ fn head_source(head: &Listed) -> &'static str {
     }
 }
 
-fn head_object(head: &Listed) -> serde_json::Value {
+fn head_object(head: &ListedHead) -> serde_json::Value {
     let choice = &head.choice;
     json!({
         "name": choice.name, "id": head.id, "task": choice.task, "source": head_source(head),
@@ -384,8 +389,8 @@ fn head_object(head: &Listed) -> serde_json::Value {
     })
 }
 
-/// The cells of a head's row: name, size, what it is for, where it is.
-fn head_columns(head: &Listed) -> [String; 4] {
+/// The cells of a head's row: name, size, task, place.
+fn head_columns(head: &ListedHead) -> [String; 4] {
     let HeadChoice {
         name, task, bytes, ..
     } = &head.choice;
@@ -411,7 +416,7 @@ fn head_columns(head: &Listed) -> [String; 4] {
     ]
 }
 
-/// The cells of a row: name, size, what it is, where it is.
+/// The cells of a row: name, size, class, place.
 fn columns(row: &Row) -> [String; 4] {
     let place = match row.source {
         "builtin" => "carried in the program".to_owned(),
@@ -442,59 +447,64 @@ fn architecture(config: &serde_json::Value) -> Option<String> {
 /// Describes a model.
 fn info(
     global: &Global,
-    in_force: &InForce,
+    catalog: &Catalog,
     id: Option<&str>,
     as_json: bool,
 ) -> anyhow::Result<Exit> {
+    let mut observer = PrintedProgress::new(global);
     if let Some(id) = id
-        && (id.starts_with("builtin:") || heads::is_name(in_force, id)?)
+        && (id.starts_with(BUILTIN_PREFIX) || catalog.is_head_name(id)?)
     {
-        let head = heads::resolve(in_force, id)?;
-        let typed = global.revision.as_deref();
-        let (checkpoint, revision) = heads::open(global, in_force, &head, typed)?;
-        return head_info(global, in_force, id, &checkpoint, &head, revision, as_json);
+        let head = catalog.open_head(id, global.revision.as_deref(), &mut observer)?;
+        return head_info(global, catalog, id, &head, as_json);
     }
-    let mut in_force = in_force.clone();
-    if let Some(id) = id {
-        in_force.model = id.to_owned();
-        in_force.model_is_kept = false;
-    }
-    let (folder, revision) = match in_force.model_choice()? {
+    let catalog = &match id {
+        Some(id) => catalog.with_model(id),
+        None => catalog.clone(),
+    };
+    let settings = catalog.settings();
+    let (folder, revision) = match settings.model_choice()? {
         ModelChoice::Builtin => (None, None),
         ModelChoice::Folder(folder) => (Some(folder), None),
         ModelChoice::Hub(id) => {
-            let fetched = common::fetch(global, &in_force, &id)?;
+            let fetched = catalog.fetch(&id, settings.revision.as_deref(), &mut observer)?;
             (Some(fetched.folder), Some(fetched.revision))
         }
     };
-    if let Some(folder) = folder.as_ref().filter(|folder| heads::is_head(folder)) {
-        let id = &in_force.model;
-        let head = heads::resolve(&in_force, id)?;
-        let checkpoint = heads::open_in(global, &in_force, folder, head.named.as_ref())?;
-        return head_info(global, &in_force, id, &checkpoint, &head, revision, as_json);
+    if let Some(folder) = folder.as_ref().filter(|folder| catalog::is_head(folder)) {
+        let id = &settings.model;
+        let resolved = catalog.resolve_head(id)?;
+        let named = resolved.named.as_ref();
+        let checkpoint = catalog.open_head_in(folder, named, &mut observer)?;
+        let head = OpenedHead {
+            resolved,
+            checkpoint,
+            revision,
+        };
+        return head_info(global, catalog, id, &head, as_json);
     }
     let checkpoint = match &folder {
-        None => Checkpoint::builtin()?,
+        None => builtin::discriminator()?,
         Some(folder) => Checkpoint::open(folder)?,
     };
-    let (forward, remark) = model::load(&checkpoint, &in_force.device, &in_force.precision)?;
+    let (forward, remark) = model::load(&checkpoint, &settings.device, &settings.precision)?;
     if let Some(remark) = remark {
-        common::remark(global, &remark);
+        messages::remark(global, &remark);
     }
     let config = &checkpoint.config;
     let card = match &checkpoint.folder {
         Some(folder) => {
             read_text_bounded(&folder.join("README.md"), limits::CARD).unwrap_or_default()
         }
-        None => model::BUILTIN_CARD.to_owned(),
+        None => builtin::CARD.to_owned(),
     };
     let licence = licence(&card);
     let files = match &checkpoint.folder {
         Some(folder) => files(folder, &checkpoint.weights)?,
-        None => carried_files(&model::builtin_files())?,
+        None => builtin_file_facts(&builtin::PAIR.files())?,
     };
-    let threshold = in_force.threshold(None, config.threshold);
-    let reason = match (in_force.precision.as_str(), forward.device().as_str()) {
+    let threshold = settings.threshold(None, config.threshold);
+    let reason = match (settings.precision.as_str(), forward.device().as_str()) {
         ("auto", "cpu") => format!(
             "by auto: {}",
             FusedDiscriminator::choose(&checkpoint)?.reason
@@ -510,7 +520,7 @@ fn info(
             .collect();
         let object = json!({
             "schema_version": 1,
-            "id": in_force.model,
+            "id": settings.model,
             "revision": revision,
             "folder": checkpoint.folder,
             "architecture": architecture(&config.raw),
@@ -519,7 +529,7 @@ fn info(
             "precision_reason": reason,
             "path": forward.path(),
             "parameters": checkpoint.weights.parameters(),
-            "window": in_force.window.min(config.max_position_embeddings),
+            "window": settings.window.min(config.max_position_embeddings),
             "threshold": threshold,
             "false_alarms": config.false_alarms,
             "licence": licence,
@@ -540,7 +550,7 @@ fn info(
     writeln!(
         out,
         "model       {}",
-        electroscope_text::visible(&in_force.model)
+        electroscope_text::visible(&settings.model)
     )?;
     if let Some(revision) = &revision {
         writeln!(out, "revision    {}", electroscope_text::visible(revision))?;
@@ -558,14 +568,14 @@ fn info(
     )?;
     writeln!(out, "precision   {}, {reason}", forward.precision())?;
     write_shape(&mut out, checkpoint.weights.parameters(), config)?;
-    write_window(&mut out, in_force.window, config.max_position_embeddings)?;
+    write_window(&mut out, settings.window, config.max_position_embeddings)?;
     let why = match (config.threshold, config.false_alarms) {
         (Some(own), Some(share)) if own == threshold => {
             let percent = (f64::from(share) * 10_000.0).round() / 100.0;
             format!("its own: {percent} % of clean words lie above it")
         }
         (Some(own), None) if own == threshold => "its own".to_owned(),
-        (None, _) if in_force.threshold(None, Some(f32::NAN)).is_nan() => {
+        (None, _) if settings.threshold(None, Some(f32::NAN)).is_nan() => {
             "the default, for it brings none".to_owned()
         }
         _ => "from the settings".to_owned(),
@@ -593,7 +603,7 @@ fn write_window(out: &mut dyn Write, window: usize, positions: usize) -> io::Res
     }
 }
 
-/// How large a model is, and of what shape.
+/// The number of parameters and the shape of a model.
 fn write_shape(out: &mut dyn Write, parameters: usize, config: &ElectraConfig) -> io::Result<()> {
     let parameters = match parameters {
         few @ ..100_000 => few.to_string(),
@@ -612,7 +622,7 @@ fn write_shape(out: &mut dyn Write, parameters: usize, config: &ElectraConfig) -
     )
 }
 
-/// What a model is licensed by, and what it is made of.
+/// The licence and the files of a model.
 fn write_files(
     out: &mut dyn Write,
     licence: Option<&str>,
@@ -636,24 +646,28 @@ fn write_files(
     Ok(())
 }
 
-/// Describes the head in `checkpoint`, which was asked for as `id`.
+/// Describes `head`, which was asked for as `id`.
 fn head_info(
     global: &Global,
-    in_force: &InForce,
+    catalog: &Catalog,
     id: &str,
-    checkpoint: &HeadCheckpoint,
-    resolved: &Resolved,
-    revision: Option<String>,
+    head: &OpenedHead,
     as_json: bool,
 ) -> anyhow::Result<Exit> {
-    let (forward, remark) = model::load_head(checkpoint, &in_force.device, &in_force.precision)?;
+    let OpenedHead {
+        resolved,
+        checkpoint,
+        revision,
+    } = head;
+    let settings = catalog.settings();
+    let (forward, remark) = model::load_head(checkpoint, &settings.device, &settings.precision)?;
     if let Some(remark) = remark {
-        common::remark(global, &remark);
+        messages::remark(global, &remark);
     }
     let config = &checkpoint.config;
     let folder = checkpoint.folder.as_deref();
     let (card, files) = match resolved.builtin() {
-        Some(head) => (head.card.to_owned(), carried_files(&head.files())?),
+        Some(head) => (head.card.to_owned(), builtin_file_facts(&head.files())?),
         None => {
             let folder = folder.unwrap_or(Path::new(""));
             let card = read_text_bounded(&folder.join("README.md"), limits::CARD);
@@ -701,7 +715,7 @@ fn head_info(
         return Ok(Exit::Clean);
     }
     writeln!(out, "head        {}", electroscope_text::visible(id))?;
-    if let Some(revision) = &revision {
+    if let Some(revision) = revision {
         writeln!(out, "revision    {}", electroscope_text::visible(revision))?;
     }
     let place = folder.map(crate::report::visible_path);
@@ -741,7 +755,7 @@ fn head_info(
         forward.precision()
     )?;
     write_shape(&mut out, parameters, &config.encoder)?;
-    write_window(&mut out, in_force.window, config.max_positions)?;
+    write_window(&mut out, catalog.settings().window, config.max_positions)?;
     write_files(&mut out, licence.as_deref(), &files)?;
     Ok(Exit::Clean)
 }
@@ -771,8 +785,8 @@ fn files(folder: &Path, weights: &Weights) -> anyhow::Result<Vec<(String, u64, S
     Ok(files)
 }
 
-/// The same of files that the binary carries.
-fn carried_files<N: ToString>(
+/// The same for built-in files.
+fn builtin_file_facts<N: ToString>(
     files: &[(N, &'static [u8])],
 ) -> anyhow::Result<Vec<(String, u64, String)>> {
     let describe = |(name, bytes): &(N, &'static [u8])| {

@@ -5,12 +5,13 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::common::{self, InForce};
 use super::training_progress::TrainingProgress;
-use super::{Exit, Global};
+use super::{Exit, Global, messages, setup};
+use crate::catalog::builtin;
+use crate::settings::EffectiveSettings;
 use electroscope_model::device;
 use electroscope_training::pretrain::{
-    PairSize, PretrainDevice, PretrainOutcome, PretrainSettings, PretrainStart, SizePreset,
+    PairSize, PretrainEnvironment, PretrainOutcome, PretrainSettings, PretrainStart, SizePreset,
     TrainingPrecision, VocabularySource, pretrain, resume,
 };
 
@@ -273,11 +274,15 @@ impl PretrainArgs {
 const FURTHER_BATCH: usize = 32;
 const FURTHER_RATE: f64 = 2e-4;
 
-/// The device and the precision. The precision in the settings file is not for training.
-fn machine(global: &Global, in_force: &InForce) -> anyhow::Result<PretrainDevice> {
-    let (device, remark) = device::choose(&in_force.device)?;
+/// The device, the precision and the built-in pair. The precision in the settings file is not for
+/// training.
+fn environment(
+    global: &Global,
+    settings: &EffectiveSettings,
+) -> anyhow::Result<PretrainEnvironment> {
+    let (device, remark) = device::choose(&settings.device)?;
     if let Some(remark) = remark {
-        common::remark(global, &remark);
+        messages::remark(global, &remark);
     }
     let precision = match global.precision.as_deref() {
         None | Some("auto" | "f32") => TrainingPrecision::F32,
@@ -287,7 +292,11 @@ fn machine(global: &Global, in_force: &InForce) -> anyhow::Result<PretrainDevice
         Some("bf16") => TrainingPrecision::Bf16,
         Some(other) => anyhow::bail!("cannot train in {other:?}; it must be auto, f32 or bf16"),
     };
-    Ok(PretrainDevice { device, precision })
+    Ok(PretrainEnvironment {
+        device,
+        precision,
+        builtin: Some(&builtin::PAIR),
+    })
 }
 
 /// The most tokens that a vocabulary is learnt for: eight times those of the largest that are used.
@@ -302,15 +311,15 @@ fn vocabulary_size(typed: &str) -> Result<usize, String> {
 }
 
 pub(super) fn run(global: &Global, args: &PretrainArgs) -> anyhow::Result<Exit> {
-    let in_force = InForce::new(global)?;
-    let machine = machine(global, &in_force)?;
+    let catalog = setup::catalog(global)?;
+    let environment = environment(global, catalog.settings())?;
     let mut progress = TrainingProgress::new(global)?;
     let (outcome, out) = match &args.resume {
-        Some(out) => (resume(out, &machine, &mut progress), out.clone()),
+        Some(out) => (resume(out, &environment, &mut progress), out.clone()),
         None => {
             let settings = args.settings();
             let out = settings.out.clone();
-            (pretrain(settings, &machine, &mut progress), out)
+            (pretrain(settings, &environment, &mut progress), out)
         }
     };
     progress.finish();
@@ -325,14 +334,14 @@ pub(super) fn run(global: &Global, args: &PretrainArgs) -> anyhow::Result<Exit> 
                     None => writeln!(output, "{name}\t-")?,
                 }
             }
-            common::remark(
+            messages::remark(
                 global,
                 &format!("wrote the discriminator and the generator into {out}"),
             );
             Ok(Exit::Clean)
         }
         PretrainOutcome::Stopped { steps } => {
-            common::remark(
+            messages::remark(
                 global,
                 &format!(
                     "stopped after step {steps}; go on with: electroscope pretrain --resume {out}"

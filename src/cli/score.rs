@@ -4,13 +4,16 @@ use std::collections::{HashMap, VecDeque};
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::PathBuf;
 
-use super::arrivals::Arrivals;
 use super::changes::Changes;
-use super::common::{self, InForce, Source};
-use super::{Exit, Global, InputArgs, ScoreArgs, heads};
+use super::prefetch::PrefetchedDocuments;
+use super::progress::{PrintedProgress, Progress};
+use super::score_checks::{self, Checks};
+use super::sources::{self, Source};
+use super::{Exit, Global, InputArgs, ScoreArgs, messages, setup, suggestions, terminal};
+use crate::catalog::LoadedScorer;
 use crate::report::{self, ChangedLines, FileError, Format, Looks, Scored};
-use crate::settings::{self, Lens};
-use electroscope_analysis::{Engine, Queue, Readings};
+use crate::settings::{self, EffectiveSettings, Lens};
+use electroscope_analysis::{Engine, Queue, Readings, threshold_for};
 use electroscope_text::{AsRead, Document};
 
 /// What may be remembered, in bytes. Nothing is edited here, so it is of use only where the same
@@ -18,41 +21,54 @@ use electroscope_text::{AsRead, Document};
 const ROOM: usize = 2 << 20;
 
 pub(super) fn run(global: &Global, args: &ScoreArgs) -> anyhow::Result<Exit> {
-    let in_force = InForce::new(global)?;
-    let (mut sources, mut errors) = common::gather(global, &args.paths, "score")?;
+    let catalog = setup::catalog(global)?;
+    let settings = catalog.settings();
+    let (mut sources, mut errors) = sources::gather(global, &args.paths, "score")?;
     let changed = match &args.since {
         Some(revision) => Some(keep_changed(&mut sources, revision)?),
         None => None,
     };
     // Ctrl-C ends the process at once with the code that shells expect of it.
-    common::exit_on_interrupt()?;
+    terminal::exit_on_interrupt()?;
     let lens = args.lens.unwrap_or_default();
+    let mut observer = PrintedProgress::new(global);
     let (mut loaded, name) = match lens {
-        Lens::Replaced => (common::load(global, &in_force)?, in_force.model.clone()),
-        Lens::Errors => heads::load_errors(global, &in_force)?,
+        Lens::Replaced => (catalog.load_model(&mut observer)?, settings.model.clone()),
+        Lens::Errors => catalog.load_chosen_error_scorer(&mut observer)?,
     };
     loaded.engine = loaded.engine.with_room(ROOM);
     if args.calibrate {
-        return calibrate(global, &in_force, args, sources, errors, &mut loaded, &name);
+        return calibrate(global, settings, args, sources, errors, &mut loaded, &name);
     }
 
-    let flagging = in_force.flagging(&name, args.threshold, loaded.threshold, args.punctuation);
+    let flagging = settings.flagging(&name, args.threshold, loaded.threshold, args.punctuation);
+    let (baseline, origin) =
+        score_checks::open_baseline(args, lens, flagging.threshold, &loaded.model)?.unzip();
+    let mut checks = Checks::new(args.report_unused_marks, flagging, baseline.as_ref());
+    let suggester = match args.suggestions.wanted() {
+        true => Some(suggestions::suggester(
+            &catalog,
+            lens,
+            &loaded.engine,
+            &mut observer,
+        )?),
+        false => None,
+    };
     let format = args.format.unwrap_or(if io::stdout().is_terminal() {
         Format::Pretty
     } else {
         Format::Compact
     });
-    // Where there is no terminal to ask, as many columns as people like to read.
-    let width = common::terminal_width();
+    let width = terminal::width();
     let looks = Looks {
-        theme: in_force.theme(None)?,
+        theme: terminal::theme(settings, None)?,
         width,
     };
     let mut printer = report::printer(format, looks, lens);
     let mut out = BufWriter::new(io::stdout().lock());
     printer.begin(&mut out, &loaded.model)?;
-    let mut flagged = 0;
-    let progress = common::Progress::new(global, sources.len());
+    let (mut flagged, mut unused) = (0, 0);
+    let progress = Progress::new(global, sources.len());
     score_all(
         sources,
         &args.input,
@@ -60,31 +76,55 @@ pub(super) fn run(global: &Global, args: &ScoreArgs) -> anyhow::Result<Exit> {
         &progress,
         &mut |outcome| match outcome {
             Ok((document, readings)) => {
-                let scored = Scored {
+                let read = AsRead::new(&document);
+                let checked = checks.document(&document, &readings, &read);
+                let mut scored = Scored {
                     document: &document,
                     readings: &readings,
-                    read: &AsRead::new(&document),
+                    read: &read,
                     flagging,
+                    exempt: &checked.exempt,
                     lines: changed.as_ref().and_then(|lines| lines.get(&document.path)),
+                    suggested: None,
                 };
+                let suggested = match &suggester {
+                    Some(suggester) => {
+                        let (most, only) =
+                            (args.suggestions.most(), args.suggestions.only_verified);
+                        Some(suggestions::of_flagged(suggester, &scored, most, only)?)
+                    }
+                    None => None,
+                };
+                scored.suggested = suggested.as_ref();
                 flagged += scored.flagged().count();
+                unused += checked.unused.len();
                 progress.aside(|| {
                     printer.document(&mut out, &scored)?;
-                    // Whoever reads along sees each document when it is ready.
-                    out.flush()
+                    // Each document is visible as soon as it is ready.
+                    out.flush()?;
+                    checked.errors.iter().for_each(sources::report_error);
+                    score_checks::tell_unused(&checked.unused);
+                    io::Result::Ok(())
                 })?;
+                errors.extend(checked.errors);
                 Ok(())
             }
             Err(error) => {
-                progress.aside(|| common::report_error(&error));
+                progress.aside(|| sources::report_error(&error));
                 errors.push(error);
                 Ok(())
             }
         },
     )?;
     progress.finish();
+    if let Some(trouble) = checks.trouble() {
+        sources::report_error(&trouble);
+        errors.push(trouble);
+    }
     printer.end(&mut out, &errors)?;
-    let is_allowed = args.exit_zero || flagged <= args.max_flagged.unwrap_or(0);
+    checks.finish(global, args, origin)?;
+    let is_fine = flagged <= args.max_flagged.unwrap_or(0) && unused == 0;
+    let is_allowed = args.exit_zero || is_fine;
     Ok(match () {
         () if !errors.is_empty() => Exit::Failed,
         () if is_allowed => Exit::Clean,
@@ -133,10 +173,10 @@ fn score_all(
     sources: Vec<Source>,
     input: &InputArgs,
     engine: &mut Engine,
-    progress: &common::Progress,
+    progress: &Progress,
     take: &mut dyn FnMut(Outcome) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    let mut arrivals = Arrivals::of(sources, input)?;
+    let mut documents = PrefetchedDocuments::of(sources, input)?;
     let mut queue = Queue::new(engine);
     // What stands between the documents that are being scored: after how many of them, and what.
     let mut failed: VecDeque<(usize, FileError)> = VecDeque::new();
@@ -144,11 +184,11 @@ fn score_all(
     loop {
         while queue.has_room() {
             // Nobody waits for a slow source while there is a document to score.
-            let arrival = match queue.is_empty() {
-                true => arrivals.next(),
-                false => arrivals.next_if_read(),
+            let document = match queue.is_empty() {
+                true => documents.next(),
+                false => documents.next_if_read(),
             };
-            match arrival {
+            match document {
                 Some(Ok(document)) => {
                     given += 1;
                     queue.push(document);
@@ -170,7 +210,7 @@ fn score_all(
             taken += 1;
             let readings = readings.map_err(|err| FileError {
                 path: document.path.clone(),
-                message: common::in_full(&err.into()),
+                message: messages::in_full(&err.into()),
             });
             take(readings.map(|readings| (document, readings)))?;
             while let Some((_, error)) = failed.pop_front_if(|(after, _)| *after == taken) {
@@ -186,11 +226,11 @@ fn score_all(
 /// to the settings.
 fn calibrate(
     global: &Global,
-    in_force: &InForce,
+    settings: &EffectiveSettings,
     args: &ScoreArgs,
     sources: Vec<Source>,
     errors: Vec<FileError>,
-    loaded: &mut common::Loaded,
+    loaded: &mut LoadedScorer,
     name: &str,
 ) -> anyhow::Result<Exit> {
     /// Fewer words than this say nothing about one in a hundred.
@@ -200,10 +240,10 @@ fn calibrate(
         errors.is_empty(),
         "not calibrated, because some of the text could not be read"
     );
-    let punctuation = in_force
+    let punctuation = settings
         .flagging(name, None, None, args.punctuation)
         .punctuation;
-    let progress = common::Progress::new(global, sources.len());
+    let progress = Progress::new(global, sources.len());
     let mut all: Vec<f32> = Vec::new();
     score_all(
         sources,
@@ -226,9 +266,9 @@ fn calibrate(
         all.len()
     );
     let threshold = threshold_for(&mut all, args.false_alarms);
-    let config = in_force.config.as_deref().ok_or(settings::Error::NoHome)?;
-    settings::save_threshold(config, &in_force.threshold_key(name), threshold)?;
-    common::remark(
+    let config = settings.config.as_deref().ok_or(settings::Error::NoHome)?;
+    settings::save_threshold(config, &settings.threshold_key(name), threshold)?;
+    messages::remark(
         global,
         &format!(
             "the threshold for {name} is now {threshold}: {} of {} words lie at or above it; written to {}",
@@ -238,21 +278,6 @@ fn calibrate(
         ),
     );
     Ok(Exit::Clean)
-}
-
-/// The smallest threshold, to four decimals, that at most `share` of the scores reach.
-fn threshold_for(scores: &mut [f32], share: f32) -> f32 {
-    scores.sort_by(f32::total_cmp);
-    // A hair more, for 0.01 in f32 is a little less than one in a hundred.
-    let above = (scores.len() as f64 * f64::from(share) + 1e-3).floor() as usize;
-    // The highest score that must stay below the threshold.
-    let below = scores
-        .len()
-        .checked_sub(above + 1)
-        .and_then(|at| scores.get(at))
-        .copied()
-        .unwrap_or(0.0);
-    (((f64::from(below) * 10_000.0).floor() + 1.0) / 10_000.0) as f32
 }
 
 #[cfg(test)]
@@ -279,7 +304,7 @@ mod tests {
         let positions = checkpoint.config.max_position_embeddings;
         let mut engine = Engine::new(checkpoint.tokenizer, forward, positions);
         let global = Cli::parse_from(["electroscope"]).global;
-        let progress = common::Progress::new(&global, paths.len());
+        let progress = Progress::new(&global, paths.len());
         let mut came = Vec::new();
         let sources = paths.iter().cloned().map(Source::File).collect();
         let input = InputArgs::default();
@@ -294,15 +319,5 @@ mod tests {
         let there = |(number, path)| (path, number % 3 == 0);
         let wanted: Vec<(PathBuf, bool)> = paths.into_iter().enumerate().map(there).collect();
         assert_eq!(came, wanted);
-    }
-
-    #[test]
-    fn the_threshold_lets_only_the_share_of_words_through() {
-        let mut scores: Vec<f32> = (0..1000).map(|n| n as f32 / 1000.0).collect();
-        let threshold = threshold_for(&mut scores, 0.01);
-        assert_eq!(threshold, 0.9891);
-        assert_eq!(scores.iter().filter(|&&p| p >= threshold).count(), 10);
-        assert_eq!(threshold_for(&mut [0.2; 100], 0.5), 0.2001);
-        assert_eq!(threshold_for(&mut [0.2, 0.7], 1.0), 0.0001);
     }
 }

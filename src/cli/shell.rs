@@ -1,18 +1,24 @@
-//! What the shell wants to know: completions, manual pages, paths.
+//! `electroscope completions`, `man` and `paths`.
 
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::CommandFactory;
 
-use super::{Cli, Exit, Global, common, global_flags, heads, manual};
-use crate::settings::{EXAMPLE, Paths};
+use super::{Cli, Exit, Global, global_flags, manual, setup};
+use crate::catalog;
+use crate::settings::{EXAMPLE, FileSettings, Paths};
+use electroscope_model::hub::HubSettings;
 
 /// Prints a completion script.
 pub(super) fn completions(global: &Global, shell: clap_complete::Shell) -> anyhow::Result<Exit> {
-    // The script offers the names that the settings have now.
-    let names = heads::names_in_settings(global);
+    // The script offers the names that the settings file has now; none if that cannot be read.
+    let read = |path: PathBuf| FileSettings::read(&path, global.config.is_some()).ok();
+    let file = setup::config_path(global)
+        .and_then(read)
+        .unwrap_or_default();
+    let names = catalog::names_in_file(&file);
     let mut command = global_flags::for_completions(Cli::command(), &names);
     // Into memory first: clap_complete panics if the pipe it writes to is closed.
     let mut script = Vec::new();
@@ -94,16 +100,17 @@ pub(super) fn paths(global: &Global, example: bool) -> anyhow::Result<Exit> {
             path.display().to_string()
         })
     };
-    let hub = common::hub_settings(global, false);
+    let hub = HubSettings::from_env(|name| std::env::var_os(name));
     let log = global
         .log
         .as_deref()
         .map_or("none (see --log)".to_owned(), |path| {
             path.display().to_string()
         });
-    writeln!(out, "settings  {}", shown(config))?;
-    writeln!(out, "state     {}", shown(paths.state.as_deref()))?;
-    writeln!(out, "models    {}", hub.cache.display())?;
-    writeln!(out, "log       {log}")?;
+    writeln!(out, "settings    {}", shown(config))?;
+    writeln!(out, "dictionary  {}", shown(paths.dictionary.as_deref()))?;
+    writeln!(out, "state       {}", shown(paths.state.as_deref()))?;
+    writeln!(out, "models      {}", hub.cache.display())?;
+    writeln!(out, "log         {log}")?;
     Ok(Exit::Clean)
 }

@@ -1,28 +1,30 @@
-//! `electroscope tag`: documents in, labels of words and entities out.
+//! `electroscope tag`: labels the words of documents, and finds entities.
 
-use super::common::InForce;
-use super::heads::{self, LoadedHead};
-use super::{Exit, Global, TagArgs, common};
+use super::progress::{PrintedProgress, Progress};
+use super::{Exit, Global, TagArgs, head_commands, setup, sources, terminal};
+use crate::catalog::LoadedHead;
 use crate::report::tags::{self, Tagged, Tags};
 use electroscope_analysis::Tagging;
 use electroscope_model::Task;
 
 pub(super) fn run(global: &Global, args: &TagArgs) -> anyhow::Result<Exit> {
-    let in_force = InForce::new(global)?;
-    let (sources, errors) = common::gather(global, &args.common.paths, "tag")?;
-    common::exit_on_interrupt()?;
+    let catalog = setup::catalog(global)?;
+    let (sources, errors) = sources::gather(global, &args.common.paths, "tag")?;
+    terminal::exit_on_interrupt()?;
+    let mut observer = PrintedProgress::new(global);
+    let head = catalog.open_head_for(Task::Tagging, &mut observer)?;
     let LoadedHead {
         mut reader, model, ..
-    } = heads::load_head(global, &in_force, Task::Tagging)?;
+    } = catalog.load_head(head, &mut observer)?;
     let tags = Tags {
         labels: reader.labels().to_vec(),
         marks_entities: reader.marks_entities(),
     };
-    let (format, looks) = heads::output(&in_force, &args.common)?;
+    let (format, looks) = head_commands::output(catalog.settings(), &args.common)?;
     let mut printer = tags::printer(format, looks, tags);
-    let mut find = |document: electroscope_text::Document, progress: &common::Progress| {
+    let mut find = |document: electroscope_text::Document, progress: &Progress| {
         let mut taggings: Vec<Tagging> = Vec::new();
-        let mut read = heads::ReadSoFar::new(&document, progress);
+        let mut read = head_commands::ReadSoFar::new(&document, progress);
         reader.tag(&document, None, &|| false, &mut |tagging| {
             read.add(tagging.span);
             taggings.push(tagging);
@@ -37,7 +39,7 @@ pub(super) fn run(global: &Global, args: &TagArgs) -> anyhow::Result<Exit> {
             entities,
         })
     };
-    heads::read_all(
+    head_commands::read_all(
         global,
         &args.common,
         sources,

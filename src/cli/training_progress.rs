@@ -8,7 +8,7 @@ use anyhow::Context;
 use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::Global;
-use super::common::remark;
+use super::messages::remark;
 use super::stop_signals::StopSignals;
 use electroscope_training::loss_curve::LossCurve;
 use electroscope_training::observer::{EvaluationReport, StepReport, TrainingObserver};

@@ -16,9 +16,13 @@ impl ScorePrinter for Compact {
         let path = visible_path(&scored.document.path);
         for (place, word) in scored.flagged() {
             let text = visible(&scored.text(word.span));
+            let suggested = match scored.suggested_words(&word) {
+                Some(suggested) => format!(" → {suggested}"),
+                None => String::new(),
+            };
             writeln!(
                 out,
-                "{path}:{}:{}: {:.2} {text}",
+                "{path}:{}:{}: {:.2} {text}{suggested}",
                 place.line, place.column, word.p
             )?;
         }

@@ -1,52 +1,54 @@
 //! Names findings by their content, so that one is known again after the text around it has moved.
 //!
-//! A finding is known by the rule, its word and the two words on each side, case folded; where it
-//! stands in the file does not count. The same words elsewhere in a document get the next number.
+//! A finding is known by the rule and its [`WordInContext`](electroscope_analysis::WordInContext). The
+//! same words elsewhere in a document get the next number.
 
 use std::collections::HashMap;
 
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::Scored;
-use electroscope_analysis::Word;
-
-/// Words on each side that a finding is known by.
-const CONTEXT: usize = 2;
+use electroscope_analysis::WordsInContext;
+use electroscope_text::Span;
 
 /// Between the parts that are hashed: in no word.
 const SEPARATOR: char = '\u{1f}';
 
+/// Between the words on one side and what follows them: in no word either.
+const SIDE: char = '\u{1e}';
+
 /// The fingerprints of one document's findings.
 pub(super) struct Fingerprints<'a> {
     rule: &'static str,
-    scored: &'a Scored<'a>,
-    words: Vec<Word>,
+    words: WordsInContext<'a>,
     /// How often each hash has been given.
     given: HashMap<u64, usize>,
 }
 
 impl<'a> Fingerprints<'a> {
-    pub(super) fn new(scored: &'a Scored<'a>, rule: &'static str) -> Fingerprints<'a> {
+    pub(super) fn new(scored: &Scored<'a>, rule: &'static str) -> Fingerprints<'a> {
         Fingerprints {
             rule,
-            scored,
-            words: scored.words().collect(),
+            words: WordsInContext::new(scored.document, scored.readings, scored.read),
             given: HashMap::new(),
         }
     }
 
-    /// The fingerprint of a finding: sixteen hexadecimal digits, and which of those with the same
-    /// content it is, counted from 1. Findings come in the order of the text.
-    pub(super) fn of(&mut self, finding: &Word) -> String {
-        let start = finding.span.start();
-        let at = (self.words).partition_point(|word| word.span.start() < start);
+    /// The fingerprint of the finding at `span`: sixteen hexadecimal digits, and which of those with the
+    /// same content it is, counted from 1. Findings come in the order of the text.
+    pub(super) fn of(&mut self, span: Span) -> String {
+        let finding = self.words.at(span);
         let mut content = self.rule.to_owned();
-        for place in at as isize - CONTEXT as isize..=(at + CONTEXT) as isize {
-            content.push(SEPARATOR);
-            let word = usize::try_from(place).ok();
-            let word = word.and_then(|place| self.words.get(place));
-            if let Some(word) = word {
-                content.push_str(&self.scored.text(word.span).to_lowercase());
+        let sides = [
+            finding.before.as_slice(),
+            std::slice::from_ref(&finding.word),
+            &finding.after,
+        ];
+        for side in sides {
+            content.push(SIDE);
+            for word in side {
+                content.push(SEPARATOR);
+                content.push_str(word);
             }
         }
         let hash = xxh3_64(content.as_bytes());

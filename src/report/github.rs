@@ -75,7 +75,12 @@ impl ScorePrinter for Github {
                 place.line,
                 place.column,
                 self.rule.title,
-                data(&self.rule.message(&text, word.p)),
+                data(&match scored.suggested_words(&word) {
+                    Some(suggested) => {
+                        format!("{}; perhaps: {suggested}", self.rule.message(&text, word.p))
+                    }
+                    None => self.rule.message(&text, word.p),
+                }),
             )?;
         }
         if left_out > 0 {

@@ -7,6 +7,7 @@ use std::path::Path;
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 use serde_json::ser::Formatter;
 
+use super::suggested::SuggestionObject;
 use super::{FileError, Model, Places, ScorePrinter, Scored};
 
 /// The version of the shape of what is written; it changes when a field changes its meaning or goes.
@@ -168,6 +169,8 @@ struct WordObject<'a> {
     column: usize,
     p: f32,
     flagged: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    suggestions: Option<Vec<SuggestionObject<'a>>>,
 }
 
 #[derive(serde::Serialize)]
@@ -207,6 +210,8 @@ impl Serialize for DocumentObject<'_> {
                 scored.words().map(move |word| {
                     let place = places.of(word.span);
                     let (text, source_text) = scored.wording(word.span);
+                    let flagged = scored.is_flagged(place, &word);
+                    let suggested = scored.suggested.filter(|_| flagged);
                     WordObject {
                         text,
                         source_text,
@@ -215,7 +220,8 @@ impl Serialize for DocumentObject<'_> {
                         line: place.line,
                         column: place.column,
                         p: word.p,
-                        flagged: scored.is_flagged(place, &word),
+                        flagged,
+                        suggestions: suggested.and_then(|suggested| suggested.objects(&word)),
                     }
                 })
             }),

@@ -17,6 +17,7 @@ mod page;
 mod pretty;
 mod rule;
 mod sarif;
+mod suggested;
 pub mod tags;
 pub mod theme;
 
@@ -32,6 +33,7 @@ use electroscope_analysis::{Flagging, Readings, Word};
 use electroscope_text::{AsRead, Document, Position, Span};
 
 pub use json::write_json;
+pub use suggested::Suggested;
 
 /// How findings are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -102,8 +104,12 @@ pub struct Scored<'a> {
     pub read: &'a AsRead,
     /// Which words are flagged.
     pub flagging: Flagging,
+    /// Where words begin that are not flagged all the same, in order.
+    pub exempt: &'a [usize],
     /// The only lines on which words are flagged; all of them if it is absent.
     pub lines: Option<&'a ChangedLines>,
+    /// What is suggested for flagged words, if that was asked for.
+    pub suggested: Option<&'a Suggested>,
 }
 
 /// Some lines of a text, counted from 1.
@@ -141,17 +147,30 @@ impl<'a> Scored<'a> {
 
     /// The flagged words in order, each with the place it begins at.
     pub fn flagged(&self) -> impl Iterator<Item = (Position, Word)> + use<'a> {
-        let (flagging, lines) = (self.flagging, self.lines);
+        let (flagging, lines, exempt) = (self.flagging, self.lines, self.exempt);
+        let suggested = self.suggested;
         let mut places = Places::new(&self.document.text);
         self.words()
-            .filter(move |word| flagging.flags(word))
+            .filter(move |word| flagging.flags(word) && !is_in(exempt, word))
+            .filter(move |word| suggested.is_none_or(|suggested| suggested.allows(word)))
             .map(move |word| (places.of(word.span), word))
             .filter(move |(place, _)| lines.is_none_or(|lines| lines.contain(place.line)))
     }
 
     /// Whether `word`, which stands at `place`, is flagged.
     fn is_flagged(&self, place: Position, word: &Word) -> bool {
-        self.flagging.flags(word) && self.lines.is_none_or(|lines| lines.contain(place.line))
+        self.flagging.flags(word)
+            && !is_in(self.exempt, word)
+            && self
+                .suggested
+                .is_none_or(|suggested| suggested.allows(word))
+            && self.lines.is_none_or(|lines| lines.contain(place.line))
+    }
+
+    /// What people are shown of the suggestions for `word`.
+    fn suggested_words(&self, word: &Word) -> Option<String> {
+        self.suggested
+            .and_then(|suggested| suggested.in_words(word))
     }
 
     /// What a reader sees at `span`.
@@ -173,6 +192,11 @@ impl<'a> Scored<'a> {
             false => (source.into(), None),
         }
     }
+}
+
+/// Whether `word` begins in one of these places, which are in order.
+fn is_in(places: &[usize], word: &Word) -> bool {
+    places.binary_search(&word.span.start()).is_ok()
 }
 
 /// A text as it is read, and its source where that differs.

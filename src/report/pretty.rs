@@ -64,7 +64,10 @@ impl ScorePrinter for Pretty {
         let marks = scored.words().inspect(|_| words += 1).map(|word| Mark {
             span: word.span,
             style: self.heat(&word, flagging, is_flagged(&word)),
-            label: is_flagged(&word).then(|| format!("{:.2}", word.p)),
+            label: is_flagged(&word).then(|| match scored.suggested_words(&word) {
+                Some(suggested) => format!("{:.2} → {suggested}", word.p),
+                None => format!("{:.2}", word.p),
+            }),
         });
         // Most words of a long text are calm, and a mark takes more room than the word.
         let stands_out = |mark: &Mark| mark.label.is_some() || mark.style != Style::new();
@@ -83,7 +86,10 @@ impl ScorePrinter for Pretty {
             self.looks,
             &scored.document.text,
             &marks,
-            Crowded::LeaveOut,
+            match scored.suggested {
+                Some(_) => Crowded::Stack,
+                None => Crowded::LeaveOut,
+            },
         )
     }
 
@@ -119,6 +125,7 @@ mod tests {
                 p: *p,
                 tokens: tokens..tokens + 1,
                 is_punctuation: false,
+                kind: None,
             });
         }
         let scored = Scored {
@@ -126,7 +133,9 @@ mod tests {
             readings: &[reading].iter().collect(),
             read: &AsRead::new(&document),
             flagging: Flagging::words(0.5),
+            exempt: &[],
             lines: None,
+            suggested: None,
         };
         let mut out = Vec::new();
         let mut printer = Pretty::new(Looks { theme, width });

@@ -9,11 +9,12 @@ use super::fingerprint::Fingerprints;
 use super::json::write_json;
 use super::rule::Rule;
 use super::{FileError, Model, ScorePrinter, Scored};
-use electroscope_text::Encoding;
+use electroscope_analysis::Word;
+use electroscope_text::{Encoding, LineIndex};
 
 /// The name under which a result's fingerprint stands; another way to compute it takes another
 /// version.
-const FINGERPRINT: &str = "wordInContext/v1";
+const FINGERPRINT: &str = "wordInContext/v2";
 
 /// One run; its results are written one after the other.
 pub(super) struct Sarif {
@@ -67,16 +68,20 @@ impl ScorePrinter for Sarif {
                 region["byteOffset"] = word.span.start().into();
                 region["byteLength"] = word.span.len().into();
             }
-            let result = json!({
+            let mut result = json!({
                 "ruleId": self.rule.id,
                 "message": {"text": self.rule.message(&text, word.p)},
                 "rank": f64::from(word.p) * 100.0,
-                "partialFingerprints": {FINGERPRINT: fingerprints.of(&word)},
+                "partialFingerprints": {FINGERPRINT: fingerprints.of(word.span)},
                 "locations": [{"physicalLocation": {
                     "artifactLocation": {"uri": uri},
                     "region": region,
                 }}],
             });
+            let fixes = fixes(scored, &word, &uri);
+            if !fixes.is_empty() {
+                result["fixes"] = fixes.into();
+            }
             if self.results > 0 {
                 out.write_all(b",")?;
             }
@@ -108,6 +113,42 @@ impl ScorePrinter for Sarif {
         writeln!(out, "]}}]}}")?;
         out.flush()
     }
+}
+
+/// What is suggested for `word`, as changes of the file at `uri`.
+fn fixes(scored: &Scored<'_>, word: &Word, uri: &str) -> Vec<serde_json::Value> {
+    let text = &*scored.document.text;
+    let suggested = scored
+        .suggested
+        .map_or(&[][..], |suggested| suggested.of(word));
+    if suggested.is_empty() {
+        return Vec::new();
+    }
+    let lines = LineIndex::new(text);
+    let fixes = suggested.iter().map(|suggestion| {
+        let (start, end) = (suggestion.span.start(), suggestion.span.end());
+        let (start, end) = (lines.position(text, start), lines.position(text, end));
+        let description = match suggestion.replacement.as_str() {
+            "" => "Leave it out".to_owned(),
+            replacement => format!("Replace it by “{replacement}”"),
+        };
+        json!({
+            "description": {"text": description},
+            "artifactChanges": [{
+                "artifactLocation": {"uri": uri},
+                "replacements": [{
+                    "deletedRegion": {
+                        "startLine": start.line,
+                        "startColumn": start.column,
+                        "endLine": end.line,
+                        "endColumn": end.column,
+                    },
+                    "insertedContent": {"text": suggestion.replacement},
+                }],
+            }],
+        })
+    });
+    fixes.collect()
 }
 
 /// A path as a URI reference: an absolute one begins with `file://`, a relative one stays relative;

@@ -15,7 +15,7 @@ use super::json::{self, Envelope, Sequence};
 use super::line::{QUOTE, cut, on_one_line};
 use super::page::{self, Crowded, Mark};
 use super::{FileError, HeadFormat, HeadPrinter, Looks, Model, Places, visible_path, with_source};
-use electroscope_analysis::{EntityAt, TaggedWord};
+use electroscope_analysis::{EntityAt, ErrorKind, TaggedWord};
 use electroscope_text::{AsRead, Document, LineIndex, Span};
 
 /// A document that was tagged.
@@ -44,17 +44,18 @@ impl Tags {
         label.map(String::as_str).unwrap_or_default()
     }
 
-    /// Whether all that it marks is errors, as the head that is built in for them does.
+    /// Whether its labels mark writing errors: `ERR`, or the kinds of [`ErrorKind`].
     fn marks_errors(&self) -> bool {
-        /// The label of an error, and that of words which have nothing to them.
-        const LABELS: [&str; 2] = ["ERR", "O"];
-        let bare = |label: &String| {
-            let begun = ["B-", "I-", "E-", "S-"];
-            let bare = begun.iter().find_map(|start| label.strip_prefix(start));
+        let is_error = |label: &str| label == "ERR" || ErrorKind::from_label(label).is_some();
+        let without_prefix = |label: &String| {
+            let prefixes = ["B-", "I-", "E-", "S-"];
+            let bare = prefixes
+                .iter()
+                .find_map(|prefix| label.strip_prefix(prefix));
             bare.unwrap_or(label).to_owned()
         };
-        let mut labels = self.labels.iter().map(bare);
-        self.labels.len() > 1 && labels.all(|label| LABELS.contains(&label.as_str()))
+        let mut bare = self.labels.iter().map(without_prefix);
+        self.labels.len() > 1 && bare.all(|label| label == "O" || is_error(&label))
     }
 
     /// What a line for a person is about: where it stands, what is read there, what it is, and how sure

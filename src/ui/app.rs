@@ -13,6 +13,7 @@ use crossterm::{clipboard::CopyToClipboard, event, execute};
 use ratatui::backend::{Backend, CrosstermBackend};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGTSTP};
 
+use crate::worker::exemptions::ExemptionThread;
 use crate::worker::files::Files;
 use crate::worker::finder::Finder;
 use crate::worker::heads::{Heads, Loader};
@@ -52,6 +53,8 @@ pub struct Suppliers<L> {
     pub model: L,
     /// Brings heads, on threads of their own.
     pub heads: Arc<dyn Loader>,
+    /// Where the user's accepted words are kept, if there is a home.
+    pub user_words: Option<PathBuf>,
     /// Keeps something for the next run; what goes wrong is for the log.
     pub remember: Box<dyn Fn(&Memory)>,
 }
@@ -94,6 +97,13 @@ pub fn run<S: Scorer + 'static>(
         let sender = sender.clone();
         move |reply| drop(sender.send(Message::Head(reply)))
     })?;
+    let exemptions = ExemptionThread::spawn(suppliers.user_words, {
+        let sender = Mutex::new(sender.clone());
+        move |reply| {
+            let sender = sender.lock().unwrap_or_else(PoisonError::into_inner);
+            drop(sender.send(Message::Exemptions(reply)));
+        }
+    })?;
     let mut world = World {
         sender,
         input,
@@ -101,6 +111,7 @@ pub fn run<S: Scorer + 'static>(
         files,
         inference,
         heads,
+        exemptions,
         remember: suppliers.remember,
         finders: Vec::new(),
         seek: Arc::default(),
@@ -209,6 +220,7 @@ struct World {
     files: Files,
     inference: Inference,
     heads: Heads,
+    exemptions: ExemptionThread,
     remember: Box<dyn Fn(&Memory)>,
     finders: Vec<(Purpose, Finder)>,
     /// The number of the search that is wanted; one with another number ends.
@@ -222,6 +234,7 @@ impl World {
         match effect {
             Effect::Model(job) => self.inference.submit(job),
             Effect::Head(job) => self.heads.submit(job),
+            Effect::Exemptions(job) => self.exemptions.submit(job),
             Effect::Remember(memory) => (self.remember)(&memory),
             Effect::Watch {
                 path,

@@ -54,6 +54,14 @@ pub enum Action {
     LowerThreshold,
     /// Back to the threshold of the model or the settings.
     ResetThreshold,
+    /// Accepts the word under the cursor in all documents.
+    AcceptWord,
+    /// Accepts it in the documents of the project.
+    AcceptWordInProject,
+    /// Writes a mark that silences it into the document.
+    Silence,
+    /// Takes back what was accepted or silenced last.
+    TakeBack,
     /// Asks of each word whether it is an error, or again whether it looks replaced.
     SwitchLens,
     /// The panel after this one.
@@ -221,6 +229,35 @@ pub const GROUPS: &[(&str, &[Binding])] = &[
         ],
     ),
     (
+        "Word",
+        &[
+            bind(
+                Action::AcceptWord,
+                "z",
+                "accept-word",
+                "accept it: flag it nowhere (your dictionary)",
+            ),
+            bind(
+                Action::AcceptWordInProject,
+                "Z",
+                "accept-word-in-project",
+                "accept it in this project (.electroscope)",
+            ),
+            bind(
+                Action::Silence,
+                "x",
+                "silence",
+                "silence it here: write a mark into the file",
+            ),
+            bind(
+                Action::TakeBack,
+                "u",
+                "take-back",
+                "take the last of these back",
+            ),
+        ],
+    ),
+    (
         "Threshold",
         &[
             bind(
@@ -276,7 +313,7 @@ pub const GROUPS: &[(&str, &[Binding])] = &[
             ),
             bind(
                 Action::NextUnit,
-                "u",
+                "U",
                 "next-unit",
                 "classify the document, paragraphs or sentences",
             ),
@@ -312,7 +349,7 @@ pub const GROUPS: &[(&str, &[Binding])] = &[
                 "show or hide the list",
             ),
             bind(Action::Open, "o", "open", "open a document"),
-            bind(Action::Close, "x", "close", "close the document"),
+            bind(Action::Close, "X", "close", "close the document"),
             bind(
                 Action::Edit,
                 "e",

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crossterm::event::Event;
 
+use crate::worker::exemptions::{ExemptionJob, ExemptionReply};
 use crate::worker::files::FileEvent;
 use crate::worker::finder::Found;
 use crate::worker::heads::{HeadJob, HeadReply};
@@ -25,6 +26,8 @@ pub enum Message {
     Model(Reply),
     /// A head has something to say.
     Head(HeadReply),
+    /// Those who know what is not flagged have something to say.
+    Exemptions(ExemptionReply),
     /// Documents were found in a folder.
     Found(Purpose, Found),
     /// The search of this number, which was handed over, has ended.
@@ -55,6 +58,8 @@ pub enum Effect {
     Model(Job),
     /// Ask this of the heads' thread.
     Head(HeadJob),
+    /// Ask this of those who know what is not flagged.
+    Exemptions(ExemptionJob),
     /// Keep this for the next time the program is opened.
     Remember(Memory),
     /// Read and watch this file.

@@ -2,11 +2,12 @@
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::worker::files::Watching;
 use crate::worker::inference::{DocumentId, Generation};
-use electroscope_analysis::Flagging;
+use electroscope_analysis::{Exemption, Exemptions, Flagging, Reading};
 use electroscope_text::{AsRead, Document, Language, LineIndex, Row, Span, Wrapped, content};
 
 use super::findings::Findings;
@@ -62,6 +63,8 @@ pub struct Open {
     pub lost: Option<String>,
     pub(super) lines: LineIndex,
     pub(super) readings: Readings,
+    /// Words that are not flagged; those of the version before until those of this one are found.
+    exemptions: Exemptions,
     pub(super) findings: Findings,
     /// The byte that the cursor stands on.
     pub(super) cursor: usize,
@@ -85,6 +88,7 @@ impl Open {
             lost: None,
             lines: LineIndex::new(""),
             readings: Readings::new(flagging),
+            exemptions: Exemptions::default(),
             findings: Findings::default(),
             cursor: 0,
             top: 0,
@@ -133,6 +137,44 @@ impl Open {
         self.document = Some(document);
         self.work = Work::Waiting;
         self.lost = None;
+        self.sort_out();
+    }
+
+    /// Takes in what the model says of some words of this version or an earlier one.
+    pub(super) fn insert(&mut self, generation: Generation, reading: Arc<Reading>) {
+        self.readings.insert(generation, reading);
+        self.sort_out();
+    }
+
+    /// Flags by another threshold.
+    pub(super) fn set_threshold(&mut self, threshold: f32) {
+        self.readings.set_threshold(threshold);
+        self.sort_out();
+    }
+
+    /// Takes in which words are not to be flagged in this version.
+    pub(super) fn exempt(&mut self, exemptions: Exemptions) {
+        self.exemptions = exemptions;
+        self.readings.judge();
+        self.sort_out();
+    }
+
+    /// Takes out of the flagged words those that are exempt.
+    fn sort_out(&mut self) {
+        let (document, read, exemptions) = (&self.document, &self.read, &self.exemptions);
+        let text = document.as_ref().map_or("", |document| &document.text);
+        self.readings
+            .exempt(&|span| exemptions.of_word(text, span, &read.text(span)).is_some());
+    }
+
+    /// Why the word at `span` is not flagged.
+    pub(super) fn exemption(&self, span: Span) -> Option<Exemption> {
+        (self.exemptions).of_word(self.text(), span, &self.word_text(span))
+    }
+
+    /// What is not flagged, as far as it has been found.
+    pub(super) fn exemptions(&self) -> &Exemptions {
+        &self.exemptions
     }
 
     /// The word under the cursor, with its pieces.

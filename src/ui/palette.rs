@@ -35,13 +35,15 @@ const VALUED: [(&str, &str, &str); 4] = [
 ];
 
 /// The commands that the list begins with, for they are what one comes to it for.
-const FIRST: [Action; 12] = [
+const FIRST: [Action; 14] = [
     Action::NextFlagged,
     Action::SwitchLens,
     Action::Question,
     Action::ClassifyPanel,
     Action::TagPanel,
     Action::PickHead,
+    Action::AcceptWord,
+    Action::Silence,
     Action::Open,
     Action::Edit,
     Action::RaiseThreshold,

@@ -26,6 +26,8 @@ pub(super) struct Hot {
     pub(super) is_flagged: bool,
     /// Whether it may be flagged: punctuation mostly may not.
     pub(super) is_judged: bool,
+    /// Whether it would be flagged, were it not accepted or silenced.
+    pub(super) is_exempt: bool,
 }
 
 /// A reading, and by how far its text has moved since it was made.
@@ -37,6 +39,9 @@ struct Placed {
     /// Words at or above the threshold, and those that the scale tints; indices in order.
     flagged: Vec<u32>,
     warm: Vec<u32>,
+    /// Words that would be among the flagged ones, were they not accepted or silenced, once that has been
+    /// found out.
+    exempt: Option<Vec<u32>>,
     flagging: Flagging,
 }
 
@@ -48,6 +53,7 @@ impl Placed {
             reading,
             flagged: Vec::new(),
             warm: Vec::new(),
+            exempt: None,
             flagging,
         };
         placed.judge(flagging);
@@ -66,7 +72,26 @@ impl Placed {
         self.warm = indices(&|word| {
             is_judged(word, flagging) && heat::level(word.p, flagging.threshold) > 0
         });
+        self.exempt = None;
         self.flagging = flagging;
+    }
+
+    /// Takes the words that `is_exempt` out of the flagged ones, if that has not been done; how many they
+    /// are. They tint nothing but themselves.
+    fn exempt(&mut self, is_exempt: &dyn Fn(Span) -> bool) -> usize {
+        if self.exempt.is_some() {
+            return 0;
+        }
+        let words = std::mem::take(&mut self.flagged).into_iter();
+        let (exempt, flagged): (Vec<u32>, Vec<u32>) = words.partition(|&at| {
+            let word = self.reading.words.get(at as usize);
+            word.is_some_and(|word| is_exempt(self.moved(word.span)))
+        });
+        self.flagged = flagged;
+        self.warm.retain(|at| exempt.binary_search(at).is_err());
+        let count = exempt.len();
+        self.exempt = Some(exempt);
+        count
     }
 
     fn moved(&self, span: Span) -> Span {
@@ -80,11 +105,14 @@ impl Placed {
 
     fn word(&self, index: u32) -> Option<Hot> {
         let word = self.reading.words.get(index as usize)?;
+        let exempt = self.exempt.as_deref().unwrap_or_default();
+        let is_exempt = exempt.binary_search(&index).is_ok();
         Some(Hot {
             span: self.moved(word.span),
             p: word.p,
-            is_flagged: self.flagging.flags(word),
+            is_flagged: self.flagging.flags(word) && !is_exempt,
             is_judged: is_judged(word, self.flagging),
+            is_exempt,
         })
     }
 
@@ -126,13 +154,26 @@ impl Readings {
         self.flagged
     }
 
-    /// Flags by another threshold.
+    /// Flags by another threshold. Which words are exempt is to be found out anew.
     pub(super) fn set_threshold(&mut self, threshold: f32) {
         self.flagging.threshold = threshold;
+        self.judge();
+    }
+
+    /// Flags anew, whatever was exempt.
+    pub(super) fn judge(&mut self) {
         for placed in &mut self.placed {
             placed.judge(self.flagging);
         }
         self.flagged = self.placed.iter().map(|placed| placed.flagged.len()).sum();
+    }
+
+    /// Takes the words that `is_exempt` out of those that have been flagged since the last call.
+    pub(super) fn exempt(&mut self, is_exempt: &dyn Fn(Span) -> bool) {
+        let exempt: usize = (self.placed.iter_mut())
+            .map(|placed| placed.exempt(is_exempt))
+            .sum();
+        self.flagged = self.flagged.saturating_sub(exempt);
     }
 
     /// Takes a reading in; older ones that it touches give way.
@@ -271,7 +312,9 @@ impl Readings {
 
     /// The hottest p of the words that touch `span`.
     pub(super) fn hottest_in(&self, span: Span) -> Option<f32> {
-        let judged = self.words_in(span).filter(|word| word.is_judged);
+        let judged = self
+            .words_in(span)
+            .filter(|word| word.is_judged && !word.is_exempt);
         judged.map(|word| word.p).reduce(f32::max)
     }
 
@@ -377,6 +420,7 @@ mod tests {
                 p,
                 tokens,
                 is_punctuation: false,
+                kind: None,
             });
         }
         let (first, last) = (words[0].0, words[words.len() - 1].0);
@@ -456,6 +500,35 @@ mod tests {
         readings.set_threshold(0.65);
         assert_eq!(readings.flagged(), 2);
         counts_hold(&readings);
+    }
+
+    #[test]
+    fn exempt_words_are_not_flagged_and_keep_their_p() {
+        let mut readings = Readings::new(Flagging::words(0.5));
+        readings.insert(Generation(1), reading(&[(0, 0.6), (2, 0.7), (4, 0.2)]));
+        readings.exempt(&|span| span.start() == 2);
+        readings.insert(Generation(1), reading(&[(12, 0.9), (14, 0.8)]));
+        assert_eq!(readings.flagged(), 3);
+        readings.exempt(&|span| span.start() == 14);
+        let flagged = |readings: &Readings| -> Vec<usize> {
+            readings
+                .flagged_from(0)
+                .map(|word| word.span.start())
+                .collect()
+        };
+        assert_eq!((readings.flagged(), flagged(&readings)), (2, vec![0, 12]));
+        assert_eq!(readings.hottest_in(Span::new(2, 4)), None);
+        let (word, _) = readings.word_at(2).unwrap();
+        assert!(word.is_exempt && !word.is_flagged && word.p == 0.7);
+        // What an edit moves stays exempt.
+        readings.edited(6, 10, 16, 17);
+        assert_eq!((readings.flagged(), flagged(&readings)), (2, vec![0, 13]));
+        readings.insert(Generation(2), reading(&[(0, 0.6), (2, 0.7), (4, 0.2)]));
+        readings.settle(Generation(2));
+        assert_eq!((readings.flagged(), flagged(&readings)), (2, vec![0, 2]));
+        readings.exempt(&|span| span.start() == 2);
+        readings.judge();
+        assert_eq!(readings.flagged(), 2);
     }
 
     #[test]

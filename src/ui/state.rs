@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use crate::worker::exemptions::ExemptionJob;
 use crate::worker::inference::{DocumentId, Generation, Job, Lens, ModelSummary};
 use electroscope_analysis::{Flagging, HeadChoice, Task, UnitKind};
 use electroscope_text::{Document, Language};
@@ -640,6 +641,16 @@ impl State {
             is_error: true,
             polled: None,
         });
+    }
+
+    /// Asks what is not flagged in the current version of a document.
+    pub(super) fn find_exemptions(open: &Open) -> Option<Effect> {
+        let document: Document = open.document.clone()?;
+        Some(Effect::Exemptions(ExemptionJob::Find {
+            id: open.id,
+            generation: open.generation,
+            document,
+        }))
     }
 
     /// Asks for the current version of document `at` to be scored.

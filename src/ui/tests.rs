@@ -1,5 +1,6 @@
 //! The screen driven by messages: what it asks for, and what it looks like.
 
+mod exemptions;
 mod heads;
 mod lens;
 mod navigation;
@@ -341,6 +342,7 @@ fn readings(document: &Document) -> Vec<Reading> {
                     p,
                     tokens,
                     is_punctuation: false,
+                    kind: None,
                 });
             }
         }
@@ -530,7 +532,7 @@ fn opening_a_document_asks_to_watch_and_then_to_score_it() {
     let id = screen.state.documents[0].id;
     let generation = Generation(1);
     assert!(
-        matches!(&screen.effects[..], [Effect::Model(Job::Score { id: a, generation: b, .. }), Effect::Model(Job::Focus { id: c, .. })] if (*a, *b, *c) == (id, generation, id))
+        matches!(&screen.effects[..], [Effect::Exemptions(_), Effect::Model(Job::Score { id: a, generation: b, .. }), Effect::Model(Job::Focus { id: c, .. })] if (*a, *b, *c) == (id, generation, id))
     );
 }
 
@@ -629,6 +631,10 @@ fn a_search_goes_along_as_it_is_typed_and_esc_goes_back() {
     screen.press("/");
     screen.type_in("zebra");
     assert_eq!(screen.notice(), "no match for zebra");
+    screen.press("esc");
+    assert_eq!(screen.notice(), "");
+    screen.press("/");
+    screen.type_in("zebra");
     // The first Esc leaves the prompt, the next what was found.
     screen.press("esc n");
     assert_eq!(screen.notice(), "nothing to search for yet; / asks what");
@@ -648,7 +654,7 @@ fn keys_move_the_cursor_as_in_vi() {
     assert_eq!(word("$").as_deref(), Some("notes"));
     assert_eq!(word("G").as_deref(), None);
     assert_eq!(word("gg l l").as_deref(), Some("Harbour"));
-    screen.press("x");
+    screen.press("X");
     assert!(matches!(screen.state.popup, Some(Popup::Opener(_))));
 }
 
@@ -690,7 +696,7 @@ fn a_file_that_vanishes_keeps_its_text_and_one_that_comes_back_unchanged_is_not_
     assert!(!screen.text().contains("the file is gone"));
     screen.change("notes.md", "other");
     assert!(matches!(
-        screen.effects[0],
+        screen.effects[1],
         Effect::Model(Job::Score { .. })
     ));
 }

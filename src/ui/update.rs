@@ -1,6 +1,7 @@
 //! Moves the state by one message. Does no work, asks no clock, and cannot fail: what is to be done
 //! in the world is handed back as effects.
 
+mod exemptions;
 mod heads;
 
 use std::path::{Path, PathBuf};
@@ -10,6 +11,7 @@ use crossterm::event::{
 };
 use ratatui::layout::{Position, Rect, Size};
 
+use crate::worker::exemptions::{DictionaryOf, ExemptionJob};
 use crate::worker::files::{FileEvent, Watching};
 use crate::worker::finder::Found;
 use crate::worker::heads::HeadJob;
@@ -60,7 +62,7 @@ pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
     // What the model says, and it says much, moves nothing on the screen.
     let may_move = !matches!(
         message,
-        Message::Model(_) | Message::Head(_) | Message::Tick
+        Message::Model(_) | Message::Head(_) | Message::Exemptions(_) | Message::Tick
     );
     if matches!(message, Message::Model(_) | Message::Head(_)) {
         state.silent_ticks = 0;
@@ -70,6 +72,7 @@ pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
         Message::File(event) => file_event(state, event, &mut effects),
         Message::Model(reply) => model_reply(state, reply, &mut effects),
         Message::Head(reply) => heads::head_reply(state, reply),
+        Message::Exemptions(reply) => exemptions::reply(state, reply, &mut effects),
         Message::Found(Purpose::Open, found) => documents_found(state, &found, &mut effects),
         Message::Found(Purpose::Offer, found) => documents_offered(state, found),
         Message::Tick => tick(state, &mut effects),
@@ -379,6 +382,8 @@ fn search_key(
     match key.code {
         KeyCode::Esc => {
             state.search = None;
+            // A search that is given up has no result to tell.
+            state.notice = None;
             stop_seeking(state, effects);
             if let Some(open) = state.document_mut() {
                 (open.cursor, open.top) = before;
@@ -391,6 +396,8 @@ fn search_key(
         }
         KeyCode::Backspace if prompt.text().is_empty() => {
             state.search = None;
+            // A search that is given up has no result to tell.
+            state.notice = None;
             stop_seeking(state, effects);
             // What was deleted in one burst has not been acted on.
             if let Some(open) = state.document_mut() {
@@ -609,6 +616,10 @@ pub(super) fn act(state: &mut State, action: Action, effects: &mut Vec<Effect>) 
             let start = state.threshold_at_start;
             set_threshold(state, start);
         }
+        Action::AcceptWord => exemptions::accept(state, DictionaryOf::User, effects),
+        Action::AcceptWordInProject => exemptions::accept(state, DictionaryOf::Project, effects),
+        Action::Silence => exemptions::silence(state, effects),
+        Action::TakeBack => effects.push(Effect::Exemptions(ExemptionJob::TakeBack)),
         Action::SwitchLens => switch_lens(state, effects),
         Action::NextPanel => turn_panel(state, 1),
         Action::PreviousPanel => turn_panel(state, Panel::ALL.len() - 1),
@@ -757,7 +768,7 @@ fn set_threshold(state: &mut State, threshold: Option<f32>) {
     state.threshold = threshold;
     let now = state.threshold();
     for open in &mut state.documents {
-        open.readings.set_threshold(now);
+        open.set_threshold(now);
     }
     state.list_top = None;
     let count = state.document().map_or(0, |open| open.readings.flagged());
@@ -1004,6 +1015,7 @@ fn file_event(state: &mut State, event: FileEvent, effects: &mut Vec<Effect>) {
                 return;
             }
             open.replace(document);
+            effects.extend(State::find_exemptions(open));
             effects.extend(State::score(open));
             if is_current {
                 let text = Areas::of(state).text;
@@ -1124,7 +1136,7 @@ fn model_reply(state: &mut State, reply: Reply, effects: &mut Vec<Effect>) {
             state.model = Model::Ready(summary);
             let now = state.threshold();
             for open in &mut state.documents {
-                open.readings.set_threshold(now);
+                open.set_threshold(now);
             }
         }
         Reply::LoadFailed(reason) if state.is_switching && state.lens == Lens::Errors => {
@@ -1139,7 +1151,7 @@ fn model_reply(state: &mut State, reply: Reply, effects: &mut Vec<Effect>) {
             progress,
         } => {
             if let Some(open) = state.by_id(id).filter(|open| open.generation == generation) {
-                open.readings.insert(generation, reading);
+                open.insert(generation, reading);
                 open.work = Work::Scoring(progress);
             }
         }

@@ -1,16 +1,12 @@
-//! The thread that owns the fine-tuned heads, apart from the one that owns the discriminator: the
-//! heat map must not wait for an answer, nor an answer for the heat map.
+//! The thread that owns the fine-tuned heads. The discriminator has another thread, so that the heat map
+//! and the answers do not wait for each other.
 //!
-//! Latest wins, per document and task: a newer version of the text or another question takes the
-//! place of the older one, and the work on the older ends at the next window. Questions come first,
-//! then the document on the screen. Heads are loaded by threads of their own, for that may take a
-//! download. A panic in a head is caught, logged, and becomes a reply; the thread goes on.
+//! For each document and task the latest request wins (see `latest`). Questions come first, then the
+//! document on the screen. Heads are loaded on threads of their own, because that may take a download.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{self, Receiver, Sender};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use electroscope_analysis::{
     Answers, Counts, EntityAt, HeadChoice, HeadReader, HeadSummary, TaggedWord, Tagging, Task,
@@ -18,17 +14,18 @@ use electroscope_analysis::{
 };
 use electroscope_text::{Document, Span};
 
-use super::inference::{DocumentId, Generation};
-use super::thread::{self, Worker, panic_message};
+use super::latest::{DocumentId, Generation};
+use super::latest::{LatestThread, Mailbox, Service, Work, WorkQueue, WorkState};
+use super::thread::panic_message;
 
-/// What the thread asks of a head. A trait, so that tests can put in one that waits to be told.
-/// Errors are sentences for the user.
+/// A head, as the thread uses it. A trait, so that tests can control when it answers. Errors are sentences
+/// for the user.
 pub trait Reader: Send {
     /// Labels the units of a document, those near `focus` first. Ends early once `is_stale` says yes.
     ///
     /// # Errors
     ///
-    /// A sentence for the user; also below.
+    /// A sentence for the user.
     fn classify(
         &mut self,
         document: &Document,
@@ -51,10 +48,10 @@ pub trait Reader: Send {
         emit: &mut dyn FnMut(Tagging),
     ) -> Result<Counts, String>;
 
-    /// The entities of words that stand in the order of the text.
+    /// The entities of words in the order of the text.
     fn entities(&self, words: &[TaggedWord]) -> Vec<EntityAt>;
 
-    /// What a document says to a question; nothing if it became stale on the way.
+    /// The answers of a document to a question; none if it became stale meanwhile.
     ///
     /// # Errors
     ///
@@ -104,7 +101,7 @@ impl Reader for HeadReader {
     }
 }
 
-/// What is asked of a head about a document.
+/// A question about a document, for a head.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Request {
     /// Labels of its units.
@@ -116,7 +113,7 @@ pub enum Request {
 }
 
 impl Request {
-    /// Which head is to answer.
+    /// The task of the head that answers.
     pub fn task(&self) -> Task {
         match self {
             Request::Classify(_) => Task::Classification,
@@ -129,11 +126,11 @@ impl Request {
 /// A job for the heads' thread.
 #[derive(Clone, Debug, PartialEq)]
 pub enum HeadJob {
-    /// Say which heads there are.
+    /// List the heads that can be chosen.
     List,
-    /// Load a head by the name that `--head` takes; it takes the place of the one before.
+    /// Load a head by the name that `--head` takes, in the place of the one before.
     Load {
-        /// What it is to do.
+        /// Its task.
         task: Task,
         /// Its name.
         choice: String,
@@ -146,10 +143,10 @@ pub enum HeadJob {
         generation: Generation,
         /// Its text.
         document: Document,
-        /// What is asked.
+        /// The question.
         request: Request,
     },
-    /// The reader looks here now; what is begun from now on begins near it.
+    /// The reader looks here now. Work that starts from now on starts near it.
     Focus {
         /// The document on screen.
         id: DocumentId,
@@ -179,7 +176,7 @@ pub enum Finding {
 /// An answer from the heads' thread.
 #[derive(Clone, Debug, PartialEq)]
 pub enum HeadReply {
-    /// The heads that there are.
+    /// The heads that can be chosen.
     Choices(Vec<HeadChoice>),
     /// Loading has reached this step.
     Loading {
@@ -192,55 +189,55 @@ pub enum HeadReply {
     Loaded {
         /// Its task.
         task: Task,
-        /// What it is.
+        /// Its description.
         summary: HeadSummary,
     },
-    /// A head cannot be had; the text says why and what to do.
+    /// A head cannot be loaded; the text says why and what to do.
     LoadFailed {
         /// Its task.
         task: Task,
         /// Why.
         reason: String,
     },
-    /// Something was found.
+    /// A part of the answer.
     Found {
         /// The document.
         id: DocumentId,
         /// The version that was read.
         generation: Generation,
-        /// What.
+        /// The part.
         finding: Finding,
     },
-    /// Everything that was asked has been sent.
+    /// The whole answer has been sent.
     Finished {
         /// The document.
         id: DocumentId,
         /// The version that was read.
         generation: Generation,
-        /// Whose work it was.
+        /// The task of the head.
         task: Task,
         /// From the start of the work to its end.
         elapsed: Duration,
     },
-    /// It cannot be done.
+    /// There is no answer.
     Failed {
         /// The document.
         id: DocumentId,
         /// The version that was read.
         generation: Generation,
-        /// Whose work it was.
+        /// The task of the head.
         task: Task,
         /// Why.
         reason: String,
     },
 }
 
-/// Brings heads; called on threads of their own.
+/// Lists and loads heads. Called on threads of its own to load.
 pub trait Loader: Send + Sync {
-    /// The heads that there are.
+    /// The heads that can be chosen.
     fn choices(&self) -> Vec<HeadChoice>;
 
-    /// Loads the head called `choice`, which must do `task`; `step` may be told how far it is.
+    /// Loads the head called `choice`, which must be one for `task`, and reports its steps to `step`.
     ///
     /// # Errors
     ///
@@ -253,23 +250,10 @@ pub trait Loader: Send + Sync {
     ) -> Result<(Box<dyn Reader>, HeadSummary), String>;
 }
 
-/// The near end of the thread. Dropping it ends the work at the next window and waits a moment for
-/// that; heads that are still being loaded are not waited for.
+/// The handle of the thread. Dropping it ends the work at the next window and waits for that, but not long;
+/// heads that are being loaded are not waited for.
 pub struct Heads {
-    orders: Option<Sender<Order>>,
-    /// Counts what the work in hand has to look at.
-    arrived: Arc<AtomicU64>,
-    thread: Worker,
-}
-
-/// What comes to the thread: jobs, and heads that have been loaded.
-enum Order {
-    Job(HeadJob),
-    Install {
-        task: Task,
-        number: u64,
-        loaded: Result<(Box<dyn Reader>, HeadSummary), String>,
-    },
+    thread: LatestThread<HeadMessage>,
 }
 
 impl Heads {
@@ -282,89 +266,66 @@ impl Heads {
         loader: Arc<dyn Loader>,
         reply: impl Fn(HeadReply) + Send + Sync + 'static,
     ) -> std::io::Result<Heads> {
-        let (orders, inbox) = mpsc::channel();
-        let arrived = Arc::new(AtomicU64::new(0));
-        let mut desk = Desk {
-            loader,
-            reply: Arc::new(reply),
-            install: Installer {
-                orders: orders.clone(),
-                arrived: Arc::clone(&arrived),
-            },
-            heads: [None, None, None],
-            newest: [0; 3],
-            queue: Vec::new(),
-            focus: None,
+        let reply: Arc<dyn Fn(HeadReply) + Send + Sync> = Arc::new(reply);
+        let make = {
+            let reply = Arc::clone(&reply);
+            move |mailbox| {
+                Some(HeadService {
+                    loader,
+                    reply,
+                    mailbox,
+                    heads: [None, None, None],
+                    newest: [0; 3],
+                })
+            }
         };
-        let reply = Arc::clone(&desk.reply);
         let failed = move |reason: String| {
             for task in Task::ALL {
                 let reason = reason.clone();
                 reply(HeadReply::LoadFailed { task, reason });
             }
         };
-        let thread = thread::spawn("heads", move || desk.run(&inbox), failed)?;
-        Ok(Heads {
-            orders: Some(orders),
-            arrived,
-            thread,
-        })
+        let thread = LatestThread::spawn("heads", make, failed)?;
+        Ok(Heads { thread })
     }
 
     /// Asks for `job`.
     pub fn submit(&self, job: HeadJob) {
-        if let Some(orders) = &self.orders {
-            let interrupts = !matches!(job, HeadJob::Focus { .. });
-            // A closed channel means that the thread is gone, and it has said so in the log.
-            let _ = orders.send(Order::Job(job));
-            if interrupts {
-                self.arrived.fetch_add(1, Ordering::Release);
-            }
-        }
+        self.thread.send(HeadMessage::Job(job));
     }
 }
 
 impl Drop for Heads {
     fn drop(&mut self) {
-        // First the mark, then a job that wakes the thread to see it: the thread holds a sender itself,
-        // for the heads that are being loaded, so its inbox never closes.
-        self.arrived.store(u64::MAX, Ordering::Release);
-        if let Some(orders) = self.orders.take() {
-            let _ = orders.send(Order::Job(HeadJob::List));
-        }
+        self.thread.stop();
         self.thread.wait_a_moment();
     }
 }
 
-/// How a thread that loads hands in what it has.
-#[derive(Clone)]
-struct Installer {
-    orders: Sender<Order>,
-    arrived: Arc<AtomicU64>,
+/// A message to the thread.
+enum HeadMessage {
+    Job(HeadJob),
+    /// A head has been loaded.
+    Install {
+        task: Task,
+        number: u64,
+        loaded: Result<(Box<dyn Reader>, HeadSummary), String>,
+    },
 }
 
-/// A request and the document that it is about.
-struct Work {
-    id: DocumentId,
-    generation: Generation,
-    document: Document,
-    request: Request,
-    started: Instant,
-}
-
-/// What the thread has before it.
-struct Desk {
+/// Answers requests with the heads.
+struct HeadService {
     loader: Arc<dyn Loader>,
     reply: Arc<dyn Fn(HeadReply) + Send + Sync>,
-    install: Installer,
+    /// Receives the heads that other threads have loaded.
+    mailbox: Mailbox<HeadMessage>,
+    /// The heads by task; see [`place`].
     heads: [Option<Box<dyn Reader>>; 3],
-    /// The number of the newest load of each task: an older one that is late is not wanted.
+    /// The number of the newest load of each task. An older one that ends later is dropped.
     newest: [u64; 3],
-    queue: Vec<Work>,
-    focus: Option<(DocumentId, Span)>,
 }
 
-/// Where a task's head stands.
+/// The index of a task's head.
 fn place(task: Task) -> usize {
     match task {
         Task::Classification => 0,
@@ -373,62 +334,36 @@ fn place(task: Task) -> usize {
     }
 }
 
-impl Desk {
-    fn run(&mut self, inbox: &Receiver<Order>) {
-        let mut taken = 0;
-        loop {
-            let first = if self.queue.is_empty() {
-                match inbox.recv() {
-                    Ok(order) => Some(order),
-                    Err(_) => return,
-                }
-            } else {
-                None
-            };
-            let arrived = Arc::clone(&self.install.arrived);
-            for order in first.into_iter().chain(inbox.try_iter()) {
-                if arrived.load(Ordering::Acquire) == u64::MAX {
-                    return;
-                }
-                taken += u64::from(!matches!(order, Order::Job(HeadJob::Focus { .. })));
-                self.take(order);
-            }
-            if arrived.load(Ordering::Acquire) == u64::MAX {
-                return;
-            }
-            let is_stale = || arrived.load(Ordering::Acquire) > taken;
-            self.work(&is_stale);
-        }
+impl Service for HeadService {
+    type Message = HeadMessage;
+    type Request = Request;
+
+    fn interrupts(message: &HeadMessage) -> bool {
+        !matches!(message, HeadMessage::Job(HeadJob::Focus { .. }))
     }
 
-    fn take(&mut self, order: Order) {
-        match order {
-            Order::Job(HeadJob::List) => {
+    fn handle(&mut self, message: HeadMessage, queue: &mut WorkQueue<Request>) {
+        match message {
+            HeadMessage::Job(HeadJob::List) => {
                 let choices = catch_unwind(AssertUnwindSafe(|| self.loader.choices()));
                 // The panic is in the log; a head can still be chosen by its path or id.
                 (self.reply)(HeadReply::Choices(choices.unwrap_or_default()));
             }
-            Order::Job(HeadJob::Load { task, choice }) => self.load(task, choice),
-            Order::Job(HeadJob::Read {
+            HeadMessage::Job(HeadJob::Load { task, choice }) => self.load(task, choice),
+            HeadMessage::Job(HeadJob::Read {
                 id,
                 generation,
                 document,
                 request,
             }) => {
                 let task = request.task();
-                self.queue
-                    .retain(|work| work.id != id || work.request.task() != task);
-                self.queue.push(Work {
-                    id,
-                    generation,
-                    document,
-                    request,
-                    started: Instant::now(),
+                queue.put(id, generation, document, request, |other| {
+                    other.task() == task
                 });
             }
-            Order::Job(HeadJob::Focus { id, span }) => self.focus = Some((id, span)),
-            Order::Job(HeadJob::Forget { id }) => self.queue.retain(|work| work.id != id),
-            Order::Install {
+            HeadMessage::Job(HeadJob::Focus { id, span }) => queue.focus(id, span),
+            HeadMessage::Job(HeadJob::Forget { id }) => queue.forget(id),
+            HeadMessage::Install {
                 task,
                 number,
                 loaded,
@@ -447,12 +382,54 @@ impl Desk {
         }
     }
 
+    fn rank(request: &Request) -> u8 {
+        match request {
+            Request::Ask(_) => 0,
+            Request::Classify(_) | Request::Tag => 1,
+        }
+    }
+
+    fn work(
+        &mut self,
+        work: &mut Work<Request>,
+        focus: Option<Span>,
+        is_stale: &dyn Fn() -> bool,
+    ) -> Result<WorkState, String> {
+        let task = work.request.task();
+        let Some(head) = self.heads[place(task)].as_mut() else {
+            // The screen asks again once the head is there.
+            return Ok(WorkState::Done);
+        };
+        if !answer(&mut **head, work, focus, is_stale, &*self.reply)? {
+            // The windows that were computed are in the cache; the others are read later.
+            return Ok(WorkState::Unfinished);
+        }
+        (self.reply)(HeadReply::Finished {
+            id: work.id,
+            generation: work.generation,
+            task,
+            elapsed: work.started.elapsed(),
+        });
+        Ok(WorkState::Done)
+    }
+
+    fn failed(&mut self, work: &Work<Request>, reason: String) {
+        (self.reply)(HeadReply::Failed {
+            id: work.id,
+            generation: work.generation,
+            task: work.request.task(),
+            reason,
+        });
+    }
+}
+
+impl HeadService {
     /// Loads a head on a thread of its own.
     fn load(&mut self, task: Task, choice: String) {
         self.newest[place(task)] += 1;
         let number = self.newest[place(task)];
         let (loader, reply) = (Arc::clone(&self.loader), Arc::clone(&self.reply));
-        let install = self.install.clone();
+        let mailbox = self.mailbox.clone();
         let spawned = std::thread::Builder::new()
             .name("head-loader".into())
             .spawn(move || {
@@ -462,69 +439,23 @@ impl Desk {
                     })
                 }));
                 let loaded = loaded.unwrap_or_else(|panic| Err(panic_message(&*panic)));
-                let _ = install.orders.send(Order::Install {
+                mailbox.send(HeadMessage::Install {
                     task,
                     number,
                     loaded,
                 });
-                // The program may have ended in the meantime; that mark must stay.
-                let _ = (install.arrived)
-                    .fetch_update(Ordering::AcqRel, Ordering::Acquire, |n| n.checked_add(1));
             });
         if let Err(err) = spawned {
             let reason = format!("cannot start a thread: {err}");
             (self.reply)(HeadReply::LoadFailed { task, reason });
         }
     }
-
-    /// Does the work that is wanted most, until it is done or stale.
-    fn work(&mut self, is_stale: &dyn Fn() -> bool) {
-        let focused = self.focus.map(|(id, _)| id);
-        let wanted = self.queue.iter().enumerate().min_by_key(|(at, work)| {
-            let is_question = matches!(work.request, Request::Ask(_));
-            (!is_question, Some(work.id) != focused, *at)
-        });
-        let Some((at, work)) = wanted else { return };
-        let (id, generation, task) = (work.id, work.generation, work.request.task());
-        let focus = self.focus.filter(|(at, _)| *at == id).map(|(_, span)| span);
-        let Some(head) = self.heads[place(task)].as_mut() else {
-            // It is asked again once the head is there.
-            self.queue.remove(at);
-            return;
-        };
-        let reply = Arc::clone(&self.reply);
-        let outcome = catch_unwind(AssertUnwindSafe(|| {
-            answer(&mut **head, work, focus, is_stale, &*reply)
-        }));
-        let outcome = outcome.unwrap_or_else(|panic| {
-            let reason = panic_message(&*panic);
-            tracing::error!(?id, ?task, reason, "a head panicked");
-            Err(reason)
-        });
-        match outcome {
-            // What was computed is remembered; the rest is asked for again.
-            Ok(false) => return,
-            Ok(true) => (self.reply)(HeadReply::Finished {
-                id,
-                generation,
-                task,
-                elapsed: work.started.elapsed(),
-            }),
-            Err(reason) => (self.reply)(HeadReply::Failed {
-                id,
-                generation,
-                task,
-                reason,
-            }),
-        }
-        self.queue.remove(at);
-    }
 }
 
-/// Answers one request; says whether it came to its end.
+/// Answers one request. Returns whether it is finished.
 fn answer(
     head: &mut dyn Reader,
-    work: &Work,
+    work: &Work<Request>,
     focus: Option<Span>,
     is_stale: &dyn Fn() -> bool,
     reply: &dyn Fn(HeadReply),
@@ -576,10 +507,11 @@ mod tests {
     use super::*;
     use electroscope_text::Language;
     use std::sync::Mutex;
+    use std::sync::mpsc::{self, Receiver, Sender};
 
     const PATIENCE: Duration = Duration::from_secs(20);
 
-    /// Says what it is asked, then waits for a nod.
+    /// Reports what it is asked, then waits for a nod.
     struct Fake {
         asked: Sender<String>,
         nod: Receiver<()>,
@@ -625,7 +557,7 @@ mod tests {
             is_stale: &dyn Fn() -> bool,
             emit: &mut dyn FnMut(Tagging),
         ) -> Result<Counts, String> {
-            // Out of order, as windows come that are near the reader.
+            // Not in the order of the text, like windows near the reader.
             for start in [4, 0] {
                 self.ask_for_a_nod(format!("tags of {} from {start}", document.text))?;
                 if is_stale() {
@@ -669,7 +601,7 @@ mod tests {
 
     struct FakeLoader {
         heads: Mutex<Vec<Fake>>,
-        /// One word for each load that may end.
+        /// One message for each load that may end.
         may_end: Mutex<Receiver<()>>,
     }
 
@@ -707,8 +639,8 @@ mod tests {
     }
 
     struct Bench {
-        // Drop order is significant: the worker waits for its thread, which may wait for a nod until
-        // there is nobody left to give one.
+        // Dropped in this order: the worker waits for its thread, which may wait for a nod until `nod`
+        // is gone.
         nod: Sender<()>,
         may_end: Sender<()>,
         worker: Heads,
@@ -779,7 +711,7 @@ mod tests {
     const PARAGRAPHS: Request = Request::Classify(UnitKind::Paragraph);
 
     #[test]
-    fn a_request_is_answered_piece_by_piece_and_finished() {
+    fn the_parts_of_an_answer_are_sent_as_they_come() {
         let bench = Bench::with(Task::Tagging);
         bench.read(1, 1, "a text", Request::Tag);
         for start in [4, 0] {
@@ -841,7 +773,7 @@ mod tests {
     }
 
     #[test]
-    fn a_job_that_has_nothing_to_do_with_it_only_delays_the_work() {
+    fn another_job_delays_the_work_but_does_not_drop_it() {
         let bench = Bench::with(Task::Classification);
         bench.read(1, 1, "text", PARAGRAPHS);
         assert_eq!(bench.asked(), "Paragraph of text");
@@ -854,7 +786,7 @@ mod tests {
     }
 
     #[test]
-    fn where_the_reader_looks_interrupts_nothing_and_is_done_next() {
+    fn a_new_focus_interrupts_nothing_and_is_worked_on_next() {
         let bench = Bench::with(Task::Classification);
         bench.read(1, 1, "first", PARAGRAPHS);
         assert_eq!(bench.asked(), "Paragraph of first");
@@ -874,7 +806,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_and_a_panic_are_replies_and_the_thread_goes_on() {
+    fn the_thread_reports_a_failure_or_a_panic_and_goes_on() {
         let bench = Bench::with(Task::Classification);
         for text in ["fail", "panic"] {
             bench.read(1, 1, text, PARAGRAPHS);
@@ -889,7 +821,7 @@ mod tests {
     }
 
     #[test]
-    fn a_head_that_cannot_be_had_is_said_and_a_late_one_is_not_wanted() {
+    fn a_failed_load_is_reported_and_an_older_load_is_dropped() {
         let bench = Bench::new();
         bench.load(Task::Tagging, "missing");
         bench.may_end.send(()).unwrap();
@@ -897,7 +829,7 @@ mod tests {
         assert!(
             matches!(bench.reply(), HeadReply::LoadFailed { reason, .. } if reason == "there is none")
         );
-        // Two at once: only the second is installed, whichever is ready first.
+        // Of two at once only the second is installed, whichever is ready first.
         bench.load(Task::Tagging, "missing");
         bench.load(Task::Tagging, "mine");
         bench.may_end.send(()).unwrap();
@@ -922,7 +854,7 @@ mod tests {
     }
 
     #[test]
-    fn dropping_the_handle_ends_the_thread_and_waits_for_no_loading() {
+    fn dropping_the_handle_ends_the_thread_without_waiting_for_loads() {
         let bench = Bench::with(Task::Classification);
         bench.load(Task::Tagging, "slow");
         assert!(matches!(bench.reply(), HeadReply::Loading { .. }));

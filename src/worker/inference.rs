@@ -1,30 +1,22 @@
-//! The thread that owns the model.
+//! The thread that owns the model and scores documents for the heat map.
 //!
-//! Latest wins: a newer version of a document takes the place of the older one, and the work on the
-//! older ends at the next window. What the reader looks at comes first. A panic in the model is
-//! caught, logged, and becomes a reply; the thread goes on.
+//! The latest version of a document wins (see `latest`), and the regions that the reader looks at come
+//! first.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{self, Receiver, Sender};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use electroscope_analysis::{Counts, Engine, Outline, Reading};
 use electroscope_text::{Document, Span};
 
-use super::thread::{self, Worker, panic_message};
+pub use super::latest::{DocumentId, Generation};
+use super::latest::{LatestThread, Service, Work, WorkQueue, WorkState};
+use super::thread::panic_message;
 pub use crate::settings::Lens;
 
-/// Which open document. Given out by the screen, never used twice in a run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct DocumentId(pub u32);
-
-/// Which version of a document's text. Larger is newer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Generation(pub u64);
-
-/// Of two things the one that is for `lens`.
+/// The one of two values that is for `lens`.
 fn of<T>([replaced, errors]: &mut [T; 2], lens: Lens) -> &mut T {
     match lens {
         Lens::Replaced => replaced,
@@ -32,7 +24,7 @@ fn of<T>([replaced, errors]: &mut [T; 2], lens: Lens) -> &mut T {
     }
 }
 
-/// What the screen says about the model that was loaded.
+/// The description of a loaded model, for the screen.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ModelSummary {
     /// The name it was asked for by: `builtin`, a folder, a hub id.
@@ -45,11 +37,11 @@ pub struct ModelSummary {
     pub threshold: f32,
     /// The share of clean words above the threshold, where the checkpoint says so.
     pub false_alarms: Option<f32>,
-    /// Something that the user should know: a device that was not there, an old copy that is used.
+    /// A remark for the user: a device that was not there, an old copy that is used.
     pub note: Option<String>,
 }
 
-/// A question for the model's thread.
+/// A job for the model's thread.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Job {
     /// Score this version; it replaces every earlier version of the same document.
@@ -73,9 +65,9 @@ pub enum Job {
         /// The document.
         id: DocumentId,
     },
-    /// From now on score with this model, which is loaded if it is not there yet; what was asked of
-    /// the other and is not done is dropped. Answered by [`Reply::Loaded`] or [`Reply::LoadFailed`];
-    /// after the second the model is the one it was.
+    /// Score with the model for this lens from now on. It is loaded if it is not there yet. Jobs that the
+    /// other model has not finished are dropped. Answered by [`Reply::Loaded`] or [`Reply::LoadFailed`];
+    /// after the second the model stays the one it was.
     Use(Lens),
 }
 
@@ -84,11 +76,11 @@ pub enum Job {
 pub enum Reply {
     /// Loading has reached this step (`reading config.json`, `downloading model.safetensors 41 %`).
     Loading(String),
-    /// The model is ready; whatever comes after this is from it.
+    /// The model is ready. All later replies are from it.
     Loaded(ModelSummary),
-    /// The model cannot be had; the text says why and what to do.
+    /// The model cannot be loaded; the text says why and what to do.
     LoadFailed(String),
-    /// One window's words; sent as soon as they are known.
+    /// The words of one window, sent as soon as they are scored.
     Scored {
         /// The document.
         id: DocumentId,
@@ -109,7 +101,7 @@ pub enum Reply {
         elapsed: Duration,
         /// Windows that the model read.
         computed: usize,
-        /// Windows that were remembered.
+        /// Windows from the cache.
         cached: usize,
     },
     /// This version cannot be scored.
@@ -123,12 +115,12 @@ pub enum Reply {
     },
 }
 
-/// What the thread asks of a model. A trait, so that tests can put in one that waits to be told.
+/// A model, as the thread uses it. A trait, so that tests can control when it answers.
 pub trait Scorer {
-    /// Where the work on a document can be cut.
+    /// The regions of a document.
     type Outline;
 
-    /// Cuts the work on a document; cheap.
+    /// Cuts a document into regions. Cheap.
     fn outline(&mut self, document: &Document) -> Self::Outline;
 
     /// The bytes of each region of an outline.
@@ -177,295 +169,249 @@ impl Scorer for Engine {
     }
 }
 
-/// The near end of the thread. Dropping it ends the work at the next window and waits a moment for
-/// that; a model that is still being loaded, perhaps over a slow network, or that never answers is
-/// left to itself.
+/// The handle of the thread. Dropping it ends the work at the next window and waits for that, but not long.
+/// A model that is being loaded, perhaps over a slow network, is not waited for.
 pub struct Inference {
-    jobs: Option<Sender<Job>>,
-    /// Counts jobs: the work in hand looks at it between windows to see whether there is a newer one.
-    arrived: Arc<AtomicU64>,
+    thread: LatestThread<Job>,
     loading: Arc<AtomicBool>,
-    thread: Worker,
 }
 
 impl Inference {
     /// Starts the thread. It loads the model for the lens `first` by `load`, and the one for the other
-    /// lens when that is asked for; `load` may say how far it is. Jobs that arrive in the meantime
-    /// wait, the newest per document. If the model for errors cannot be loaded, the thread goes on, so
-    /// that the other lens can be asked for. `reply` is called on the thread, so it must only enqueue.
+    /// lens when that is asked for; `load` may report its steps. Jobs that arrive in the meantime wait, the
+    /// newest of each document. If the head for errors cannot be loaded, the thread goes on, so that the
+    /// other lens can be asked for. `reply` is called on the thread, so it must only enqueue.
     ///
     /// # Errors
     ///
     /// Those of starting a thread.
-    pub fn spawn<S: Scorer>(
+    pub fn spawn<S: Scorer + 'static>(
         first: Lens,
-        mut load: impl FnMut(Lens, &mut dyn FnMut(String)) -> Result<(S, ModelSummary), String>
+        load: impl FnMut(Lens, &mut dyn FnMut(String)) -> Result<(S, ModelSummary), String>
         + Send
         + 'static,
         reply: impl Fn(Reply) + Send + Sync + 'static,
     ) -> std::io::Result<Inference> {
-        let reply = Arc::new(reply);
-        let (jobs, inbox) = mpsc::channel();
-        let arrived = Arc::new(AtomicU64::new(0));
+        let reply: Arc<dyn Fn(Reply) + Send + Sync> = Arc::new(reply);
         let loading = Arc::new(AtomicBool::new(true));
-        let body = {
-            let (arrived, loading) = (Arc::clone(&arrived), Arc::clone(&loading));
-            let reply = Arc::clone(&reply);
-            move || {
-                let mut bring = |lens| {
-                    loading.store(true, Ordering::Release);
-                    let loaded = catch_unwind(AssertUnwindSafe(|| {
-                        load(lens, &mut |step| reply(Reply::Loading(step)))
-                    }));
-                    loading.store(false, Ordering::Release);
-                    loaded.unwrap_or_else(|panic| Err(panic_message(&*panic)))
+        let make = {
+            let (loading, reply) = (Arc::clone(&loading), Arc::clone(&reply));
+            move |_| {
+                let mut service = ScoringService {
+                    lens: first,
+                    scorers: [None, None],
+                    load: Box::new(load),
+                    loading,
+                    reply,
                 };
-                let mut scorers = [None, None];
-                match bring(first) {
-                    Ok(loaded) => {
-                        reply(Reply::Loaded(loaded.1.clone()));
-                        *of(&mut scorers, first) = Some(loaded);
-                    }
-                    Err(reason) => {
-                        reply(Reply::LoadFailed(reason));
-                        if first == Lens::Replaced {
-                            return;
-                        }
-                    }
-                }
-                run(first, scorers, &mut bring, &inbox, &arrived, &*reply);
+                (service.use_lens(first) || first == Lens::Errors).then_some(service)
             }
         };
         let failed = move |reason| reply(Reply::LoadFailed(reason));
-        let thread = thread::spawn("inference", body, failed)?;
-        Ok(Inference {
-            jobs: Some(jobs),
-            arrived,
-            loading,
-            thread,
-        })
+        let thread = LatestThread::spawn("inference", make, failed)?;
+        Ok(Inference { thread, loading })
     }
 
     /// Asks for `job`.
     pub fn submit(&self, job: Job) {
-        if let Some(jobs) = &self.jobs {
-            // A closed channel means that there is no model, which has been said.
-            let _ = jobs.send(job);
-            self.arrived.fetch_add(1, Ordering::Release);
-        }
+        // A thread without a model has ended, and has said so.
+        self.thread.send(job);
     }
 }
 
 impl Drop for Inference {
     fn drop(&mut self) {
-        self.jobs = None;
-        // Whatever is being done is stale now.
-        self.arrived.fetch_add(1, Ordering::Release);
+        self.thread.stop();
         if !self.loading.load(Ordering::Acquire) {
             self.thread.wait_a_moment();
         }
     }
 }
 
-/// The work on one version of a document.
-struct Work<O> {
-    id: DocumentId,
-    generation: Generation,
-    document: Document,
+/// Loads the model for a lens, and reports its steps.
+type LoadModel<S> = dyn FnMut(Lens, &mut dyn FnMut(String)) -> Result<(S, ModelSummary), String>;
+
+/// Scores documents with the model for a lens.
+struct ScoringService<S> {
+    lens: Lens,
+    /// The models that have been loaded, by lens.
+    scorers: [Option<(S, ModelSummary)>; 2],
+    load: Box<LoadModel<S>>,
+    loading: Arc<AtomicBool>,
+    reply: Arc<dyn Fn(Reply) + Send + Sync>,
+}
+
+/// The state of the work on one version of a document.
+struct Scoring<O> {
     outline: Option<(O, Vec<Span>)>,
-    /// Regions that are yet to be scored.
+    /// The regions that are not scored yet.
     open: Vec<usize>,
-    /// Prose bytes in the finished regions, and in all.
+    /// The prose bytes in the finished regions, and in all.
     scored: usize,
     total: usize,
-    started: Instant,
     counts: Counts,
 }
 
-fn run<S: Scorer>(
-    mut lens: Lens,
-    mut scorers: [Option<(S, ModelSummary)>; 2],
-    bring: &mut dyn FnMut(Lens) -> Result<(S, ModelSummary), String>,
-    inbox: &Receiver<Job>,
-    arrived: &AtomicU64,
-    reply: &dyn Fn(Reply),
-) {
-    let mut queue: Vec<Work<S::Outline>> = Vec::new();
-    let mut focus: Option<(DocumentId, Span)> = None;
-    // Jobs taken out of the inbox. A job is counted as arrived after it was put in, so it may be
-    // taken before it is counted, and then it must not make itself stale.
-    let mut taken = 0;
-    loop {
-        let first = if queue.is_empty() {
-            match inbox.recv() {
-                Ok(job) => Some(job),
-                Err(_) => return,
-            }
-        } else {
-            match inbox.try_recv() {
-                Ok(job) => Some(job),
-                Err(mpsc::TryRecvError::Empty) => None,
-                Err(mpsc::TryRecvError::Disconnected) => return,
-            }
-        };
-        for job in first.into_iter().chain(inbox.try_iter()) {
-            taken += 1;
-            match job {
-                Job::Score {
-                    id,
-                    generation,
-                    document,
-                } => {
-                    queue.retain(|work| work.id != id);
-                    queue.push(Work {
-                        id,
-                        generation,
-                        document,
-                        outline: None,
-                        open: Vec::new(),
-                        scored: 0,
-                        total: 0,
-                        started: Instant::now(),
-                        counts: Counts::default(),
-                    });
-                }
-                Job::Focus { id, span } => focus = Some((id, span)),
-                Job::Forget { id } => queue.retain(|work| work.id != id),
-                Job::Use(wanted) => {
-                    queue.clear();
-                    let scorer = of(&mut scorers, wanted);
-                    if scorer.is_none() {
-                        match bring(wanted) {
-                            Ok(loaded) => *scorer = Some(loaded),
-                            Err(reason) => reply(Reply::LoadFailed(reason)),
-                        }
-                    }
-                    if let Some((_, summary)) = scorer {
-                        lens = wanted;
-                        reply(Reply::Loaded(summary.clone()));
-                    }
-                }
+impl<S: Scorer> ScoringService<S> {
+    /// Changes to the model for `lens`, which is loaded if it is not there yet. Returns whether it is there
+    /// now; if not, the model stays the one it was.
+    fn use_lens(&mut self, lens: Lens) -> bool {
+        let scorer = of(&mut self.scorers, lens);
+        if scorer.is_none() {
+            self.loading.store(true, Ordering::Release);
+            let reply = &self.reply;
+            let load = &mut self.load;
+            let loaded = catch_unwind(AssertUnwindSafe(|| {
+                load(lens, &mut |step| reply(Reply::Loading(step)))
+            }));
+            self.loading.store(false, Ordering::Release);
+            match loaded.unwrap_or_else(|panic| Err(panic_message(&*panic))) {
+                Ok(loaded) => *scorer = Some(loaded),
+                Err(reason) => reply(Reply::LoadFailed(reason)),
             }
         }
-        let focused = focus.and_then(|(id, _)| queue.iter().position(|work| work.id == id));
-        let index = focused.unwrap_or(0);
-        let Some(work) = queue.get_mut(index) else {
-            continue;
+        let Some((_, summary)) = scorer else {
+            return false;
         };
-        let here = focus.filter(|(id, _)| *id == work.id).map(|(_, span)| span);
-        let is_stale = || arrived.load(Ordering::Acquire) > taken;
-        // Without a model everything waits for another lens, and is asked again then.
-        let Some((scorer, _)) = of(&mut scorers, lens) else {
-            queue.clear();
-            continue;
-        };
-        let step = catch_unwind(AssertUnwindSafe(|| {
-            step(scorer, work, here, &is_stale, reply)
-        }));
-        let (id, generation) = (work.id, work.generation);
-        let finished = match step {
-            Ok(Ok(finished)) => finished,
-            Ok(Err(reason)) => {
-                reply(Reply::Failed {
-                    id,
-                    generation,
-                    reason,
-                });
-                true
-            }
-            Err(panic) => {
-                let reason = panic_message(&*panic);
-                tracing::error!(?id, reason, "the model panicked");
-                reply(Reply::Failed {
-                    id,
-                    generation,
-                    reason,
-                });
-                true
-            }
-        };
-        if finished {
-            queue.remove(index);
-        }
+        self.lens = lens;
+        (self.reply)(Reply::Loaded(summary.clone()));
+        true
     }
 }
 
-/// Scores the open region that is nearest to `focus`; says whether the document is finished.
-fn step<S: Scorer>(
-    scorer: &mut S,
-    work: &mut Work<S::Outline>,
-    focus: Option<Span>,
-    is_stale: &dyn Fn() -> bool,
-    reply: &dyn Fn(Reply),
-) -> Result<bool, String> {
-    let (outline, regions) = match &work.outline {
-        Some(outline) => outline,
-        None => {
-            let outline = scorer.outline(&work.document);
-            let regions = S::regions(&outline);
-            work.total = regions.iter().map(|span| span.len()).sum();
-            work.open = (0..regions.len()).collect();
-            work.outline.insert((outline, regions))
-        }
-    };
-    let distance = |region: usize| {
-        focus.map_or(0, |focus| {
-            regions.get(region).map_or(0, |span| focus.distance(*span))
-        })
-    };
-    let nearest = work
-        .open
-        .iter()
-        .enumerate()
-        .min_by_key(|&(_, &region)| (distance(region), region));
-    if let Some((place, &region)) = nearest {
-        let mut here = 0;
-        let (id, generation, scored, total) =
-            (work.id, work.generation, work.scored, work.total.max(1));
-        let counts = scorer.score_region(
-            &work.document,
-            outline,
-            region,
-            focus,
-            is_stale,
-            &mut |reading| {
-                here += reading.span.len();
-                let progress = ((scored + here) as f32 / total as f32).min(1.0);
-                reply(Reply::Scored {
-                    id,
-                    generation,
-                    reading: Arc::new(reading),
-                    progress,
-                });
-            },
-        )?;
-        work.counts.computed += counts.computed;
-        if is_stale() {
-            // What was computed is remembered; the rest of the region is asked for again.
-            return Ok(false);
-        }
-        work.counts.cached += counts.cached;
-        work.scored += regions.get(region).map_or(0, |span| span.len());
-        work.open.remove(place);
+impl<S: Scorer> Service for ScoringService<S> {
+    type Message = Job;
+    type Request = Scoring<S::Outline>;
+
+    fn interrupts(_: &Job) -> bool {
+        true
     }
-    if work.open.is_empty() {
+
+    fn handle(&mut self, job: Job, queue: &mut WorkQueue<Scoring<S::Outline>>) {
+        match job {
+            Job::Score {
+                id,
+                generation,
+                document,
+            } => {
+                let request = Scoring {
+                    outline: None,
+                    open: Vec::new(),
+                    scored: 0,
+                    total: 0,
+                    counts: Counts::default(),
+                };
+                queue.put(id, generation, document, request, |_| true);
+            }
+            Job::Focus { id, span } => queue.focus(id, span),
+            Job::Forget { id } => queue.forget(id),
+            Job::Use(lens) => {
+                queue.clear();
+                self.use_lens(lens);
+            }
+        }
+    }
+
+    fn rank(_: &Scoring<S::Outline>) -> u8 {
+        0
+    }
+
+    /// Scores the open region that is nearest to `focus`.
+    fn work(
+        &mut self,
+        work: &mut Work<Scoring<S::Outline>>,
+        focus: Option<Span>,
+        is_stale: &dyn Fn() -> bool,
+    ) -> Result<WorkState, String> {
+        // Without a model nothing can be scored; after another lens was chosen, it is asked for again.
+        let Some((scorer, _)) = of(&mut self.scorers, self.lens) else {
+            return Ok(WorkState::Done);
+        };
+        let (id, generation, reply) = (work.id, work.generation, &self.reply);
+        let Scoring {
+            outline,
+            open,
+            scored,
+            total,
+            counts,
+        } = &mut work.request;
+        let (outline, regions) = match outline {
+            Some(outline) => outline,
+            None => {
+                let cut = scorer.outline(&work.document);
+                let regions = S::regions(&cut);
+                *total = regions.iter().map(|span| span.len()).sum();
+                *open = (0..regions.len()).collect();
+                outline.insert((cut, regions))
+            }
+        };
+        let distance = |region: usize| {
+            focus.map_or(0, |focus| {
+                regions.get(region).map_or(0, |span| focus.distance(*span))
+            })
+        };
+        let nearest = open
+            .iter()
+            .enumerate()
+            .min_by_key(|&(_, &region)| (distance(region), region));
+        if let Some((place, &region)) = nearest {
+            let mut here = 0;
+            let (before, all) = (*scored, (*total).max(1));
+            let found = scorer.score_region(
+                &work.document,
+                outline,
+                region,
+                focus,
+                is_stale,
+                &mut |reading| {
+                    here += reading.span.len();
+                    let progress = ((before + here) as f32 / all as f32).min(1.0);
+                    reply(Reply::Scored {
+                        id,
+                        generation,
+                        reading: Arc::new(reading),
+                        progress,
+                    });
+                },
+            )?;
+            counts.computed += found.computed;
+            if is_stale() {
+                // The windows that were computed are in the cache; the region is scored again later.
+                return Ok(WorkState::Unfinished);
+            }
+            counts.cached += found.cached;
+            *scored += regions.get(region).map_or(0, |span| span.len());
+            open.remove(place);
+        }
+        if !open.is_empty() {
+            return Ok(WorkState::Unfinished);
+        }
         reply(Reply::Finished {
+            id,
+            generation,
+            elapsed: work.started.elapsed(),
+            computed: counts.computed,
+            cached: counts.cached,
+        });
+        Ok(WorkState::Done)
+    }
+
+    fn failed(&mut self, work: &Work<Scoring<S::Outline>>, reason: String) {
+        (self.reply)(Reply::Failed {
             id: work.id,
             generation: work.generation,
-            elapsed: work.started.elapsed(),
-            computed: work.counts.computed,
-            cached: work.counts.cached,
+            reason,
         });
     }
-    Ok(work.open.is_empty())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use electroscope_text::Language;
+    use std::sync::mpsc::{self, Receiver, Sender};
 
-    /// Regions of ten bytes; before each it asks for a nod, and tells which it was asked for.
+    /// Has regions of ten bytes. Reports each that it is asked for, and waits for a nod.
     struct Fake {
         lens: Lens,
         asked: Sender<(String, usize)>,
@@ -520,8 +466,8 @@ mod tests {
     }
 
     struct Bench {
-        // Drop order is significant: the worker waits for its thread, which may wait for a nod until
-        // there is nobody left to give one.
+        // Dropped in this order: the worker waits for its thread, which may wait for a nod until `nod`
+        // is gone.
         nod: Sender<()>,
         errors_nod: Sender<()>,
         worker: Option<Inference>,
@@ -552,7 +498,7 @@ mod tests {
                 Lens::Replaced,
                 move |lens, _| {
                     load_out.recv().map_err(|_| "no model".to_owned())?;
-                    // There is one of each kind of model.
+                    // There is one model for each lens.
                     let nod = of(&mut nods, lens).take().ok_or("none is left")?;
                     let fake = Fake {
                         asked: asked_in.clone(),
@@ -665,7 +611,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_reader_looks_at_comes_first() {
+    fn regions_near_the_focus_come_first() {
         let bench = Bench::loaded();
         bench.score(1, 1, &"x".repeat(95));
         assert_eq!(bench.asked().1, 0);
@@ -680,7 +626,7 @@ mod tests {
     }
 
     #[test]
-    fn the_document_on_screen_goes_before_the_others() {
+    fn the_document_in_focus_comes_first() {
         let bench = Bench::loaded();
         bench.score(1, 1, "first....first");
         assert_eq!(bench.asked(), ("first....first".into(), 0));
@@ -693,7 +639,7 @@ mod tests {
     }
 
     #[test]
-    fn jobs_that_come_while_the_model_loads_wait_and_only_the_newest_is_done() {
+    fn of_jobs_that_come_while_the_model_loads_only_the_newest_is_done() {
         let bench = Bench::new();
         bench.score(1, 1, "old");
         bench.score(1, 2, "new");
@@ -702,7 +648,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_and_a_panic_are_replies_and_the_thread_goes_on() {
+    fn the_thread_reports_a_failure_or_a_panic_and_goes_on() {
         let bench = Bench::loaded();
         for (text, said) in [
             ("fail", "as asked"),
@@ -721,7 +667,7 @@ mod tests {
     }
 
     #[test]
-    fn another_model_is_loaded_when_it_is_asked_for_and_the_first_is_kept() {
+    fn the_other_model_is_loaded_on_demand_and_the_first_is_kept() {
         let bench = Bench::loaded();
         let look = |lens| bench.worker.as_ref().unwrap().submit(Job::Use(lens));
         let loaded = || match bench.reply() {
@@ -732,7 +678,7 @@ mod tests {
         assert_eq!(bench.asked().0, "a text of two regions");
         look(Lens::Errors);
         bench.score(1, 1, "text");
-        // What was in hand ends there, unsaid.
+        // The work in hand ends without a reply.
         bench.nod.send(()).unwrap();
         bench.load.send(()).unwrap();
         assert_eq!(loaded(), "Errors");
@@ -740,7 +686,7 @@ mod tests {
         bench.errors_nod.send(()).unwrap();
         assert!(matches!(bench.reply(), Reply::Scored { .. }));
         assert!(matches!(bench.reply(), Reply::Finished { .. }));
-        // Back to the first, which nobody loads a second time.
+        // The first model is not loaded a second time.
         look(Lens::Replaced);
         assert_eq!(loaded(), "Replaced");
         bench.score(1, 1, "text");
@@ -748,7 +694,7 @@ mod tests {
     }
 
     #[test]
-    fn where_the_other_model_cannot_be_had_the_first_goes_on() {
+    fn if_the_other_model_cannot_be_loaded_the_first_stays() {
         let mut bench = Bench::loaded();
         drop(std::mem::replace(&mut bench.load, mpsc::channel().0));
         bench
@@ -762,7 +708,7 @@ mod tests {
     }
 
     #[test]
-    fn a_model_that_cannot_be_loaded_is_said() {
+    fn a_model_that_cannot_be_loaded_is_reported() {
         let Bench {
             load,
             replies,
@@ -779,7 +725,7 @@ mod tests {
     #[test]
     fn a_model_that_is_still_loading_is_not_waited_for() {
         let bench = Bench::new();
-        // Without the word to go on, waiting for the thread would take for ever.
+        // The load never ends, so waiting for the thread would take for ever.
         drop(bench.worker);
         drop(bench.load);
     }
@@ -791,7 +737,7 @@ mod tests {
         bench.asked();
         bench.nod.send(()).unwrap();
         let worker = bench.worker.take();
-        // The thread may be asking for one more nod; without one it must still end.
+        // The thread may be waiting for one more nod, and must end without it.
         drop(std::mem::replace(&mut bench.nod, mpsc::channel().0));
         drop(worker);
         while bench.replies.try_recv().is_ok() {}

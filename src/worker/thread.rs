@@ -1,5 +1,5 @@
-//! Threads that the screen can do without: a panic on one is caught and told, and the end of one is
-//! not waited for without a limit, for it may be in a call that never returns.
+//! Threads of the screen. A panic on one is caught and reported. Waiting for the end of one has a limit,
+//! because it may be in a call that never returns.
 
 use std::any::Any;
 use std::io;
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 /// A thread that was started by [`spawn`].
 pub(crate) struct Worker {
-    /// Nothing is ever sent; the thread holds the other end for as long as it runs.
+    /// Nothing is sent. The thread has the other end as long as it runs.
     ended: Receiver<()>,
 }
 
@@ -38,15 +38,15 @@ pub(crate) fn spawn(
 }
 
 impl Worker {
-    /// Waits for the end of the thread, though no longer than a reader who has left the screen would
-    /// notice; says whether it has ended.
+    /// Waits for the end of the thread, but not so long that a user who has left the screen would notice.
+    /// Returns whether it has ended.
     pub(crate) fn wait_a_moment(&self) -> bool {
         const MOMENT: Duration = Duration::from_millis(200);
         self.ended.recv_timeout(MOMENT) == Err(RecvTimeoutError::Disconnected)
     }
 }
 
-/// What a panic said, as a sentence for the user.
+/// The message of a panic, as a sentence for the user.
 pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> String {
     let said = panic
         .downcast_ref::<&str>()
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_panic_is_told_and_the_thread_has_ended() {
+    fn a_panic_is_reported_and_the_thread_has_ended() {
         let (tell, told) = mpsc::channel();
         let worker = spawn(
             "x",
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn a_thread_that_never_ends_is_not_waited_for() {
+    fn waiting_for_a_thread_that_never_ends_has_a_limit() {
         let (_held, never) = mpsc::channel::<()>();
         let worker = spawn("x", move || assert!(never.recv().is_err()), |_| {}).unwrap();
         assert!(!worker.wait_a_moment());

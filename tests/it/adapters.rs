@@ -7,10 +7,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor};
+use electroscope::catalog::builtin;
 use electroscope_model::nn::head_model::PlainHead;
 use electroscope_model::{
-    Checkpoint, Encoders, HeadCheckpoint, HeadConfig, HeadForward, HeadInput, Problem, Task,
-    checkpoint::adapter,
+    Checkpoint, Encoders, HeadConfig, HeadForward, HeadInput, Problem, Task, checkpoint::adapter,
 };
 use serde_json::{Value, json};
 
@@ -78,7 +78,7 @@ fn save(folder: &Path, tensors: &HashMap<String, Tensor>) {
 }
 
 fn refusal(folder: &Path) -> String {
-    match HeadCheckpoint::open(folder) {
+    match builtin::open_head(folder) {
         Err(err) => err.to_string(),
         Ok(_) => panic!("it was opened"),
     }
@@ -97,7 +97,7 @@ fn adapters_that_peft_wrote_answer_as_they_do_there() {
     for name in NAMES {
         let expected = fs::read(fixture(name).join("expected.json")).unwrap();
         let expected: Expected = serde_json::from_slice(&expected).unwrap();
-        let checkpoint = HeadCheckpoint::open(&fixture(name)).unwrap();
+        let checkpoint = builtin::open_head(&fixture(name)).unwrap();
         let model = PlainHead::load(&checkpoint, &Device::Cpu).unwrap();
         let input = |Window { ids, second }: &Window| HeadInput {
             ids: ids.clone(),
@@ -114,7 +114,7 @@ fn adapters_that_peft_wrote_answer_as_they_do_there() {
 
 #[test]
 fn an_adapter_without_a_configuration_of_its_head_has_labels_without_names() {
-    let read = |name: &str| HeadCheckpoint::open(&fixture(name)).unwrap().config;
+    let read = |name: &str| builtin::open_head(&fixture(name)).unwrap().config;
     let config = read("electra-labels");
     assert_eq!(config.task, Task::Classification);
     assert_eq!(config.labels, ["LABEL_0", "LABEL_1", "LABEL_2"]);
@@ -126,7 +126,7 @@ fn an_adapter_without_a_configuration_of_its_head_has_labels_without_names() {
 fn a_task_that_is_not_said_is_taken_from_the_tensors() {
     let folder = copied("electra-tags");
     change(folder.path(), |config| config["task_type"] = Value::Null);
-    let config = HeadCheckpoint::open(folder.path()).unwrap().config;
+    let config = builtin::open_head(folder.path()).unwrap().config;
     assert_eq!((config.task, config.labels.len()), (Task::Tagging, 5));
 }
 
@@ -309,9 +309,9 @@ fn what_is_written_is_read_again() {
         let written = learnt(&config);
         let folder = tempfile::tempdir().unwrap();
         let name = path.to_str().unwrap();
-        adapter::write(folder.path(), &config, &base.tokenizer, name, &written).unwrap();
+        adapter::write(folder.path(), &config, &base, name, &written).unwrap();
 
-        let checkpoint = HeadCheckpoint::open(folder.path()).unwrap();
+        let checkpoint = builtin::open_head(folder.path()).unwrap();
         assert_eq!(checkpoint.config, config);
         let read = checkpoint
             .tensors(&Device::Cpu, &Encoders::default())
@@ -326,7 +326,7 @@ fn what_is_written_is_read_again() {
 
 #[test]
 fn heads_of_the_built_in_model_share_its_tensors() {
-    let base = Checkpoint::builtin().unwrap();
+    let base = builtin::discriminator().unwrap();
     let tags = labels(&["O", "B-X", "I-X"]);
     let config = HeadConfig::fresh(
         &base.config,
@@ -337,11 +337,11 @@ fn heads_of_the_built_in_model_share_its_tensors() {
     );
     let folder = tempfile::tempdir().unwrap();
     let written = learnt(&config);
-    adapter::write(folder.path(), &config, &base.tokenizer, "builtin", &written).unwrap();
+    adapter::write(folder.path(), &config, &base, "builtin", &written).unwrap();
 
     let encoders = Encoders::default();
     let load = || {
-        let checkpoint = HeadCheckpoint::open(folder.path()).unwrap();
+        let checkpoint = builtin::open_head(folder.path()).unwrap();
         checkpoint.tensors(&Device::Cpu, &encoders).unwrap()
     };
     let (first, second) = (load(), load());
@@ -360,7 +360,7 @@ fn heads_of_the_built_in_model_share_its_tensors() {
 
 #[test]
 fn an_adapter_of_another_built_in_model_is_refused() {
-    let base = Checkpoint::builtin().unwrap();
+    let base = builtin::discriminator().unwrap();
     let config = HeadConfig::fresh(
         &base.config,
         Task::Tagging,
@@ -369,14 +369,7 @@ fn an_adapter_of_another_built_in_model_is_refused() {
         false,
     );
     let folder = tempfile::tempdir().unwrap();
-    adapter::write(
-        folder.path(),
-        &config,
-        &base.tokenizer,
-        "builtin",
-        &learnt(&config),
-    )
-    .unwrap();
+    adapter::write(folder.path(), &config, &base, "builtin", &learnt(&config)).unwrap();
     let path = folder.path().join("config.json");
     let mut said: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
     said["electroscope"]["base_crc32c"] = json!("00000000");

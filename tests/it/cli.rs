@@ -856,6 +856,7 @@ fn the_help_of_every_command() {
         "",
         "view",
         "score",
+        "fix",
         "classify",
         "ask",
         "tag",
@@ -873,6 +874,11 @@ fn the_help_of_every_command() {
         "evaluate classification",
         "evaluate qa",
         "evaluate tagging",
+        "dictionary",
+        "dictionary add",
+        "dictionary remove",
+        "dictionary list",
+        "evaluate errors",
         "completions",
         "man",
         "paths",
@@ -1014,20 +1020,22 @@ fn there_is_a_manual_page_for_every_command() {
 fn paths_says_where_things_are_and_shows_every_setting() {
     let here = Sandbox::new();
     insta::assert_snapshot!(here.run(&["paths"]).out, @r"
-    settings  HERE/home/.config/electroscope/config.toml
-    state     HERE/home/.local/state/electroscope
-    models    HERE/home/.cache/huggingface/hub
-    log       none (see --log)
+    settings    HERE/home/.config/electroscope/config.toml
+    dictionary  HERE/home/.config/electroscope/dictionary.txt
+    state       HERE/home/.local/state/electroscope
+    models      HERE/home/.cache/huggingface/hub
+    log         none (see --log)
     ");
     let mut command = here.command(&["paths", "--config", "mine.toml", "--log", "run.log"]);
     command
         .env("XDG_STATE_HOME", here.path().join("state"))
         .env("HF_HOME", here.path().join("hf"));
     insta::assert_snapshot!(here.outcome(command.output().unwrap()).out, @r"
-    settings  mine.toml
-    state     HERE/state/electroscope
-    models    HERE/hf/hub
-    log       run.log
+    settings    mine.toml
+    dictionary  HERE/home/.config/electroscope/dictionary.txt
+    state       HERE/state/electroscope
+    models      HERE/hf/hub
+    log         run.log
     ");
     let example = here.run(&["paths", "--example"]);
     assert_eq!(example.out, electroscope::settings::EXAMPLE);

@@ -129,10 +129,10 @@ fn a_model_needs_a_generator_that_knows_its_tokens() {
 fn misspellings_come_from_the_table_that_is_named() {
     let here = home();
     let table = "wrong\tright\tsources\nbrigde\tbridge\tcodespell\nstaiton\tstation\tother\n";
-    std::fs::write(here.path().join("slips.tsv"), table).unwrap();
+    std::fs::write(here.path().join("misspellings.tsv"), table).unwrap();
     let words = |more: &str| {
         let arguments = format!(
-            "--model {TOY} --corruption misspelling --misspellings slips.tsv {more} text.txt"
+            "--model {TOY} --corruption misspelling --misspellings misspellings.tsv {more} text.txt"
         );
         found(&evaluate(&here, &arguments))["corruptions"]["misspelling"]["replaced"].clone()
     };
@@ -140,12 +140,12 @@ fn misspellings_come_from_the_table_that_is_named() {
     assert_eq!(words("--sources codespell,other"), 2);
     let none = evaluate(
         &here,
-        "--misspellings slips.tsv --sources birkbeck text.txt",
+        "--misspellings misspellings.tsv --sources birkbeck text.txt",
     );
     assert_eq!(none.code, 2);
     assert_eq!(
         none.err,
-        "error: slips.tsv: no pair of single words is from birkbeck; name another source\n"
+        "error: misspellings.tsv: no pair of single words is from birkbeck; name another source\n"
     );
 }
 

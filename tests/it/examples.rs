@@ -23,6 +23,7 @@ const COMMANDS: &[&str] = &[
     "",
     "view",
     "score",
+    "fix",
     "classify",
     "ask",
     "tag",
@@ -41,6 +42,7 @@ const COMMANDS: &[&str] = &[
     "evaluate qa",
     "evaluate tagging",
     "evaluate rtd",
+    "evaluate errors",
     "completions",
     "man",
     "paths",
@@ -68,6 +70,10 @@ fn furnished(example: &str) -> Sandbox {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     write("assets/sample.md", include_str!("../../assets/sample.md"));
     write("notes.md", NOTES);
+    write(
+        "letter.md",
+        "The bridge is open, and the the boats wait in the harbour.\n",
+    );
     write("a.md", NOTES);
     write("draft.txt", DRAFT);
     write("draft", NOTES);
@@ -122,7 +128,19 @@ fn furnished(example: &str) -> Sandbox {
         "{\"text\": \"She have two boats.\", \"spans\": [[4, 8]]}\n",
     );
     write(
+        "corrections.jsonl",
+        "{\"text\": \"I recieve it.\", \"corrected\": \"I receive it.\", \"spans\": [[2, 9]]}\n",
+    );
+    write(
+        "accepted.jsonl",
+        "{\"text\": \"The boats wait in the harbour.\", \"spans\": []}\n",
+    );
+    write(
         "slips.tsv",
+        "wrong\tright\tsources\nharbuor\tharbour\tcodespell\n",
+    );
+    write(
+        "misspellings.tsv",
         "wrong\tright\tsources\nharbuor\tharbour\tcodespell\nwiat\twait\tcodespell\n",
     );
     write("wiki.valid.tokens", &NOTES.repeat(4));
@@ -269,6 +287,7 @@ fn wanted(line: &str) -> Wanted {
     let commands = [
         "view",
         "score",
+        "fix",
         "classify",
         "ask",
         "tag",

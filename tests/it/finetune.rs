@@ -14,7 +14,7 @@ use electroscope_training::finetune::{
 use electroscope_training::observer::{EvaluationReport, StepReport, TrainingObserver};
 
 use crate::heads_at_work::{home, json, said};
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Outcome, Sandbox};
 
 fn base() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/fixtures/equal")
@@ -52,7 +52,7 @@ fn files() -> Sandbox {
 }
 
 #[track_caller]
-fn train(here: &Sandbox, arguments: &[&str]) {
+fn train(here: &Sandbox, arguments: &[&str]) -> Outcome {
     let base = base();
     let from = [
         "--from",
@@ -65,6 +65,7 @@ fn train(here: &Sandbox, arguments: &[&str]) {
     let outcome = here.run(&[arguments, &from].concat());
     assert_eq!(outcome.code, 0, "{}", outcome.err);
     assert_eq!(outcome.out, "");
+    outcome
 }
 
 fn names(folder: &Path) -> Vec<String> {
@@ -256,11 +257,11 @@ fn words_that_are_wrong_are_learnt_from_clean_text() {
         &[
             "finetune",
             "tagging",
-            "--slips",
+            "--synthetic-errors",
             "books",
-            "--slip-dev",
+            "--synthetic-dev",
             "held.txt",
-            "--slip-sentences",
+            "--synthetic-sentences",
             "30",
             "--out",
             "out",
@@ -269,8 +270,41 @@ fn words_that_are_wrong_are_learnt_from_clean_text() {
     let config = std::fs::read_to_string(here.path().join("out/config.json")).unwrap();
     assert_eq!(
         json(&config)["id2label"],
-        serde_json::json!({"0": "O", "1": "ERR"})
+        serde_json::json!({
+            "0": "O", "1": "SPELLING", "2": "AGREEMENT", "3": "ARTICLE", "4": "PREPOSITION",
+            "5": "VERB-FORM", "6": "WRONG-WORD", "7": "MISSING", "8": "SUPERFLUOUS"
+        })
     );
+}
+
+#[test]
+fn corrections_synthetic_errors_and_word_columns_are_mixed() {
+    let here = home(&[
+        (
+            "fixes.jsonl",
+            "{\"text\": \"She go home.\", \"spans\": [[4, 6]], \"kind\": \"inflection/agreement\"}\n",
+        ),
+        ("words.conll", "They\tC\nis\tR:VERB:SVA\nlate\tC\n\n"),
+        ("books.txt", "The committee has approved the new bridge.\n"),
+    ]);
+    let outcome = train(
+        &here,
+        &[
+            "finetune",
+            "tagging",
+            "--train",
+            "fixes.jsonl",
+            "--train",
+            "words.conll",
+            "--synthetic-errors",
+            "books.txt",
+            "--dev",
+            "fixes.jsonl",
+            "--out",
+            "out",
+        ],
+    );
+    assert!(outcome.err.contains("AGREEMENT 2 "), "{}", outcome.err);
 }
 
 #[test]
@@ -328,7 +362,7 @@ fn what_cannot_be_learnt_from_is_refused_before_anything_is_made() {
         &["classification", "--task", "cola", "taken"],
         &["tagging", "--train", "ragged.conll"],
         &["tagging", "--train", "train.conll", "--column", "9"],
-        &["tagging", "--slips", "nowhere"],
+        &["tagging", "--synthetic-errors", "nowhere"],
         &["qa", "--train", "moved.json"],
         &["qa", "--train", "squad.json", "--max-length", "4096"],
         &["qa", "--train", "squad.json", "--resume"],

@@ -4,8 +4,9 @@
 use std::fs;
 use std::path::Path;
 
+use electroscope::catalog::BuiltinHead;
+use electroscope_model::Task;
 use electroscope_model::hub::{self, HubSettings};
-use electroscope_model::{BuiltinHead, Task};
 use serde_json::Value;
 
 use crate::heads_at_work::{cache, copy, head, home, json, said};

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
+use electroscope::catalog::builtin;
 use electroscope_model::kernels::simd::InstructionSet;
 use electroscope_model::kernels::{Arithmetic, FusedDiscriminator};
 use electroscope_model::names::{Head, parameters};
@@ -67,7 +68,7 @@ fn random(fields: &str, seed: u64) -> Checkpoint {
     Checkpoint {
         folder: None,
         config,
-        tokenizer: Arc::clone(&Checkpoint::builtin().unwrap().tokenizer),
+        tokenizer: Arc::clone(&builtin::discriminator().unwrap().tokenizer),
         weights: Weights::open(&path).unwrap(),
     }
 }
@@ -185,7 +186,7 @@ fn the_fixtures_give_the_logits_of_the_plain_model() {
 
 #[test]
 fn the_built_in_model_gives_the_logits_of_the_plain_one() {
-    let checkpoint = Checkpoint::builtin().unwrap();
+    let checkpoint = builtin::discriminator().unwrap();
     let windows = windows(&checkpoint.config, &[3, 60, 129, 512], 11);
     assert_like_plain(&checkpoint, &slices(&windows));
 }
@@ -240,7 +241,7 @@ fn any_number_of_threads_gives_the_same_logits_bit_by_bit() {
 #[test]
 #[cfg(target_arch = "x86_64")]
 fn avx2_and_avx512_give_the_same_logits_bit_by_bit() {
-    let checkpoint = Checkpoint::builtin().unwrap();
+    let checkpoint = builtin::discriminator().unwrap();
     let windows = windows(&checkpoint.config, &[3, 60, 129], 14);
     for arithmetic in [Arithmetic::F32, Arithmetic::Int8] {
         let answers: Vec<(String, Vec<Vec<f32>>)> = InstructionSet::available()
@@ -262,7 +263,7 @@ fn avx2_and_avx512_give_the_same_logits_bit_by_bit() {
 
 #[test]
 fn int8_answers_nearly_as_f32_does_by_every_instruction_set() {
-    let checkpoint = Checkpoint::builtin().unwrap();
+    let checkpoint = builtin::discriminator().unwrap();
     let windows = windows(&checkpoint.config, &[3, 60, 129], 15);
     let load = |arithmetic, set| {
         let fused = FusedDiscriminator::load_with(&checkpoint, arithmetic, set).unwrap();
@@ -297,7 +298,7 @@ fn concurrent_calls_get_their_own_logits() {
 
 #[test]
 fn int8_changes_p_by_less_than_0_005_on_average() {
-    let checkpoint = Checkpoint::builtin().unwrap();
+    let checkpoint = builtin::discriminator().unwrap();
     let text = include_str!("../../assets/sample.md");
     let ids: Vec<u32> = (text.lines())
         .flat_map(|line| checkpoint.tokenizer.encode(line).unwrap())
@@ -375,7 +376,7 @@ fn the_cpu_uses_the_fused_pass_and_f32_for_weights_stored_in_f32() {
 #[test]
 fn auto_follows_from_the_instructions_and_the_checkpoint() {
     let (built_in, floats) = (
-        Checkpoint::builtin().unwrap(),
+        builtin::discriminator().unwrap(),
         Checkpoint::open(&fixture("equal")).unwrap(),
     );
     let set = InstructionSet::choose().unwrap();
@@ -392,7 +393,7 @@ fn auto_follows_from_the_instructions_and_the_checkpoint() {
 
 #[test]
 fn auto_gives_the_same_bits_each_time_the_model_is_loaded() {
-    let checkpoint = Checkpoint::builtin().unwrap();
+    let checkpoint = builtin::discriminator().unwrap();
     let windows = windows(&checkpoint.config, &[40, 9], 17);
     let [first, second] = [(); 2].map(|()| {
         let (forward, _) = electroscope_model::load(&checkpoint, "cpu", "auto").unwrap();

@@ -2,6 +2,7 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod accepting;
 mod adapters;
 mod ask;
 mod checkpoints;
@@ -11,6 +12,7 @@ mod evaluate;
 mod evaluate_rtd;
 mod examples;
 mod finetune;
+mod fix;
 mod formats;
 mod fuzz_text;
 mod heads;
@@ -31,5 +33,6 @@ mod score_formats;
 mod scoring;
 mod screen;
 mod soak;
+mod suggestions;
 mod tag;
 mod training;

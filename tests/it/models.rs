@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use candle_core::Device;
+use electroscope::catalog::builtin;
 use electroscope_model::nn::plain::PlainGenerator;
 use electroscope_model::{Checkpoint, ElectraConfig, Weights};
 use serde_json::Value;
@@ -275,7 +276,7 @@ fn an_exported_built_in_model_scores_as_the_built_in_one() {
     let exported = PlainGenerator::load(&config, &weights, None, &Device::Cpu).unwrap();
     let window: &[u32] = &[101, 1996, 103, 2003, 2307, 102];
     let got = exported.padded(&[window]).unwrap().concat().concat();
-    let want = PlainGenerator::builtin().unwrap();
+    let want = builtin::plain_generator().unwrap();
     let want = want.padded(&[window]).unwrap().concat().concat();
     assert_eq!(got.len(), want.len());
     assert!(

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use candle_core::Device;
+use electroscope::catalog::builtin;
 use electroscope_model::nn::plain::{PlainDiscriminator, PlainGenerator};
 use electroscope_model::{Checkpoint, ElectraConfig, Forward, Weights};
 
@@ -155,7 +156,7 @@ fn a_window_has_the_same_logits_whatever_stands_beside_it() {
 
 #[test]
 fn the_built_in_model_doubts_the_banana() {
-    let checkpoint = Checkpoint::builtin().unwrap();
+    let checkpoint = builtin::discriminator().unwrap();
     let threshold = checkpoint.config.threshold.unwrap();
     let text = "the committee has approved the banana of the new bridge over the river";
     let (forward, _) = electroscope_model::load(&checkpoint, "cpu", "auto").unwrap();
@@ -174,8 +175,8 @@ fn the_built_in_model_doubts_the_banana() {
 
 #[test]
 fn the_built_in_generator_guesses_a_word_that_fits() {
-    let checkpoint = Checkpoint::builtin().unwrap();
-    let generator = PlainGenerator::builtin().unwrap();
+    let checkpoint = builtin::discriminator().unwrap();
+    let generator = builtin::plain_generator().unwrap();
     let tokenizer = &checkpoint.tokenizer;
     let mut window = vec![tokenizer.cls_id()];
     window.extend(

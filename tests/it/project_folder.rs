@@ -1,5 +1,5 @@
-//! What the folder that the program runs in can do to it: nothing. It may be somebody else's, from an
-//! archive or a repository.
+//! What the folder that the program runs in can do to it: nothing but accept words. It may be somebody
+//! else's, from an archive or a repository.
 
 use std::fs;
 use std::path::Path;

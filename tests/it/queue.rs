@@ -4,8 +4,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use electroscope::catalog::builtin;
 use electroscope_analysis::{Engine, Queue, Readings};
-use electroscope_model::{self as model, Checkpoint, Error, Forward};
+use electroscope_model::{self as model, Error, Forward};
 use electroscope_text::{Document, Language};
 use proptest::prelude::*;
 
@@ -68,7 +69,7 @@ fn each_alone(
 
 #[test]
 fn the_built_in_model_says_of_each_document_to_the_bit_what_it_says_of_it_alone() {
-    let checkpoint = Checkpoint::builtin().unwrap();
+    let checkpoint = builtin::discriminator().unwrap();
     let (forward, _) = model::load(&checkpoint, "cpu", "f32").unwrap();
     let engine = || Engine::new(vocabulary(), Arc::clone(&forward), 512);
     let mut documents = documents(&[40, 3, 900, 0, 1, 120]);

@@ -9,13 +9,14 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
+use electroscope::catalog::builtin;
 use electroscope_analysis::{
     Answers, Counts, EntityAt, Geometry, HeadReader, ReadError, TaggedWord, Tagging, Unit,
     UnitKind, decode,
 };
 use electroscope_model::{
-    Checkpoint, Error, HeadCheckpoint, HeadConfig, HeadForward, HeadInput, Logits, Problem, Task,
-    Tokenizer, load_head,
+    Error, HeadCheckpoint, HeadConfig, HeadForward, HeadInput, Logits, Problem, Task, Tokenizer,
+    load_head,
 };
 use electroscope_text::{Document, Language, Span, blocks};
 use proptest::prelude::*;
@@ -152,7 +153,7 @@ impl HeadForward for Recorder {
 /// The built-in vocabulary: 30,522 word pieces.
 fn vocabulary() -> Arc<Tokenizer> {
     static TOKENIZER: OnceLock<Arc<Tokenizer>> = OnceLock::new();
-    let tokenizer = || Checkpoint::builtin().unwrap().tokenizer;
+    let tokenizer = || builtin::discriminator().unwrap().tokenizer;
     Arc::clone(TOKENIZER.get_or_init(tokenizer))
 }
 

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
+use electroscope::catalog::builtin;
 use electroscope_analysis::{Counts, Engine, Reading};
 use electroscope_model::{self as model, Checkpoint, Error, Forward, Tokenizer};
 use electroscope_text::{Document, Language, Span, blocks};
@@ -89,7 +90,7 @@ impl Forward for Recorder {
 /// The built-in vocabulary: 30,522 word pieces.
 pub(crate) fn vocabulary() -> Arc<Tokenizer> {
     static TOKENIZER: OnceLock<Arc<Tokenizer>> = OnceLock::new();
-    let tokenizer = || Checkpoint::builtin().unwrap().tokenizer;
+    let tokenizer = || builtin::discriminator().unwrap().tokenizer;
     Arc::clone(TOKENIZER.get_or_init(tokenizer))
 }
 

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
-use electroscope_model::{BuiltinHead, Task};
+use electroscope::catalog::BuiltinHead;
+use electroscope_model::Task;
 use portable_pty::{
     Child, CommandBuilder, ExitStatus, MasterPty, PtyPair, PtySize, native_pty_system,
 };
@@ -585,13 +586,14 @@ fn a_drawing_thread_that_is_stuck_does_not_keep_the_program_from_ending() {
 mod failing {
     use std::sync::Arc;
 
+    use electroscope::catalog::builtin;
     use electroscope::ui::state::{Memory, Opening};
     use electroscope::ui::theme::Theme;
     use electroscope::ui::{Suppliers, run};
     use electroscope::worker::heads::{Loader, Reader};
     use electroscope::worker::inference::ModelSummary;
     use electroscope_analysis::{Engine, HeadChoice, HeadSummary};
-    use electroscope_model::{Checkpoint, Error, Forward, Task};
+    use electroscope_model::{Error, Forward, Task};
 
     /// Says how the model is to fail.
     pub(super) const HOW: &str = "ELECTROSCOPE_TEST_FAILURE";
@@ -659,7 +661,7 @@ mod failing {
         let heads = Arc::new(Failing(how.clone()));
         let suppliers = Suppliers {
             model: move |_, _: &mut dyn FnMut(String)| {
-                let builtin = Checkpoint::builtin().map_err(|err| err.to_string())?;
+                let builtin = builtin::discriminator().map_err(|err| err.to_string())?;
                 let positions = builtin.config.max_position_embeddings;
                 let forward = Arc::new(Failing(how.clone()));
                 let engine = Engine::new(Arc::clone(&builtin.tokenizer), forward, positions);
@@ -674,6 +676,7 @@ mod failing {
                 Ok((engine, summary))
             },
             heads,
+            user_words: None,
             remember: Box::new(|_| {}),
         };
         let code = run(opening, suppliers).unwrap();

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use electroscope_model::{Error, Forward, Tokenizer};
 use electroscope_text::{Document, Span};
 
-use super::cache::{Cache, Key, Said};
-use super::finding::{Reading, Token, Word};
+use super::cache::{Cache, Key};
+use super::evidence::Features;
+use super::finding::{Reading, Word};
 use super::outline::{Outline, Planner};
 use super::passes::{Counts, Pass, Passes};
 use super::tokens::Tokens;
-use super::window::{Begins, DEFAULT_WINDOW, Window};
+use super::window::{DEFAULT_WINDOW, Window};
+use super::word_scorer::{Evidence, WordScorer};
 
 /// What the remembered answers may take, in bytes: about 32,000 windows, or 4 million tokens of text.
 const ROOM: usize = 20 << 20;
@@ -18,7 +20,7 @@ const ROOM: usize = 20 << 20;
 /// A model that scores documents, and what it remembers of them.
 pub struct Engine {
     pub(super) planner: Planner,
-    pub(super) forward: Arc<dyn Forward>,
+    pub(super) scorer: WordScorer,
     pub(super) cache: Cache<[f32]>,
     /// Tokens that the model reads in one call.
     pub(super) batch: usize,
@@ -33,11 +35,34 @@ impl Engine {
         forward: Arc<dyn Forward>,
         max_positions: usize,
     ) -> Engine {
+        Engine::with_scorer(tokenizer, WordScorer::Logits(forward), max_positions)
+    }
+
+    /// An engine that looks for errors with all that `evidence` holds. Its models have room for
+    /// `max_positions` tokens, and one tokenizer.
+    pub fn with_evidence(
+        tokenizer: Arc<Tokenizer>,
+        evidence: Evidence,
+        max_positions: usize,
+    ) -> Engine {
+        Engine::with_scorer(
+            tokenizer,
+            WordScorer::Evidence(Box::new(evidence)),
+            max_positions,
+        )
+    }
+
+    /// Whether it looks for errors with a discriminator and other evidence.
+    pub fn has_evidence(&self) -> bool {
+        matches!(self.scorer, WordScorer::Evidence(_))
+    }
+
+    fn with_scorer(tokenizer: Arc<Tokenizer>, scorer: WordScorer, max_positions: usize) -> Engine {
         Engine {
             planner: Planner::new(tokenizer, max_positions.min(DEFAULT_WINDOW)),
             max_positions,
-            batch: forward.at_once(),
-            forward,
+            batch: scorer.forward().at_once(),
+            scorer,
             cache: Cache::new(ROOM),
         }
     }
@@ -114,10 +139,10 @@ impl Engine {
                 let asked: Vec<_> = (numbers.iter())
                     .map(|&at| (&tokens, &windows[at]))
                     .collect();
-                answers(&self.planner, &*self.forward, &asked)
+                self.scorer.answers(&self.planner, &asked)
             },
             |at, answer| {
-                let reading = reading(&tokens, &windows[at], answer);
+                let reading = self.scorer.reading(document, &tokens, &windows[at], answer);
                 if !reading.words.is_empty() {
                     emit(reading);
                 }
@@ -148,26 +173,56 @@ impl Engine {
         readings.sort_by_key(|reading| reading.span);
         Ok((readings, counts))
     }
-}
 
-/// What the model says of windows, each of some tokens: p for each token of its core.
-pub(super) fn answers(
-    planner: &Planner,
-    forward: &dyn Forward,
-    windows: &[(&Tokens, &Window)],
-) -> Result<Vec<Said<f32>>, Error> {
-    let inputs: Vec<Vec<u32>> = (windows.iter())
-        .map(|(tokens, window)| planner.window(&tokens.ids[window.reads.clone()]))
-        .collect();
-    let inputs: Vec<&[u32]> = inputs.iter().map(Vec::as_slice).collect();
-    let logits = forward.logits(&inputs)?;
-    let answers = windows.iter().zip(logits).map(|((_, window), logits)| {
-        // The first logit is that of `[CLS]`.
-        let core = window.core_in_window();
-        let core = logits.iter().skip(1 + core.start).take(core.len());
-        core.map(|&logit| sigmoid(logit)).collect()
-    });
-    Ok(answers.collect())
+    /// The features of the words of each of `documents`, in the order of the text: what an evidence model
+    /// is fitted on. None for an engine without evidence.
+    ///
+    /// # Errors
+    ///
+    /// Those of the forward passes.
+    pub fn features(
+        &mut self,
+        documents: &[Document],
+    ) -> Result<Vec<Vec<(Word, Features)>>, Error> {
+        let mut planned: Vec<(usize, Arc<Tokens>, Window)> = Vec::new();
+        for (number, document) in documents.iter().enumerate() {
+            let outline = self.outline(document);
+            for region in 0..outline.len() {
+                let (tokens, windows) = self.planner.plan(document, &outline, region)?;
+                let tokens = Arc::new(tokens);
+                let of_region = windows.into_iter();
+                planned.extend(of_region.map(|window| (number, Arc::clone(&tokens), window)));
+            }
+        }
+        // Windows of one length go together, which spares padding.
+        planned.sort_by_key(|(_, _, window)| window.reads.len());
+        let mut found = vec![Vec::new(); documents.len()];
+        let mut rest = planned.as_slice();
+        while !rest.is_empty() {
+            let mut read = 0;
+            let fit = rest.iter().take_while(|(_, _, window)| {
+                read += window.reads.len() + 2;
+                read <= self.batch
+            });
+            let (batch, others) = rest.split_at(fit.count().max(1));
+            rest = others;
+            let asked: Vec<(&Tokens, &Window)> = (batch.iter())
+                .map(|(_, tokens, window)| (&**tokens, window))
+                .collect();
+            let answers = self.scorer.answers(&self.planner, &asked)?;
+            for ((number, tokens, window), answer) in batch.iter().zip(answers) {
+                if let (Some(document), Some(found)) =
+                    (documents.get(*number), found.get_mut(*number))
+                {
+                    found.extend(self.scorer.features(document, tokens, window, &answer));
+                }
+            }
+        }
+        for words in &mut found {
+            words.sort_by_key(|(word, _)| word.span);
+        }
+        Ok(found)
+    }
 }
 
 /// What the model is to read for `window`.
@@ -178,44 +233,4 @@ pub(super) fn window_pass(tokens: &Tokens, window: &Window, focus: Option<Span>)
         tokens: window.reads.len() + 2,
         distance: focus.map_or(0, |focus| focus.distance(core)),
     }
-}
-
-/// The tokens and words of a window's core, with their p.
-pub(super) fn reading(tokens: &Tokens, window: &Window, answer: &[f32]) -> Reading {
-    let mut reading = Reading::default();
-    let mut open_word = false;
-    for (at, &p) in window.core.clone().zip(answer) {
-        if !tokens.scored[at] {
-            open_word = false;
-            continue;
-        }
-        let span = tokens.spans[at];
-        let index = reading.tokens.len() as u32;
-        reading.tokens.push(Token { span, p });
-        match reading.words.last_mut() {
-            Some(word) if open_word && tokens.begins[at] > Begins::Word => {
-                word.span = Span::new(word.span.start(), span.end());
-                word.p = word.p.max(p);
-                word.is_punctuation &= tokens.punctuation[at];
-                word.tokens.end = index + 1;
-            }
-            _ => reading.words.push(Word {
-                span,
-                p,
-                tokens: index..index + 1,
-                is_punctuation: tokens.punctuation[at],
-            }),
-        }
-        open_word = true;
-    }
-    let ends = reading.words.first().zip(reading.words.last());
-    reading.span = ends.map_or(Span::default(), |(first, last)| {
-        Span::new(first.span.start(), last.span.end())
-    });
-    reading
-}
-
-/// The logistic function; exact enough at both ends in f32.
-fn sigmoid(logit: f32) -> f32 {
-    1.0 / (1.0 + (-logit).exp())
 }

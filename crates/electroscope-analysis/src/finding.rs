@@ -4,6 +4,8 @@ use std::ops::Range;
 
 use electroscope_text::Span;
 
+use super::error_kind::ErrorKind;
+
 /// One word piece of the model's tokenizer that was scored.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Token {
@@ -25,6 +27,8 @@ pub struct Word {
     pub tokens: Range<u32>,
     /// Whether it has neither a letter nor a digit.
     pub is_punctuation: bool,
+    /// The likeliest kind of error, where errors are looked for by a tagger that knows kinds.
+    pub kind: Option<ErrorKind>,
 }
 
 /// Which words are flagged.

@@ -104,7 +104,7 @@ impl Planner {
         self.geometry = Geometry::for_positions(length);
     }
 
-    pub(super) fn tokenizer(&self) -> &Tokenizer {
+    pub(super) fn tokenizer(&self) -> &Arc<Tokenizer> {
         self.reader.tokenizer()
     }
 

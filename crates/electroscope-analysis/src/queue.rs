@@ -13,7 +13,7 @@ use std::rc::Rc;
 use electroscope_model::Error;
 use electroscope_text::Document;
 
-use super::engine::{Engine, answers, reading, window_pass};
+use super::engine::{Engine, window_pass};
 use super::finding::Reading;
 use super::outline::Outline;
 use super::passes::{Counts, Pass, Passes};
@@ -157,12 +157,12 @@ impl<'e> Queue<'e> {
         let mut read = |these: &[usize]| {
             let Engine {
                 planner,
-                forward,
+                scorer,
                 cache,
                 batch,
                 ..
             } = &mut *self.engine;
-            let (planner, forward) = (&*planner, &**forward);
+            let (planner, scorer) = (&*planner, &*scorer);
             let work = Passes {
                 batch: *batch,
                 is_watched: false,
@@ -185,12 +185,14 @@ impl<'e> Queue<'e> {
                     let asked: Vec<_> = asked
                         .map(|(_, planned)| (&*planned.tokens, &planned.window))
                         .collect();
-                    answers(planner, forward, &asked)
+                    scorer.answers(planner, &asked)
                 },
                 |number, answer| {
                     if let Some((at, planned)) = planned(number) {
-                        let reading = reading(&planned.tokens, &planned.window, answer);
-                        desk.borrow_mut().put(at, planned.document, reading);
+                        let read = |document: &Document| {
+                            scorer.reading(document, &planned.tokens, &planned.window, answer)
+                        };
+                        desk.borrow_mut().put(at, planned.document, read);
                     }
                 },
             )
@@ -277,14 +279,15 @@ impl<E, Done> Desk<'_, E, Done>
 where
     Done: FnMut(Document, Result<Readings, Error>) -> Result<(), E>,
 {
-    /// Window `at`, one of document `document`, says `reading`.
-    fn put(&mut self, at: usize, document: usize, reading: Reading) {
+    /// Window `at`, one of document `document`, is answered by what `read` makes of the document.
+    fn put(&mut self, at: usize, document: usize, read: impl FnOnce(&Document) -> Reading) {
         if let Some(answered) = self.answered.get_mut(at) {
             *answered = true;
         }
         let place = document.checked_sub(self.gone);
         if let Some(one) = place.and_then(|place| self.waiting.get_mut(place)) {
             one.open = one.open.saturating_sub(1);
+            let reading = read(&one.document);
             if let (Ok(readings), false) = (&mut one.outcome, reading.words.is_empty()) {
                 readings.push(&reading);
             }

@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use electroscope_text::Span;
 
+use super::error_kind::ErrorKind;
 use super::finding::{Reading, Token, Word};
 
 /// Bytes of a buffer of packed tokens. Much smaller ones would leave holes in the memory between them,
@@ -18,8 +19,8 @@ const BUFFER: usize = 256 << 10;
 #[derive(Clone, Debug, Default)]
 pub struct Readings {
     parts: Vec<Part>,
-    /// Token by token: the bytes since the one before, its own bytes, whether a word begins with it
-    /// and whether that is punctuation, its p.
+    /// Token by token: the bytes since the one before, its own bytes, whether a word begins with it,
+    /// whether that is punctuation, its kind of error if it has one, its p.
     buffers: Vec<Vec<u8>>,
 }
 
@@ -111,7 +112,13 @@ fn pack(reading: &Reading, to: &mut Vec<u8>) {
             }
             let begins = usize::from(number == 0);
             let is_punctuation = usize::from(word.is_punctuation);
-            put(to, token.span.len() << 2 | is_punctuation << 1 | begins);
+            let kind = word.kind.filter(|_| number == 0);
+            let has_kind = usize::from(kind.is_some());
+            put(
+                to,
+                token.span.len() << 3 | has_kind << 2 | is_punctuation << 1 | begins,
+            );
+            to.extend(kind.map(|kind| kind as u8));
             to.extend_from_slice(&token.p.to_le_bytes());
             end = token.span.end();
         }
@@ -124,7 +131,13 @@ fn unpack(span: Span, mut tokens: &[u8]) -> Reading {
         ..Reading::default()
     };
     let mut end = span.start();
-    while let Some((token, begins, is_punctuation)) = next(&mut tokens, end) {
+    while let Some(PackedToken {
+        token,
+        begins,
+        is_punctuation,
+        kind,
+    }) = next(&mut tokens, end)
+    {
         end = token.span.end();
         reading.tokens.push(token);
         let count = reading.tokens.len() as u32;
@@ -139,24 +152,48 @@ fn unpack(span: Span, mut tokens: &[u8]) -> Reading {
                 p: token.p,
                 tokens: count - 1..count,
                 is_punctuation,
+                kind,
             }),
         }
     }
     reading
 }
 
-/// Takes the next token, which comes after byte `end`; also whether a word begins with it, and
-/// whether that is punctuation.
-fn next(bytes: &mut &[u8], end: usize) -> Option<(Token, bool, bool)> {
+/// A token, as it is packed.
+struct PackedToken {
+    token: Token,
+    /// Whether a word begins with it.
+    begins: bool,
+    /// Whether the word is punctuation.
+    is_punctuation: bool,
+    /// The kind of error of the word that begins with it.
+    kind: Option<ErrorKind>,
+}
+
+/// Takes the next token, which comes after byte `end`.
+fn next(bytes: &mut &[u8], end: usize) -> Option<PackedToken> {
     let gap = take(bytes)?;
     let back = if gap & 1 == 1 { take(bytes)? } else { 0 };
     let start = (end + (gap >> 1)).saturating_sub(back);
     let len = take(bytes)?;
+    let kind = match len & 4 {
+        0 => None,
+        _ => {
+            let (&kind, rest) = bytes.split_first()?;
+            *bytes = rest;
+            ErrorKind::ALL.get(usize::from(kind)).copied()
+        }
+    };
     let (p, rest) = bytes.split_first_chunk()?;
     *bytes = rest;
-    let span = Span::new(start, start + (len >> 2));
+    let span = Span::new(start, start + (len >> 3));
     let p = f32::from_le_bytes(*p);
-    Some((Token { span, p }, len & 1 == 1, len & 2 == 2))
+    Some(PackedToken {
+        token: Token { span, p },
+        begins: len & 1 == 1,
+        is_punctuation: len & 2 == 2,
+        kind,
+    })
 }
 
 /// Writes a number, seven bits a byte, the low ones first; the high bit says that more come.
@@ -212,6 +249,7 @@ mod tests {
                 p: most,
                 tokens: first..reading.tokens.len() as u32,
                 is_punctuation: words.len() % 2 == 1,
+                kind: ErrorKind::ALL.get(words.len() + begin % 3).copied(),
             });
         }
         reading.span = Span::new(start + words.first().map_or(0, |word| word.0), at);

@@ -162,7 +162,7 @@ impl BlockReader {
         }
     }
 
-    pub(super) fn tokenizer(&self) -> &Tokenizer {
+    pub(super) fn tokenizer(&self) -> &Arc<Tokenizer> {
         &self.tokenizer
     }
 
@@ -294,9 +294,18 @@ mod tests {
         }
     }
 
+    /// The tokenizer of the built-in models.
+    fn tokenizer() -> Arc<Tokenizer> {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        let path = root.join("../../assets/builtin/vocab.txt");
+        let vocabulary = std::fs::read(&path).unwrap();
+        let options = electroscope_model::VocabularyOptions::default();
+        Arc::new(Tokenizer::from_vocabulary(&vocabulary, options, &path).unwrap())
+    }
+
     #[test]
     fn what_is_remembered_of_a_block_does_not_depend_on_where_it_stands() {
-        let tokenizer = electroscope_model::Checkpoint::builtin().unwrap().tokenizer;
+        let tokenizer = tokenizer();
         let mut reader = BlockReader::new(tokenizer, 1 << 20);
         let text = "The boats wait.\n\nThe boats wait.";
         let document =
@@ -317,7 +326,7 @@ mod tests {
 
     #[test]
     fn remembering_stays_within_its_bounds() {
-        let tokenizer = electroscope_model::Checkpoint::builtin().unwrap().tokenizer;
+        let tokenizer = tokenizer();
         let mut reader = BlockReader::new(tokenizer, 1_000);
         let text: String = (0..50).map(|n| format!("word {n}\n\n")).collect();
         let document =

@@ -17,12 +17,11 @@ use safetensors::tensor::TensorView;
 use crate::bounded_read::{limits, read_bounded};
 use crate::checkpoint::weights::Weights;
 use crate::names::{Head, Parameter, parameters};
-use crate::{ElectraConfig, Error, Tokenizer, builtin};
+use crate::{ElectraConfig, Error, Tokenizer};
 
-/// A checkpoint that has been opened and found to hold together. Its weights are read when a model
-/// is loaded from it.
+/// An opened checkpoint whose parts fit together. Its weights are read when a model is loaded from it.
 pub struct Checkpoint {
-    /// The folder it is from; none if the binary carries it.
+    /// The folder it is from; none if it was opened from memory.
     pub folder: Option<PathBuf>,
     /// Its configuration.
     pub config: ElectraConfig,
@@ -32,8 +31,8 @@ pub struct Checkpoint {
     pub weights: Weights,
 }
 
-/// By how much an embedding table may be longer than its vocabulary: tables are padded to a
-/// multiple of 8, 64 or 128 rows for the sake of the hardware.
+/// An embedding table has less than this many rows more than the vocabulary has tokens: tables are padded to
+/// a multiple of 8, 64 or 128 rows, which is faster.
 const TABLE_PADDING: usize = 128;
 
 impl Checkpoint {
@@ -54,15 +53,6 @@ impl Checkpoint {
             tokenizer: Arc::new(tokenizer),
             weights,
         })
-    }
-
-    /// The discriminator that the binary carries.
-    ///
-    /// # Errors
-    ///
-    /// None in a binary that was built from a sound pair; a test loads it.
-    pub fn builtin() -> Result<Checkpoint, Error> {
-        builtin::discriminator()
     }
 }
 
@@ -108,12 +98,11 @@ pub(super) fn check_vocabulary(
     Ok(())
 }
 
-/// Writes a model in Hugging Face layout into `folder`, which is made: `config.json`,
+/// Writes a model in Hugging Face layout into `folder`, which is created: `config.json`,
 /// `model.safetensors` in f32, `tokenizer.json`, `tokenizer_config.json`, `vocab.txt`. Tensors that
 /// `weights` lacks are taken from `shared`.
 ///
-/// Everything is written under temporary names first; a folder that an error leaves behind holds no
-/// half a checkpoint.
+/// Files are written under temporary names and then renamed, so that an error leaves no partial file.
 ///
 /// # Errors
 ///
@@ -127,8 +116,7 @@ pub fn export(
     shared: Option<&Weights>,
 ) -> Result<(), Error> {
     let target = folder.join("model.safetensors");
-    // Whatever the format of its weights, a model keeps what belongs to them; and a project whose
-    // folder was named by mistake keeps its README.
+    // Nothing of another model is overwritten, and no README of a project that was named by mistake.
     let own = [
         "config.json",
         "model.safetensors",
@@ -220,7 +208,7 @@ pub(super) struct Stored<'a> {
     pub(super) bytes: &'a [u8],
 }
 
-/// Writes a safetensors file whole, then gives it its name.
+/// Writes a safetensors file under a temporary name, then renames it.
 pub(super) fn write_tensors(path: &Path, tensors: Vec<Stored<'_>>) -> Result<(), Error> {
     let failed = |source: std::io::Error| Error::Write {
         path: path.to_owned(),
@@ -242,8 +230,8 @@ pub(super) fn write_tensors(path: &Path, tensors: Vec<Stored<'_>>) -> Result<(),
     }
     let fresh = path.with_extension("new");
     let metadata = std::collections::HashMap::from([("format".to_owned(), "pt".to_owned())]);
-    // safetensors makes a file that only its owner may read. This one shall have the permissions that
-    // every new file gets, so we see what those are before it is replaced.
+    // safetensors makes a file that only its owner may read. This one gets the permissions of every other
+    // new file, which are found out by creating one.
     let permissions = std::fs::File::create(&fresh)
         .and_then(|file| Ok(file.metadata()?.permissions()))
         .map_err(failed)?;
@@ -253,7 +241,7 @@ pub(super) fn write_tensors(path: &Path, tensors: Vec<Stored<'_>>) -> Result<(),
     std::fs::rename(&fresh, path).map_err(failed)
 }
 
-/// Writes a small file whole, then gives it its name.
+/// Writes a small file under a temporary name, then renames it.
 pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     let failed = |source| Error::Write {
         path: path.to_owned(),
@@ -269,7 +257,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn weights_can_be_read_by_whoever_can_read_the_rest() {
+    fn weights_have_the_permissions_of_the_other_files() {
         let folder = tempfile::tempdir().unwrap();
         let (small, large) = (
             folder.path().join("a.json"),

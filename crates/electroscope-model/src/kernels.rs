@@ -592,7 +592,7 @@ impl WordEmbeddings {
         let name = "electra.embeddings.word_embeddings.weight";
         let shape = [config.vocab_size, config.embedding_size];
         let embedded = weights
-            .carried_quantised(name)
+            .static_quantised(name)
             .filter(|_| weights.shape(name) == Some(&shape));
         match embedded {
             Some(embedded) => Ok(WordEmbeddings::Embedded(embedded)),

@@ -1,17 +1,40 @@
 //! ELECTRA: from files to logits.
 //!
-//! A [`Checkpoint`] is what a folder, the hub's cache or the binary holds: configuration,
+//! A [`Checkpoint`] is what a folder, the hub's cache or a [`PackedPair`](checkpoint::packed::PackedPair)
+//! in memory holds: configuration,
 //! tokenizer, weights. A [`Forward`] is one that has been loaded onto a device and answers windows
 //! with logits; it is the door behind which the way of computing can be exchanged. [`HeadCheckpoint`]
 //! and [`HeadForward`] are the same for fine-tuned models, of ELECTRA, BERT or DistilBERT. No tensor
 //! leaves this room, and heads return logits: what they mean is `electroscope-analysis`'s business.
 //!
+//! # Example
+//!
+//! One logit per token from a checkpoint in Hugging Face layout:
+//!
+//! ```
+//! use std::path::Path;
+//!
+//! use electroscope_model::{Checkpoint, load};
+//!
+//! # fn main() -> Result<(), electroscope_model::Error> {
+//! # let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/reference/fixtures/projected");
+//! let checkpoint = Checkpoint::open(Path::new(folder))?;
+//! let (model, _) = load(&checkpoint, "cpu", "f32")?;
+//! // Token ids; the first and the last are those of [CLS] and [SEP].
+//! let window = [2, 7, 11, 5, 3];
+//! let logits = model.logits(&[&window])?;
+//! assert_eq!(logits[0].len(), window.len());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Letters
+//!
 //! One-letter names in comments: `B` windows in a batch, `T` tokens in a window, `H` hidden size,
 //! `E` embedding size, `V` vocabulary size, `D` size of an attention head.
 
+pub mod atomic_write;
 pub mod bounded_read;
-mod builtin;
-mod builtin_heads;
 pub mod chance;
 pub mod checkpoint;
 pub mod config;
@@ -26,6 +49,8 @@ pub mod model_choice;
 pub mod names;
 pub mod nn;
 mod task;
+#[cfg(test)]
+mod test_support;
 mod text_file;
 pub mod train_ops;
 
@@ -34,9 +59,7 @@ use std::sync::Arc;
 use candle_core::DType;
 
 pub use bounded_read::{open_regular, read_bounded, read_text_bounded};
-pub use builtin::{CARD as BUILTIN_CARD, NOTICE as BUILTIN_NOTICE, generator as builtin_generator};
-pub use builtin_heads::{BuiltinHead, PREFIX as BUILTIN_PREFIX};
-pub use checkpoint::adapter::{Adapter, Encoders};
+pub use checkpoint::adapter::{Adapter, BaseRequest, BaseSource, Encoders};
 pub use checkpoint::head_checkpoint::{HeadCheckpoint, HeadConfig, Problem};
 pub use checkpoint::tokenizer::{Piece, Tokenizer, VocabularyOptions};
 pub use checkpoint::weights::{Quantised, Weights};
@@ -47,12 +70,6 @@ pub use family::Family;
 pub use model_choice::ModelChoice;
 pub use task::Task;
 pub use text_file::without_byte_order_mark;
-
-pub use builtin::files as builtin_files;
-
-/// Puts bytes where the numbers in them are aligned.
-#[repr(C, align(64))]
-struct Aligned<T: ?Sized>(T);
 
 /// A discriminator that is ready to answer.
 pub trait Forward: Send + Sync {

@@ -14,10 +14,13 @@ pub struct NameError {
     pub hint: &'static str,
 }
 
+/// The name of the model that a program has built in.
+pub(crate) const BUILTIN: &str = "builtin";
+
 /// What a model is named by.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ModelChoice {
-    /// The one that the binary carries.
+    /// The one that the program has built in.
     Builtin,
     /// A folder in Hugging Face layout.
     Folder(PathBuf),
@@ -40,10 +43,10 @@ impl ModelChoice {
             })
         };
         let path = Path::new(name);
-        if name != "builtin" && path.is_dir() {
+        if name != BUILTIN && path.is_dir() {
             return Ok(ModelChoice::Folder(path.to_owned()));
         }
-        if name != "builtin" && path.is_file() {
+        if name != BUILTIN && path.is_file() {
             return refuse("; it is a file, and the folder that it lies in is wanted");
         }
         ModelChoice::parse_elsewhere(name, "; there is no such folder")
@@ -73,7 +76,7 @@ impl ModelChoice {
                 hint,
             })
         };
-        if name == "builtin" {
+        if name == BUILTIN {
             return Ok(ModelChoice::Builtin);
         }
         let looks_like_path = path.is_absolute()

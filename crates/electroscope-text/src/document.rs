@@ -185,6 +185,23 @@ impl Document {
     }
 }
 
+impl Document {
+    /// The bytes of a file with its text, encoded as the file was that it came from.
+    pub fn encoded(&self) -> Vec<u8> {
+        let utf16 = |mark: [u8; 2], bytes: fn(u16) -> [u8; 2]| {
+            let mut encoded = mark.to_vec();
+            encoded.extend(self.text.encode_utf16().flat_map(bytes));
+            encoded
+        };
+        match self.encoding {
+            // The mark is in the text.
+            Encoding::Utf8 | Encoding::Utf8Bom => self.text.as_bytes().to_vec(),
+            Encoding::Utf16Le => utf16([0xff, 0xfe], u16::to_le_bytes),
+            Encoding::Utf16Be => utf16([0xfe, 0xff], u16::to_be_bytes),
+        }
+    }
+}
+
 /// Decodes UTF-16 code units that follow a two-byte mark.
 fn decode_utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Result<String, DecodeError> {
     const MARK: usize = 2;
@@ -236,6 +253,20 @@ mod tests {
             decode(b"\xfe\xff\0a\xd8\x3d\xde\x42"),
             Ok(("a🙂".into(), Encoding::Utf16Be))
         );
+    }
+
+    #[test]
+    fn a_text_is_encoded_as_it_was_decoded() {
+        let files: [&[u8]; 4] = [
+            "a🙂".as_bytes(),
+            b"\xef\xbb\xbfa",
+            b"\xff\xfea\0\x3d\xd8\x42\xde",
+            b"\xfe\xff\0a\xd8\x3d\xde\x42",
+        ];
+        for bytes in files {
+            let document = Document::decode("x.txt", bytes.to_vec(), Language::Plain).unwrap();
+            assert_eq!(document.encoded(), bytes);
+        }
     }
 
     #[test]

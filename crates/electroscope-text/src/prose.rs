@@ -1,11 +1,13 @@
 //! Which bytes of a document are prose, block by block.
 //!
-//! A plain text is prose from end to end; its blocks are its paragraphs. Markdown is parsed, and
+//! A plain text is prose from end to end, but for comments that are meant for a tool; its blocks are its
+//! paragraphs. Markdown is parsed, and
 //! only what a reader reads as sentences is kept: front matter, code, URLs, HTML and math stay
 //! visible in the document but are not scored. All positions are those of the source.
 
 use pulldown_cmark::{Event, LinkType, Options, Parser, Tag, TagEnd};
 
+use super::comments::directives;
 use super::dialect::{self, Hidden, View};
 use super::{Document, Language, Span};
 
@@ -56,10 +58,7 @@ const LONGEST_BLOCK: usize = 8 << 10;
 pub fn blocks(document: &Document) -> Vec<Block> {
     let text: &str = &document.text;
     match document.language {
-        Language::Plain => paragraphs(text)
-            .flat_map(|span| bounded(text, span))
-            .map(Block::plain)
-            .collect(),
+        Language::Plain => plain(text),
         Language::Markdown => markdown(text, false),
         Language::Mdx => markdown(text, true),
     }
@@ -75,6 +74,42 @@ impl Block {
                 kind: SegmentKind::Prose,
             }],
         }
+    }
+}
+
+/// The blocks of a plain text.
+fn plain(text: &str) -> Vec<Block> {
+    let spans = paragraphs(text).flat_map(|span| bounded(text, span));
+    let directives = directives(text);
+    if directives.is_empty() {
+        return spans.map(Block::plain).collect();
+    }
+    let hidden: Vec<Hidden> = directives
+        .iter()
+        .map(|directive| Hidden {
+            span: with_its_line(text, directive.span),
+            joins: false,
+        })
+        .collect();
+    let blocks = spans.filter_map(|span| {
+        let mut segments = Vec::new();
+        let kind = SegmentKind::Prose;
+        without_hidden(Segment { span, kind }, &hidden, &mut segments);
+        Block::of(trimmed(text, &mut segments).to_vec())
+    });
+    blocks.collect()
+}
+
+/// `span`, or if nothing else stands on its lines all of these, with the end of the last.
+fn with_its_line(text: &str, span: Span) -> Span {
+    let before = text.get(..span.start()).unwrap_or_default();
+    let after = text.get(span.end()..).unwrap_or_default();
+    let start = before.rfind('\n').map_or(0, |at| at + 1);
+    let len = after.find('\n').map_or(after.len(), |at| at + 1);
+    let around = [before.get(start..), after.get(..len)];
+    match around.iter().flatten().all(|part| part.trim().is_empty()) {
+        true => Span::new(start, span.end() + len),
+        false => span,
     }
 }
 
@@ -137,9 +172,9 @@ fn cut_place(text: &str, start: usize) -> usize {
         .unwrap_or_else(|| text.floor_char_boundary(to))
 }
 
-/// Reads Markdown and collects its blocks.
-fn markdown(text: &str, is_mdx: bool) -> Vec<Block> {
-    let options = Options::ENABLE_TABLES
+/// What is Markdown beside CommonMark.
+pub(super) fn options() -> Options {
+    Options::ENABLE_TABLES
         | Options::ENABLE_FOOTNOTES
         | Options::ENABLE_STRIKETHROUGH
         | Options::ENABLE_TASKLISTS
@@ -149,13 +184,21 @@ fn markdown(text: &str, is_mdx: bool) -> Vec<Block> {
         | Options::ENABLE_MATH
         | Options::ENABLE_GFM
         | Options::ENABLE_DEFINITION_LIST
-        | Options::ENABLE_WIKILINKS;
-    // The parser must not see the mark, for a heading or front matter may follow it at once.
-    let mark = if text.starts_with('\u{feff}') {
-        '\u{feff}'.len_utf8()
-    } else {
-        0
-    };
+        | Options::ENABLE_WIKILINKS
+}
+
+/// The length of the byte order mark of `text`, in bytes. The parser must not see it, for a heading or
+/// front matter may follow it at once.
+pub(super) fn mark_len(text: &str) -> usize {
+    match text.starts_with('\u{feff}') {
+        true => '\u{feff}'.len_utf8(),
+        false => 0,
+    }
+}
+
+/// Reads Markdown and collects its blocks.
+fn markdown(text: &str, is_mdx: bool) -> Vec<Block> {
+    let mark = mark_len(text);
     let View { source, hidden } = dialect::view(text.get(mark..).unwrap_or_default(), is_mdx);
     let placed = |start: usize, end: usize| Span::new(start + mark, end + mark);
     let hidden = hidden.into_iter().map(|Hidden { span, joins }| Hidden {
@@ -170,7 +213,7 @@ fn markdown(text: &str, is_mdx: bool) -> Vec<Block> {
         skipping: 0,
         naming: 0,
     };
-    for (event, range) in Parser::new_ext(&source, options).into_offset_iter() {
+    for (event, range) in Parser::new_ext(&source, options()).into_offset_iter() {
         let seen = source.get(range.clone()).unwrap_or_default();
         collector.take(&event, placed(range.start, range.end), seen);
     }

@@ -2,6 +2,7 @@
 //! words. One module for each file format.
 
 pub mod columns;
+pub mod corrections;
 pub mod glue;
 mod label_table;
 mod lines;

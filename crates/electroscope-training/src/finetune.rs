@@ -274,7 +274,7 @@ impl FinetuneRun<'_> {
         let draft = folder.draft()?;
         if settings.lora.is_some() {
             let trained: Vec<(String, Tensor)> = trained.into_iter().collect();
-            adapter::write(&draft, &config, &base.tokenizer, &provenance.base, &trained)?;
+            adapter::write(&draft, &config, base, &provenance.base, &trained)?;
         } else {
             let weights = folder.write_weights(&trained)?;
             let tokenizer = &base.tokenizer;

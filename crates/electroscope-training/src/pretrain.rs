@@ -47,6 +47,7 @@ use super::optimizer::{AdamSettings, Optimizer};
 use super::resume_store::SavedTensors;
 use super::schedule::Schedule;
 use super::text_files;
+use electroscope_model::checkpoint::packed::PackedPair;
 use electroscope_model::nn::layers::{Drops, Pass};
 use electroscope_model::{self as model, Checkpoint, ElectraConfig, Tokenizer, Weights};
 
@@ -203,13 +204,23 @@ impl PretrainSettings {
     }
 }
 
-/// The device and the precision of a pre-training.
+/// What a program gives to a pre-training, at its start and again when it is resumed.
 #[derive(Clone, Debug)]
-pub struct PretrainDevice {
+pub struct PretrainEnvironment {
     /// The device.
     pub device: Device,
     /// The precision.
     pub precision: TrainingPrecision,
+    /// The built-in pair, for [`PretrainStart::Builtin`] and [`VocabularySource::Builtin`]; none if the
+    /// program has none.
+    pub builtin: Option<&'static PackedPair>,
+}
+
+impl PretrainEnvironment {
+    fn builtin(&self) -> Result<&'static PackedPair, Error> {
+        self.builtin
+            .ok_or_else(|| Error::Settings("this program has no built-in pair".to_owned()))
+    }
 }
 
 /// How a pre-training ended.
@@ -237,10 +248,10 @@ pub enum PretrainOutcome {
 /// that changed, failed tensor operations.
 pub fn pretrain(
     settings: PretrainSettings,
-    device: &PretrainDevice,
+    environment: &PretrainEnvironment,
     observer: &mut dyn TrainingObserver,
 ) -> Result<PretrainOutcome, Error> {
-    Pretraining::begin(settings, device, observer)?.run(observer)
+    Pretraining::begin(settings, environment, observer)?.run(observer)
 }
 
 /// Resumes the pre-training in the folder `out` from its last saved state.
@@ -250,10 +261,10 @@ pub fn pretrain(
 /// As [`pretrain`]; no saved state.
 pub fn resume(
     out: &Path,
-    device: &PretrainDevice,
+    environment: &PretrainEnvironment,
     observer: &mut dyn TrainingObserver,
 ) -> Result<PretrainOutcome, Error> {
-    Pretraining::resume(out, device, observer)?.run(observer)
+    Pretraining::resume(out, environment, observer)?.run(observer)
 }
 
 /// The number of evaluations in the course of a training.
@@ -283,7 +294,7 @@ fn absolute_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
 impl Pretraining {
     fn begin(
         mut settings: PretrainSettings,
-        device: &PretrainDevice,
+        environment: &PretrainEnvironment,
         observer: &mut dyn TrainingObserver,
     ) -> Result<Pretraining, Error> {
         settings.check()?;
@@ -311,7 +322,7 @@ impl Pretraining {
             "documents to train on: {}{held_out}",
             corpus.training_count()
         ));
-        let start = StartingPoint::open(&settings, &corpus, observer)?;
+        let start = StartingPoint::open(&settings, environment, &corpus, observer)?;
         let positions = start.discriminator.max_position_embeddings;
         let longest = settings.max_length.unwrap_or(match settings.start {
             PretrainStart::Scratch { .. } => positions,
@@ -328,7 +339,7 @@ impl Pretraining {
             start.generator,
             start.discriminator,
             start.weights.as_initial(settings.seed),
-            pair_options(&settings, device),
+            pair_options(&settings, environment),
         )?;
         let state = PretrainState::new(
             settings,
@@ -343,7 +354,7 @@ impl Pretraining {
 
     fn resume(
         out: &Path,
-        device: &PretrainDevice,
+        environment: &PretrainEnvironment,
         observer: &mut dyn TrainingObserver,
     ) -> Result<Pretraining, Error> {
         observer.started("reading the saved state");
@@ -363,7 +374,7 @@ impl Pretraining {
             model_size::parse_config(&state.generator)?,
             model_size::parse_config(&state.discriminator)?,
             InitialWeights::Saved(tensors.weights),
-            pair_options(&state.settings, device),
+            pair_options(&state.settings, environment),
         )?;
         let mut training = Pretraining::prepare(state, tokenizer, pair, lock)?;
         training.optimizer.restore(&tensors.moments)?;
@@ -621,10 +632,13 @@ const DEFAULT_WINDOW: usize = 128;
 /// Five special tokens and a letter.
 const SMALLEST_VOCABULARY: usize = 6;
 
-fn pair_options<'a>(settings: &PretrainSettings, device: &'a PretrainDevice) -> PairOptions<'a> {
+fn pair_options<'a>(
+    settings: &PretrainSettings,
+    environment: &'a PretrainEnvironment,
+) -> PairOptions<'a> {
     PairOptions {
-        device: &device.device,
-        precision: device.precision,
+        device: &environment.device,
+        precision: environment.precision,
         freeze_word_embeddings: settings.freeze_embeddings,
     }
 }
@@ -701,6 +715,7 @@ const VOCABULARY_NOTICE: &str = "The vocabulary is that of BERT, uncased\n\
 impl StartingPoint {
     fn open(
         settings: &PretrainSettings,
+        environment: &PretrainEnvironment,
         corpus: &Corpus,
         observer: &mut dyn TrainingObserver,
     ) -> Result<StartingPoint, Error> {
@@ -708,7 +723,7 @@ impl StartingPoint {
             PretrainStart::Scratch { size, vocabulary } => {
                 let (tokenizer, notice) = match vocabulary {
                     VocabularySource::Builtin => {
-                        let tokenizer = Checkpoint::builtin()?.tokenizer;
+                        let tokenizer = Arc::new(environment.builtin()?.tokenizer()?);
                         (tokenizer, Some(VOCABULARY_NOTICE.to_owned()))
                     }
                     VocabularySource::Path(path) => (Arc::new(tokenizer_at(path)?), None),
@@ -735,8 +750,9 @@ impl StartingPoint {
                 })
             }
             PretrainStart::Builtin => {
-                let checkpoint = Checkpoint::builtin()?;
-                let (generator, weights) = model::builtin_generator()?;
+                let pair = environment.builtin()?;
+                let checkpoint = Checkpoint::from_packed(pair)?;
+                let (generator, weights) = pair.generator()?;
                 Ok(StartingPoint {
                     generator: model_size::for_training(&generator, settings.dropout)?,
                     discriminator: model_size::for_training(&checkpoint.config, settings.dropout)?,
@@ -745,7 +761,7 @@ impl StartingPoint {
                         generator: Box::new(weights),
                         discriminator: Box::new(checkpoint.weights),
                     },
-                    notice: Some(model::BUILTIN_NOTICE.to_owned()),
+                    notice: Some(pair.notice.to_owned()),
                 })
             }
             PretrainStart::Folder(folder) => StartingPoint::in_folder(folder, settings.dropout),

@@ -15,7 +15,7 @@ use super::metrics;
 
 pub use corruption::{
     CorruptedText, GeneratorLogits, MASKED, Passage, TokenizedText, corrupt_at_random,
-    corrupt_by_generator, corrupt_by_misspelling,
+    corrupt_by_generator, corrupt_by_misspelling, misspelt_paragraphs,
 };
 
 /// A way to corrupt a text.

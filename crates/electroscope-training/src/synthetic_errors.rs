@@ -30,22 +30,20 @@
 //! Everything depends only on the text, the seed and the number of the sentence.
 
 mod grammar;
-mod lexicon;
 mod spelling;
 mod words;
 
 use crate::rng::{SeededRng, mix};
+use electroscope_analysis::lexicon::Lexicon;
 use electroscope_text::sentences;
 
 use super::data::{LabelledSentence, LabelledSentences};
 use super::error::Error;
+use super::error_labels;
 use grammar::{SentenceWords, WordEdit};
-use lexicon::Lexicon;
 
 pub use spelling::{Misspellings, REDISTRIBUTABLE_SOURCES, random_typo};
-
-/// The labels of words, by index.
-pub const LABELS: [&str; 2] = ["O", "ERR"];
+pub(super) use words::words;
 
 /// A kind of writing error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -406,7 +404,7 @@ pub fn generate(
                 let tags = sentence
                     .marks
                     .iter()
-                    .map(|mark| usize::from(mark.is_some()));
+                    .map(|mark| mark.map_or(0, |error| error.kind().index()));
                 example.tags.extend(tags);
                 example.words.extend(sentence.words);
                 match left.checked_sub(1) {
@@ -419,7 +417,7 @@ pub fn generate(
     }
     Ok(SyntheticErrorData {
         data: LabelledSentences {
-            labels: LABELS.map(str::to_owned).to_vec(),
+            labels: error_labels::labels(),
             sentences: examples,
         },
         counts,

@@ -12,9 +12,10 @@ use clap::Args;
 use serde::Serialize;
 
 use super::table::{Data, Measurement};
-use crate::cli::common::{self, InForce, Progress};
-use crate::cli::heads::{self, BareHead};
+use crate::catalog::BareHead;
+use crate::cli::progress::{PrintedProgress, Progress};
 use crate::cli::{Exit, Global};
+use crate::cli::{setup, terminal};
 use crate::report::write_json;
 use electroscope_model::{HeadConfig, Problem, Task};
 use electroscope_training::data::{LabelledTexts, columns, glue, spans, squad, table};
@@ -367,9 +368,11 @@ struct Desk<'a> {
 
 impl<'a> Desk<'a> {
     fn open(global: &'a Global, task: Task, args: &'a MeasureArgs) -> anyhow::Result<Desk<'a>> {
-        let in_force = InForce::new(global)?;
-        common::exit_on_interrupt()?;
-        let head = heads::load_bare(global, &in_force, task)?;
+        let catalog = setup::catalog(global)?;
+        terminal::exit_on_interrupt()?;
+        let mut observer = PrintedProgress::new(global);
+        let head = catalog.open_head_for(task, &mut observer)?;
+        let head = catalog.load_bare_head(head, &mut observer)?;
         Ok(Desk {
             global,
             args,

@@ -8,8 +8,10 @@ use anyhow::{Context, bail};
 use clap::Args;
 
 use super::worth::{self, Compared, Found, TextFacts, WorthReport};
-use crate::cli::common::{self, InForce, Progress};
+use crate::catalog::builtin;
+use crate::cli::progress::{PrintedProgress, Progress};
 use crate::cli::{Exit, Global, model::open_generator, probability};
+use crate::cli::{messages, setup, sources, terminal};
 use crate::report::{FileError, Model};
 use electroscope_model::nn::plain::PlainGenerator;
 use electroscope_model::{self as model, Checkpoint, Forward, Tokenizer};
@@ -24,7 +26,7 @@ use electroscope_training::synthetic_errors::{Misspellings, REDISTRIBUTABLE_SOUR
         electroscope evaluate rtd held-out.txt\n  \
         electroscope evaluate rtd --model my-model/ --generator my-model/generator held-out.txt\n  \
         electroscope evaluate rtd --precision int8 --compare f32 --tokens 50000 held-out.txt\n  \
-        electroscope evaluate rtd --corruption misspelling --misspellings slips.tsv *.txt\n  \
+        electroscope evaluate rtd --corruption misspelling --misspellings misspellings.tsv *.txt\n  \
         electroscope evaluate rtd --format json wiki.valid.tokens | jq .corruptions.generator.auroc\n\n\
         Exit codes: 0 measured, 2 something failed, 130 Ctrl-C.")]
 pub(in crate::cli) struct RtdArgs {
@@ -93,7 +95,7 @@ enum PrecisionChoice {
 
 /// Whether a text is WikiText.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum WikitextChoice {
+pub(super) enum WikitextChoice {
     /// If it has its marks, such as ` @-@ ` and `<unk>`
     Auto,
     /// Yes
@@ -116,9 +118,10 @@ impl CorruptionChoice {
 const USUAL_WINDOW: usize = 128;
 
 pub(in crate::cli) fn run(global: &Global, args: &RtdArgs) -> anyhow::Result<Exit> {
-    let in_force = InForce::new(global)?;
-    let (sources, mut errors) = common::gather(global, &args.paths, "evaluate rtd")?;
-    common::exit_on_interrupt()?;
+    let catalog = setup::catalog(global)?;
+    let settings = catalog.settings();
+    let (named, mut errors) = sources::gather(global, &args.paths, "evaluate rtd")?;
+    terminal::exit_on_interrupt()?;
     let mut ways: Vec<Corruption> = args
         .corruption
         .iter()
@@ -137,7 +140,7 @@ pub(in crate::cli) fn run(global: &Global, args: &RtdArgs) -> anyhow::Result<Exi
         }
         None => None,
     };
-    let (checkpoint, revision) = common::checkpoint(global, &in_force)?;
+    let (checkpoint, revision) = catalog.open_model(&mut PrintedProgress::new(global))?;
     let generator = match ways.contains(&Corruption::Generator) {
         true => Some(generator(args, &checkpoint)?),
         false => None,
@@ -150,8 +153,8 @@ pub(in crate::cli) fn run(global: &Global, args: &RtdArgs) -> anyhow::Result<Exi
         tokens: 0,
     };
     let mut paragraphs = Vec::new();
-    for source in &sources {
-        match common::read(source, &crate::cli::InputArgs::default()) {
+    for source in &named {
+        match sources::read(source, &crate::cli::InputArgs::default()) {
             Ok(document) => {
                 let (found, is_wikitext) = paragraphs_of(&document, args.wikitext);
                 facts.files += 1;
@@ -159,20 +162,20 @@ pub(in crate::cli) fn run(global: &Global, args: &RtdArgs) -> anyhow::Result<Exi
                 paragraphs.extend(found);
             }
             Err(error) => {
-                common::report_error(&error);
+                sources::report_error(&error);
                 errors.push(error);
             }
         }
     }
-    let (forward, note) = model::load(&checkpoint, &in_force.device, &in_force.precision)?;
-    note.iter().for_each(|note| common::remark(global, note));
+    let (forward, note) = model::load(&checkpoint, &settings.device, &settings.precision)?;
+    note.iter().for_each(|note| messages::remark(global, note));
     let other = match args.compare {
         Some(precision) => {
             let name = match precision {
                 PrecisionChoice::F32 => "f32",
                 PrecisionChoice::Int8 => "int8",
             };
-            Some((name, model::load(&checkpoint, &in_force.device, name)?.0))
+            Some((name, model::load(&checkpoint, &settings.device, name)?.0))
         }
         None => None,
     };
@@ -190,7 +193,7 @@ pub(in crate::cli) fn run(global: &Global, args: &RtdArgs) -> anyhow::Result<Exi
     }
     facts.tokens = text.tokens;
     facts.paragraphs = text.paragraphs;
-    let threshold = in_force.threshold(args.threshold, checkpoint.config.threshold);
+    let threshold = settings.threshold(args.threshold, checkpoint.config.threshold);
     let progress = Progress::new(global, ways.len());
     let mut corruptions = Vec::new();
     for way in ways {
@@ -253,7 +256,7 @@ pub(in crate::cli) fn run(global: &Global, args: &RtdArgs) -> anyhow::Result<Exi
     let report = WorthReport {
         schema_version: 1,
         model: Model {
-            id: in_force.model.clone(),
+            id: settings.model.clone(),
             revision,
             device: forward.device(),
             precision: forward.precision(),
@@ -272,7 +275,7 @@ pub(in crate::cli) fn run(global: &Global, args: &RtdArgs) -> anyhow::Result<Exi
     match format {
         RtdFormat::Json => worth::json(&mut out, &report)?,
         RtdFormat::Pretty => {
-            let bold = match in_force.colors() {
+            let bold = match terminal::has_colors(settings) {
                 true => anstyle::Style::new().bold(),
                 false => anstyle::Style::new(),
             };
@@ -335,12 +338,12 @@ fn generator(args: &RtdArgs, checkpoint: &Checkpoint) -> anyhow::Result<PlainGen
         }
         None => {
             if checkpoint.folder.is_some() {
-                same_tokens(&Checkpoint::builtin()?.tokenizer, checkpoint).context(
+                same_tokens(&builtin::discriminator()?.tokenizer, checkpoint).context(
                     "the built-in generator is none for this model; name its own with --generator, or \
                      leave it out: --corruption random,misspelling",
                 )?;
             }
-            Ok(PlainGenerator::builtin()?)
+            Ok(builtin::plain_generator()?)
         }
     }
 }
@@ -369,7 +372,7 @@ fn same_tokens(generator: &Tokenizer, checkpoint: &Checkpoint) -> anyhow::Result
 }
 
 /// The paragraphs of a document as the model is to read them, and whether it was WikiText.
-fn paragraphs_of(document: &Document, choice: WikitextChoice) -> (Vec<String>, bool) {
+pub(super) fn paragraphs_of(document: &Document, choice: WikitextChoice) -> (Vec<String>, bool) {
     let is_wikitext = match choice {
         WikitextChoice::Always => true,
         WikitextChoice::Never => false,

@@ -354,7 +354,7 @@ fn units_are_changed_with_a_key_and_asked_for_once() {
     screen.requests();
     screen.press("j k");
     assert_eq!(screen.requests(), []);
-    screen.press("u");
+    screen.press("U");
     assert_eq!(
         screen.requests(),
         [(Generation(1), Request::Classify(UnitKind::Sentence))]

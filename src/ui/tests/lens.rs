@@ -35,6 +35,7 @@ fn scored(word: &str, p: f32) -> Message {
             p,
             tokens: 0..1,
             is_punctuation: false,
+            kind: None,
         }],
     };
     Message::Model(Reply::Scored {

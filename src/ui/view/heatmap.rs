@@ -73,6 +73,9 @@ pub(super) fn draw(buffer: &mut Buffer, state: &State, areas: &Areas) -> Option<
     Some(Position::new(area.x + column, area.y + row as u16))
 }
 
+/// The highest level of heat of a word that was accepted or silenced.
+const EXEMPT: u8 = 2;
+
 /// What is needed to colour one screen of text.
 struct Painter<'a> {
     state: &'a State,
@@ -101,6 +104,11 @@ impl Painter<'_> {
             Some(_) if self.state.panel != Panel::Heat => Style::new(),
             Some(word) if word.is_judged => {
                 let level = heat::level(word.p, self.threshold);
+                // A word that was accepted or silenced stays as warm as one that is not flagged.
+                let level = match word.is_exempt {
+                    true => level.min(EXEMPT),
+                    false => level,
+                };
                 theme.heat(level, word.is_flagged)
             }
             Some(_) => Style::new(),

@@ -14,7 +14,7 @@ use crate::ui::open::{Open, Work};
 use crate::ui::readings::Hot;
 use crate::ui::state::{Model, Panel, State};
 use crate::worker::inference::Lens;
-use electroscope_analysis::Token;
+use electroscope_analysis::{Exemption, Token};
 use electroscope_text::{Span, visible};
 
 use super::pen::{Pen, cut, paragraph};
@@ -231,7 +231,7 @@ fn draw_word(
     if !is_tall {
         return;
     }
-    let mut rows = paragraph(&in_words(state, word), usize::from(area.width));
+    let mut rows = paragraph(&in_words(state, open, word), usize::from(area.width));
     rows.truncate(3);
     for (row, line) in rows.iter().enumerate() {
         Pen::new(buffer, area, first + 2 + row as u16).put(line, Style::new());
@@ -259,7 +259,16 @@ fn draw_word(
 }
 
 /// What p means, for people.
-fn in_words(state: &State, word: Hot) -> String {
+fn in_words(state: &State, open: &Open, word: Hot) -> String {
+    match open.exemption(word.span).filter(|_| word.is_exempt) {
+        Some(Exemption::Accepted) => {
+            return "Accepted: a dictionary has it. Not flagged.".to_owned();
+        }
+        Some(Exemption::Silenced(_)) => {
+            return "Silenced by a mark in the text. Not flagged.".to_owned();
+        }
+        None => {}
+    }
     let p = word.p;
     let threshold = state.threshold();
     let level = heat::level(p, threshold);

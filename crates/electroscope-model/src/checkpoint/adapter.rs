@@ -1,12 +1,11 @@
-//! Adapters in the files of PEFT (Hugging Face's `peft`, `LoraConfig`): what a fine-tuning learnt,
-//! without the encoder it stands on.
+//! LoRA adapters in the files of PEFT (Hugging Face's `peft`, `LoraConfig`): the result of a fine-tuning
+//! without the encoder, which is in another checkpoint, the *base*.
 //!
-//! `adapter_config.json` says what the adapter is and which checkpoint it belongs to;
-//! `adapter_model.safetensors` has two small matrices for each adapted layer, and the head whole.
-//! Apart from [`crate::checkpoint::head_checkpoint`], for here two folders make one model. PEFT reads what is written here,
-//! and the other way round; whatever it knows that would change a number and is not computed here is
-//! refused by name. Beside PEFT's own files we write the `config.json` and the tokenizer of a fine-tuned
-//! checkpoint, which PEFT does not look at, for its files name no labels.
+//! `adapter_config.json` describes the adapter and names its base; `adapter_model.safetensors` has two small
+//! matrices for each adapted layer, and all tensors of the head. PEFT reads what is written here, and the
+//! other way round. A setting of PEFT that changes a number and is not supported is refused by name. In
+//! addition to PEFT's files we write the `config.json` and the tokenizer of a fine-tuned checkpoint, because
+//! PEFT's files do not name the labels; PEFT ignores them.
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
@@ -20,30 +19,31 @@ use crate::bounded_read::{limits, read_bounded};
 use crate::chance::mixed;
 use crate::checkpoint::files::{self, ADAPTER_CONFIG};
 use crate::checkpoint::head_checkpoint::{Contents, HeadCheckpoint, HeadConfig};
+use crate::checkpoint::packed::{PackedHead, PackedPair};
 use crate::checkpoint::tensors::load_translated;
 use crate::checkpoint::weights::SCALE;
 use crate::checkpoint::{
     Stored, check_vocabulary, config_json, vocabulary_file, write_tensors, write_tokenizer,
     write_whole,
 };
-use crate::model_choice::ModelChoice;
+use crate::model_choice::{BUILTIN, ModelChoice};
 use crate::names::{ADAPTER, Head, Parameter, parameters};
 use crate::task::Task;
-use crate::{ElectraConfig, Error, Family, Tokenizer, Weights, builtin, text_file};
+use crate::{Checkpoint, ElectraConfig, Error, Family, Tokenizer, Weights, text_file};
 
-/// What PEFT puts before the name of every tensor.
+/// The prefix of all tensor names in PEFT.
 const PREFIX: &str = "base_model.model.";
 
-/// A wider adapter than this is no adapter: it has more numbers than the layer.
+/// The highest rank that is accepted. An adapter of a higher rank has more numbers than the layer.
 const HIGHEST_RANK: usize = 1 << 12;
 
 /// The tensors of a new adapter of `rank` for each linear layer of the encoder, in ELECTRA's names,
-/// on the CPU: A drawn as PyTorch draws the weights of a linear layer, by `seed` and place alone; B
-/// zero, so that the model answers as it did before.
+/// on the CPU. A is drawn as PyTorch draws the weights of a linear layer, as a function of `seed` and its
+/// place; B is zero, so that the model computes what it did before.
 ///
 /// # Errors
 ///
-/// Those of making tensors; a rank of 0, or beyond all use.
+/// Those of making tensors; a rank that is 0 or too high.
 pub fn fresh(
     config: &ElectraConfig,
     rank: usize,
@@ -63,7 +63,7 @@ pub fn fresh(
         if !stem.starts_with("electra.encoder.") {
             continue;
         }
-        // Kaiming's uniform distribution with a gain of √5 in its slope, as PEFT draws it.
+        // Kaiming's uniform distribution with a = √5, as in PEFT.
         let bound = 1.0 / (inputs as f64).sqrt();
         let key = mixed(mixed(seed) ^ tensors.len() as u64);
         let drawn = (0..(rank * inputs) as u64).map(|at| {
@@ -88,21 +88,20 @@ fn linear(parameter: &Parameter) -> Option<(&str, usize, usize)> {
     }
 }
 
-/// Writes a fine-tuned model as an adapter of `base` into `folder`, which is made if it is not there:
-/// PEFT's two files, and ours beside them. What stood there under these names is replaced, each file
-/// at once.
+/// Writes a fine-tuned model as an adapter of `base` into `folder`, which is created if needed: PEFT's
+/// two files, and ours beside them. Files of these names are replaced, each at once.
 ///
 /// `tensors` are those of the adapters, alpha / r within their B, and those of the head, all of it,
-/// in ELECTRA's names. `base` is `builtin`, a folder or a hub id.
+/// in ELECTRA's names. `base_name` is `builtin`, a folder or a hub id.
 ///
 /// # Errors
 ///
-/// A tensor that belongs to neither, or that is missing or misshapen; a disk that is full.
+/// A tensor that belongs to neither, that is missing or has the wrong shape; a full disk.
 pub fn write(
     folder: &Path,
     config: &HeadConfig,
-    tokenizer: &Tokenizer,
-    base: &str,
+    base: &Checkpoint,
+    base_name: &str,
     tensors: &[(String, Tensor)],
 ) -> Result<(), Error> {
     let path = folder.join(files::ADAPTER_WEIGHTS[0]);
@@ -175,7 +174,7 @@ pub fn write(
     let about = json!({
         "peft_type": "LORA",
         "task_type": task_type(config.task),
-        "base_model_name_or_path": base,
+        "base_model_name_or_path": base_name,
         "revision": null,
         "inference_mode": true,
         "r": rank,
@@ -189,9 +188,9 @@ pub fn write(
         "target_modules": targets,
         "modules_to_save": kept,
     });
-    let own = config_for(base, config);
+    let own = config_for(&base.weights, config);
     let pretty = |json: &Value| serde_json::to_string_pretty(json).unwrap_or_default();
-    write_tokenizer(folder, tokenizer, config.max_positions)?;
+    write_tokenizer(folder, &base.tokenizer, config.max_positions)?;
     write_whole(&folder.join(files::CONFIG), pretty(&own).as_bytes())?;
     let stored = (numbers.iter())
         .map(|(name, shape, bytes)| Stored {
@@ -202,22 +201,23 @@ pub fn write(
         })
         .collect();
     write_tensors(&path, stored)?;
-    // Last, for a folder is an adapter's when this is in it.
+    // The last file, because it marks the folder as that of an adapter.
     write_whole(&folder.join(ADAPTER_CONFIG), pretty(&about).as_bytes())
 }
 
-/// Where a head says, under `"electroscope"` in its `config.json`, which weights the built-in model
-/// had that it was trained on. A name alone would not tell: the next version of this program may
-/// carry another one.
+/// The field, under `"electroscope"` in the `config.json` of a head, with the checksum of the built-in
+/// weights that it was trained on. The name `builtin` is not enough: the next version of a program may
+/// have another pair built in.
 const BASE_SUM: &str = "base_crc32c";
 
-/// The checksum of the weights that `base` means, if that is the model in the binary.
-fn base_sum(base: &str) -> Option<String> {
-    (base == "builtin").then(|| format!("{:08x}", crc32c::crc32c(builtin::discriminator_bytes())))
+/// The checksum of the weights of a base in memory; none for one from files.
+fn base_sum(base: &Weights) -> Option<String> {
+    let bytes = base.static_bytes()?;
+    Some(format!("{:08x}", crc32c::crc32c(bytes)))
 }
 
-/// The configuration of a head, with what identifies the base that it stands on.
-pub(super) fn config_for(base: &str, config: &HeadConfig) -> Value {
+/// The configuration of a head, with the checksum of `base` if that is in memory.
+pub(super) fn config_for(base: &Weights, config: &HeadConfig) -> Value {
     let mut own = config.raw.clone();
     if let (Some(sum), Some(fields)) = (base_sum(base), own.as_object_mut()) {
         let ours = fields.entry("electroscope").or_insert_with(|| json!({}));
@@ -228,7 +228,7 @@ pub(super) fn config_for(base: &str, config: &HeadConfig) -> Value {
     own
 }
 
-/// What PEFT calls a task.
+/// PEFT's name of a task.
 fn task_type(task: Task) -> &'static str {
     match task {
         Task::Classification => "SEQ_CLS",
@@ -237,8 +237,7 @@ fn task_type(task: Task) -> &'static str {
     }
 }
 
-/// The module of the head that the tensor `theirs` is in, as PEFT looks for it: by the end of its
-/// name.
+/// The module of the head that has the tensor `theirs`, as PEFT names it: by the end of its path.
 fn module_to_save(theirs: &str) -> &str {
     match theirs.strip_prefix("bert.") {
         Some(inside) => inside.split('.').next().unwrap_or(inside),
@@ -246,7 +245,7 @@ fn module_to_save(theirs: &str) -> &str {
     }
 }
 
-/// The layers that are adapted as `stem` is, as PEFT looks for them: by the end of their names.
+/// The name of the layers like `stem` in all encoder layers, as PEFT names them: by the end of their paths.
 fn target(config: &HeadConfig, stem: &str) -> String {
     let theirs = config.family.tensor(stem);
     let inside = theirs
@@ -258,7 +257,7 @@ fn target(config: &HeadConfig, stem: &str) -> String {
     }
 }
 
-/// What an adapter stands on, and how it counts.
+/// The base and the scale of an adapter.
 pub struct Adapter {
     /// The checkpoint it was trained on: `builtin`, a folder, a hub id.
     pub base: String,
@@ -270,10 +269,61 @@ pub struct Adapter {
     weights: Weights,
 }
 
-/// Finds the folder of a hub model, by its id and revision, for an adapter that stands on one.
-pub type FindBase<'a> = &'a mut dyn FnMut(&str, Option<&str>) -> Result<PathBuf, Error>;
+impl Adapter {
+    /// The tensors of its base.
+    pub(super) fn base_weights(&self) -> &Weights {
+        &self.weights
+    }
+}
 
-/// Opens the adapter in `folder` and the checkpoint it stands on; `find` is asked for one on the hub.
+/// The name of the base of an adapter, where that is not a folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BaseRequest<'a> {
+    /// `builtin`: the pair that the program has in memory.
+    Builtin,
+    /// A hub model.
+    Hub {
+        /// Its id.
+        id: &'a str,
+        /// Its branch, tag or commit; none for `main`.
+        revision: Option<&'a str>,
+    },
+}
+
+impl BaseRequest<'_> {
+    /// The error for a base of the adapter in `folder` that is not available.
+    pub fn not_here(self, folder: &Path) -> Error {
+        let (base, why) = match self {
+            BaseRequest::Builtin => (
+                BUILTIN,
+                "and no model is built in here; name the folder of the checkpoint it was trained on",
+            ),
+            BaseRequest::Hub { id, .. } => (
+                id,
+                "which is no folder here; put the checkpoint there, or name the folder it is in",
+            ),
+        };
+        Error::AdapterBase {
+            path: folder.join(ADAPTER_CONFIG),
+            base: base.to_owned(),
+            why: why.to_owned(),
+        }
+    }
+}
+
+/// The place of the base of an adapter.
+#[derive(Clone, Debug)]
+pub enum BaseSource {
+    /// A folder in Hugging Face layout.
+    Folder(PathBuf),
+    /// The discriminator of a pair in memory.
+    Packed(PackedPair),
+}
+
+/// Finds the base of an adapter, where that is not a folder.
+pub type FindBase<'a> = &'a mut dyn FnMut(BaseRequest<'_>) -> Result<BaseSource, Error>;
+
+/// Opens the adapter in `folder` and its base, which `find` finds if it is not a folder.
 pub(super) fn open(folder: &Path, find: FindBase<'_>) -> Result<HeadCheckpoint, Error> {
     let about = Described::read(folder)?;
     let weights = files::ADAPTER_WEIGHTS
@@ -286,7 +336,7 @@ pub(super) fn open(folder: &Path, find: FindBase<'_>) -> Result<HeadCheckpoint, 
             found: files::listing(folder),
         })?;
     let weights = Weights::open(&weights)?;
-    let base = Base::open(&about, folder, find)?;
+    let base = OpenedBase::open(&about, folder, find)?;
     let (path, raw) = match folder.join(files::CONFIG).is_file() {
         true => {
             let (path, json) = config_json(folder)?;
@@ -296,7 +346,7 @@ pub(super) fn open(folder: &Path, find: FindBase<'_>) -> Result<HeadCheckpoint, 
         false => (about.path.clone(), about.config_on(&base.raw)),
     };
     let sum = raw.pointer(&format!("/electroscope/{BASE_SUM}"));
-    check_base(sum, &about.base, &about.path)?;
+    check_base(sum, &base.weights, &about.path)?;
     let contents = contents(&base.weights, &weights);
     let config = HeadConfig::read(raw, &path, &contents)?;
     check(&config, &weights, about.rank, Some(&about))?;
@@ -330,19 +380,18 @@ pub(super) fn open(folder: &Path, find: FindBase<'_>) -> Result<HeadCheckpoint, 
     })
 }
 
-/// Opens an adapter of the built-in model that the binary carries, `config` and `weights` being the
-/// contents of its files and `name` what they are called in errors.
-pub(crate) fn carried(
-    name: &str,
-    config: &[u8],
-    weights: &'static [u8],
-) -> Result<HeadCheckpoint, Error> {
+/// Opens a head in memory, an adapter of `base`.
+pub(super) fn from_packed(head: &PackedHead, base: Checkpoint) -> Result<HeadCheckpoint, Error> {
+    let PackedHead {
+        name,
+        config,
+        weights,
+    } = *head;
     let path = PathBuf::from(format!("built-in {name}.json"));
     let raw = text_file::parse(config, &path).map(Value::Object)?;
     let sum = raw.pointer(&format!("/electroscope/{BASE_SUM}"));
-    check_base(sum, "builtin", &path)?;
-    let weights = Weights::carried(&format!("built-in {name}.safetensors"), weights)?;
-    let base = builtin::discriminator()?;
+    check_base(sum, &base.weights, &path)?;
+    let weights = Weights::from_static(&format!("built-in {name}.safetensors"), weights)?;
     let config = HeadConfig::read(raw, &path, &contents(&base.weights, &weights))?;
     let rank = rank_of(&weights).ok_or_else(|| Error::Adapter {
         path: weights.path().to_owned(),
@@ -355,9 +404,9 @@ pub(crate) fn carried(
         tokenizer: base.tokenizer,
         weights,
         adapter: Some(Adapter {
-            base: "builtin".to_owned(),
+            base: BUILTIN.to_owned(),
             rank,
-            // Whatever it was, it is within B since the adapter was packed.
+            // The scale was multiplied into B when the adapter was packed.
             scale: 1.0,
             weights: base.weights,
         }),
@@ -370,8 +419,9 @@ fn rank_of(weights: &Weights) -> Option<usize> {
     weights.shape(weights.names().find(is_a)?)?.first().copied()
 }
 
-/// That the built-in model is the one that an adapter was trained on, if it says so.
-fn check_base(sum: Option<&Value>, base: &str, path: &Path) -> Result<(), Error> {
+/// Checks that a base in memory is the one that an adapter was trained on, if the adapter names its
+/// checksum.
+fn check_base(sum: Option<&Value>, base: &Weights, path: &Path) -> Result<(), Error> {
     let (Some(sum), Some(ours)) = (sum.and_then(Value::as_str), base_sum(base)) else {
         return Ok(());
     };
@@ -380,7 +430,7 @@ fn check_base(sum: Option<&Value>, base: &str, path: &Path) -> Result<(), Error>
     }
     Err(Error::AdapterBase {
         path: path.to_owned(),
-        base: base.to_owned(),
+        base: BUILTIN.to_owned(),
         why: format!(
             "but it was trained on another built-in model (checksum {sum}) than this program \
              carries ({ours}); train it again, or use the version of the program it was trained with"
@@ -388,40 +438,47 @@ fn check_base(sum: Option<&Value>, base: &str, path: &Path) -> Result<(), Error>
     })
 }
 
-/// What stands below an adapter.
-struct Base {
-    /// Its folder; none for the built-in model.
+/// The base of an adapter, opened.
+struct OpenedBase {
+    /// Its folder; none for one in memory.
     folder: Option<PathBuf>,
     raw: Value,
     weights: Weights,
-    /// The tokenizer, if it is there already.
+    /// Its tokenizer, for one in memory.
     tokenizer: Option<Arc<Tokenizer>>,
 }
 
-impl Base {
-    fn open(about: &Described, folder: &Path, find: FindBase<'_>) -> Result<Base, Error> {
+impl OpenedBase {
+    fn open(about: &Described, folder: &Path, find: FindBase<'_>) -> Result<OpenedBase, Error> {
         let refuse = |why: String| Error::AdapterBase {
             path: about.path.clone(),
             base: about.base.clone(),
             why,
         };
-        // A path is meant from where the program was started, as PEFT means it; an adapter that was
-        // moved together with its base is found as well.
+        // A path is relative to the working folder, as in PEFT. An adapter that was moved together with its
+        // base is found too.
         let beside = folder.join(&about.base);
-        let base = match ModelChoice::parse(&about.base) {
-            Ok(ModelChoice::Builtin) => {
-                let base = builtin::discriminator()?;
-                return Ok(Base {
+        let source = match ModelChoice::parse(&about.base) {
+            Ok(ModelChoice::Builtin) => find(BaseRequest::Builtin)?,
+            Ok(ModelChoice::Folder(base)) => BaseSource::Folder(base),
+            _ if beside.join(files::CONFIG).is_file() => BaseSource::Folder(beside),
+            Ok(ModelChoice::Hub(id)) => find(BaseRequest::Hub {
+                id: &id,
+                revision: about.revision.as_deref(),
+            })?,
+            Err(err) => return Err(refuse(format!("and that cannot be opened: {err}"))),
+        };
+        let base = match source {
+            BaseSource::Folder(folder) => folder,
+            BaseSource::Packed(pair) => {
+                let base = Checkpoint::from_packed(&pair)?;
+                return Ok(OpenedBase {
                     folder: None,
                     raw: base.config.raw,
                     weights: base.weights,
                     tokenizer: Some(base.tokenizer),
                 });
             }
-            Ok(ModelChoice::Folder(base)) => base,
-            _ if beside.join(files::CONFIG).is_file() => beside,
-            Ok(ModelChoice::Hub(id)) => find(&id, about.revision.as_deref())?,
-            Err(err) => return Err(refuse(format!("and that cannot be opened: {err}"))),
         };
         if base.join(ADAPTER_CONFIG).is_file() {
             return Err(refuse(
@@ -429,7 +486,7 @@ impl Base {
             ));
         }
         let (path, json) = config_json(&base)?;
-        Ok(Base {
+        Ok(OpenedBase {
             raw: text_file::parse(&json, &path).map(Value::Object)?,
             weights: Weights::open_folder(&base)?,
             tokenizer: None,
@@ -438,7 +495,7 @@ impl Base {
     }
 }
 
-/// What `adapter_config.json` says.
+/// The contents of `adapter_config.json`.
 struct Described {
     path: PathBuf,
     base: String,
@@ -453,8 +510,8 @@ struct Described {
     skips: bool,
 }
 
-/// What may stand in `adapter_config.json`, whatever it says: the rest of what is read here, what
-/// concerns training only, and settings of ways to begin that leave the base as it is.
+/// The fields of `adapter_config.json` that may have any value: those that are read elsewhere here, those for
+/// training only, and those of initialisations that do not change the base.
 const OF_NO_CONSEQUENCE: [&str; 24] = [
     "peft_type",
     "peft_version",
@@ -518,7 +575,7 @@ impl Described {
             let wanted = "only adapters that leave the biases as they are can be read: \"none\"";
             return Err(refuse("bias", wanted));
         }
-        // Some ways to begin take a part of the weights out of the base, which is then another one.
+        // Some initialisations subtract a part of the weights from the base, which is another one then.
         let begins = get("init_lora_weights").and_then(Value::as_str);
         if begins.is_some_and(|way| !["gaussian", "eva", "orthogonal"].contains(&way)) {
             let wanted = "an adapter that began so stands on a base that was changed for it; have PEFT \
@@ -555,7 +612,7 @@ impl Described {
             refuse("base_model_name_or_path", wanted)
         })?;
         let task = match get("task_type").and_then(Value::as_str) {
-            // By the tensors, then; a feature extractor is refused there, for it has no head.
+            // The tensors decide; a feature extractor has no head and is refused there.
             None | Some("FEATURE_EXTRACTION") => None,
             Some(said) => Some(
                 (Task::ALL.into_iter())
@@ -593,13 +650,13 @@ impl Described {
         })
     }
 
-    /// A configuration for the head of an adapter that comes without one: that of its base, with what
-    /// this one says of its task. Its labels have no names then.
+    /// The configuration of a head for an adapter without one: that of its base, with the task of the
+    /// adapter. Its labels have no names.
     fn config_on(&self, base: &Value) -> Value {
         let mut raw = base.as_object().cloned().unwrap_or_default();
         let class = raw.get("architectures").and_then(|classes| classes.get(0));
         let class = class.and_then(Value::as_str).and_then(Task::of_class);
-        // Where the base is a head already, its labels may well be those that are meant.
+        // If the base is a head for the same task, its labels are kept.
         if class.is_none_or(|(_, task)| self.task.is_some_and(|ours| ours != task)) {
             for other in [
                 "id2label",
@@ -620,12 +677,12 @@ impl Described {
                 raw.insert("architectures".into(), json!([class]));
             }
         }
-        // What else is said there is said of the base alone: its threshold.
+        // The other fields are about the base alone: its threshold.
         raw.remove("electroscope");
         Value::Object(raw)
     }
 
-    /// Whether PEFT would adapt the layer `theirs`; none if that cannot be told.
+    /// Whether PEFT adapts the layer `theirs`; none if that is not known.
     fn adapts(&self, theirs: &str) -> Option<bool> {
         let targets = self.targets.as_ref()?;
         Some(targets.iter().any(|target| ends_with(theirs, target)))
@@ -638,7 +695,7 @@ fn ends_with(name: &str, end: &str) -> bool {
     before.is_some_and(|before| before.is_empty() || before.ends_with('.'))
 }
 
-/// What `base` and the adapter in `weights` hold together.
+/// The tensors of `base` and of the adapter in `weights`.
 fn contents(base: &Weights, weights: &Weights) -> Contents {
     let mut contents = Contents::of(base);
     contents.path = weights.path().to_owned();
@@ -743,30 +800,30 @@ fn check(
     }
 }
 
-/// Encoders that several heads stand on, loaded once. Whoever loads heads keeps one of these for as
-/// long as it may load another.
+/// Encoders that several heads share, loaded once. Code that loads heads keeps one of these for as long
+/// as it may load another.
 ///
-/// Only the built-in encoder is kept: its bytes cannot change under a running program, and six heads
-/// that the binary carries share it.
+/// Only encoders in memory are kept: their bytes cannot change while the program runs, and all built-in
+/// heads share one.
 #[derive(Default)]
 pub struct Encoders {
-    /// The tensors by the name of their device.
-    builtin: Mutex<HashMap<String, HashMap<String, Tensor>>>,
+    /// The tensors by the address of their bytes and the name of their device.
+    loaded: Mutex<HashMap<(usize, String), HashMap<String, Tensor>>>,
 }
 
-/// A tensor that an adapter brings along.
+/// A tensor of an adapter.
 pub(super) struct Learnt {
     /// Its name in ELECTRA's terms.
     pub(super) name: String,
     /// Its name in PEFT's files.
     pub(super) theirs: String,
     pub(super) shape: Vec<usize>,
-    /// Its numbers; those of a B have alpha / r in them.
+    /// Its numbers; those of a B are multiplied by alpha / r.
     pub(super) values: Vec<f32>,
 }
 
 impl Adapter {
-    /// What it brings along: tensors of the model that stand in the place of its base's, and adapters.
+    /// Its own tensors: those of the model that replace those of the base, and the matrices A and B.
     pub(super) fn learnt(
         &self,
         config: &HeadConfig,
@@ -800,7 +857,7 @@ impl Adapter {
         Ok(learnt)
     }
 
-    /// The tensors of the model that it makes of its base, in ELECTRA's names.
+    /// All tensors of the model, those of the base included, in ELECTRA's names.
     pub(super) fn tensors(
         &self,
         config: &HeadConfig,
@@ -812,9 +869,12 @@ impl Adapter {
         let own: BTreeSet<&str> = learnt.iter().map(|tensor| tensor.name.as_str()).collect();
         let mut kept = config.parameters();
         kept.retain(|parameter| !own.contains(parameter.name.as_str()));
-        let mut tensors = match self.base == "builtin" {
-            true => encoders.builtin(self, &kept, device)?,
-            false => load_translated(&kept, config.family, &self.weights, device)?,
+        let mut tensors = match self.weights.static_bytes() {
+            Some(bytes) => {
+                let key = (bytes.as_ptr().addr(), crate::device::name(device));
+                encoders.load(key, &self.weights, &kept, device)?
+            }
+            None => load_translated(&kept, config.family, &self.weights, device)?,
         };
         for Learnt {
             name,
@@ -830,22 +890,23 @@ impl Adapter {
 }
 
 impl Encoders {
-    /// The tensors `wanted` of the built-in model that `adapter` stands on.
-    fn builtin(
+    /// The tensors `wanted` of the encoder `key`, whose weights are `weights`.
+    fn load(
         &self,
-        adapter: &Adapter,
+        key: (usize, String),
+        weights: &Weights,
         wanted: &[Parameter],
         device: &Device,
     ) -> Result<HashMap<String, Tensor>, Error> {
-        // A thread that panicked while it held the lock had put nothing in, or all.
-        let mut kept = self.builtin.lock().unwrap_or_else(PoisonError::into_inner);
-        let kept = kept.entry(crate::device::name(device)).or_default();
+        // A thread that panicked while it held the lock had inserted whole tensors only.
+        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = loaded.entry(key).or_default();
         let mut tensors = HashMap::new();
         for Parameter { name, shape } in wanted {
             let tensor = match kept.get(name) {
                 Some(tensor) if tensor.dims() == shape => tensor.clone(),
                 _ => {
-                    let tensor = adapter.weights.tensor(name, shape, device)?;
+                    let tensor = weights.tensor(name, shape, device)?;
                     kept.insert(name.clone(), tensor.clone());
                     tensor
                 }
@@ -876,7 +937,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fresh_adapter_adapts_every_linear_layer_of_the_encoder_and_changes_nothing() {
+    fn a_new_adapter_has_all_linear_layers_of_the_encoder_and_changes_no_output() {
         let tensors = fresh(&encoder(), 2, 7).unwrap();
         assert_eq!(tensors.len(), 2 * 6 * 2);
         let shapes: Vec<(&str, &[usize])> = (tensors[8..12].iter())
@@ -913,7 +974,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fresh_adapter_is_a_function_of_its_seed() {
+    fn a_new_adapter_is_a_function_of_its_seed() {
         let drawn = |seed| numbers(&fresh(&encoder(), 2, seed).unwrap());
         assert_eq!(drawn(1), drawn(1));
         assert_ne!(drawn(1), drawn(2));
@@ -921,12 +982,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_part_of_a_head_or_an_adapter_is_not_written() {
+    fn tensors_that_belong_to_neither_head_nor_adapter_are_refused() {
         let folder = tempfile::tempdir().unwrap();
         let labels = vec!["a".into(), "b".into()];
         let (task, problem) = (Task::Tagging, Problem::SingleLabel);
         let config = HeadConfig::fresh(&encoder(), task, labels, problem, false);
-        let tokenizer = builtin::discriminator().unwrap().tokenizer;
+        let base = Checkpoint::from_packed(crate::test_support::pair()).unwrap();
         let zeros = |name: &str, shape: &[usize]| {
             let zeros = Tensor::zeros(shape, candle_core::DType::F32, &Device::Cpu);
             (name.to_owned(), zeros.unwrap())
@@ -944,8 +1005,7 @@ mod tests {
             ),
         ];
         let write = |tensors: &[(String, Tensor)]| {
-            write(folder.path(), &config, &tokenizer, "builtin", tensors)
-                .map_err(|err| err.to_string())
+            write(folder.path(), &config, &base, "builtin", tensors).map_err(|err| err.to_string())
         };
         let with = |other: (String, Tensor)| write(&[&sound[..], &[other]].concat()).unwrap_err();
         let layer = "electra.encoder.layer.1.attention.output.dense";

@@ -13,12 +13,13 @@ use serde_json::Value;
 
 use crate::checkpoint::adapter::{self, Adapter, Encoders, FindBase};
 use crate::checkpoint::files;
+use crate::checkpoint::packed::PackedHead;
 use crate::checkpoint::tensors::load_translated;
 use crate::checkpoint::{check_vocabulary, config_json, vocabulary_file};
 use crate::family::Family;
 use crate::names::{Head, Parameter, parameters};
 use crate::task::{Task, plain_class};
-use crate::{ElectraConfig, Error, Tokenizer, Weights, labels, text_file};
+use crate::{Checkpoint, ElectraConfig, Error, Tokenizer, Weights, labels, text_file};
 
 /// How a classifier's logits are to be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -226,7 +227,7 @@ impl HeadConfig {
 /// A fine-tuned checkpoint that has been opened and found to hold together: configuration,
 /// tokenizer, weights.
 pub struct HeadCheckpoint {
-    /// The folder it is from; none if the binary carries it.
+    /// The folder it is from; none if it was opened from memory.
     pub folder: Option<PathBuf>,
     /// Its configuration.
     pub config: HeadConfig,
@@ -241,24 +242,26 @@ pub struct HeadCheckpoint {
 
 impl HeadCheckpoint {
     /// Opens the fine-tuned checkpoint in `folder`, in Hugging Face layout, or the adapter there, in
-    /// PEFT's, if what it stands on is on this disk.
+    /// PEFT's, if its base is a folder.
     ///
     /// # Errors
     ///
-    /// As [`HeadCheckpoint::open_with`]; [`Error::AdapterBase`] for an adapter of a hub model.
+    /// As [`HeadCheckpoint::open_with`]; [`Error::AdapterBase`] for an adapter of a hub model or of
+    /// a built-in one.
     pub fn open(folder: &Path) -> Result<HeadCheckpoint, Error> {
-        HeadCheckpoint::open_with(folder, &mut |id, _| {
-            Err(Error::AdapterBase {
-                path: folder.join(files::ADAPTER_CONFIG),
-                base: id.to_owned(),
-                why:
-                    "which is no folder here; put the checkpoint there, or name the folder it is in"
-                        .to_owned(),
-            })
-        })
+        HeadCheckpoint::open_with(folder, &mut |base| Err(base.not_here(folder)))
     }
 
-    /// The same; `find` is asked where a hub model is that an adapter stands on.
+    /// Opens a head in memory, an adapter of `base`.
+    ///
+    /// # Errors
+    ///
+    /// Bytes that are damaged or do not fit `base`.
+    pub fn from_packed(head: &PackedHead, base: Checkpoint) -> Result<HeadCheckpoint, Error> {
+        adapter::from_packed(head, base)
+    }
+
+    /// As [`HeadCheckpoint::open`]; `find` is asked for the base of an adapter if that is not a folder.
     ///
     /// # Errors
     ///

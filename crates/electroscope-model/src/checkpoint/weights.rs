@@ -231,7 +231,7 @@ fn overlap(mut ranges: Vec<(usize, usize)>) -> Option<(usize, usize)> {
 
 /// The bytes of a weights file.
 enum Data {
-    Carried(&'static [u8]),
+    Static(&'static [u8]),
     Held(Vec<u8>),
 }
 
@@ -240,7 +240,7 @@ impl std::ops::Deref for Data {
 
     fn deref(&self) -> &[u8] {
         match self {
-            Data::Carried(bytes) => bytes,
+            Data::Static(bytes) => bytes,
             Data::Held(bytes) => bytes,
         }
     }
@@ -423,17 +423,17 @@ impl Weights {
         })
     }
 
-    /// Opens a safetensors file that the binary carries.
+    /// Opens a safetensors file in memory; `name` stands for its path in errors.
     ///
     /// # Errors
     ///
     /// [`Error::Damaged`].
-    pub fn carried(name: &str, bytes: &'static [u8]) -> Result<Weights, Error> {
+    pub fn from_static(name: &str, bytes: &'static [u8]) -> Result<Weights, Error> {
         let path = PathBuf::from(name);
         let entries = safetensors::entries(bytes, &path)?;
         Ok(Weights {
             files: Files {
-                list: vec![(path.clone(), Data::Carried(bytes))],
+                list: vec![(path.clone(), Data::Static(bytes))],
                 held: None,
             },
             path,
@@ -572,13 +572,17 @@ impl Weights {
         self.quantised_by(name, |entry| self.bytes(entry))
     }
 
-    /// As [`Weights::quantised`], for weights that the binary carries: they are there for good, so a
-    /// model need not copy what it can read in place.
-    pub fn carried_quantised(&self, name: &str) -> Option<Quantised<'static>> {
+    /// As [`Weights::quantised`], for weights from [`Weights::from_static`]: a model may read them in
+    /// place instead of copying them.
+    pub fn static_quantised(&self, name: &str) -> Option<Quantised<'static>> {
+        let bytes = self.static_bytes()?;
+        self.quantised_by(name, |entry| bytes.get(entry.offset..).unwrap_or_default())
+    }
+
+    /// The whole file, for weights from [`Weights::from_static`].
+    pub(crate) fn static_bytes(&self) -> Option<&'static [u8]> {
         match self.files.list.as_slice() {
-            &[(_, Data::Carried(bytes))] => {
-                self.quantised_by(name, |entry| bytes.get(entry.offset..).unwrap_or_default())
-            }
+            &[(_, Data::Static(bytes))] => Some(bytes),
             _ => None,
         }
     }

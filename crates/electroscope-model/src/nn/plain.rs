@@ -5,6 +5,7 @@ use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use rayon::prelude::*;
 
+use crate::checkpoint::packed::PackedPair;
 use crate::checkpoint::tensors::load;
 use crate::checkpoint::weights::Weights;
 use crate::names::{Head, parameters};
@@ -177,6 +178,17 @@ impl PlainGenerator {
             pad_id: config.pad_token_id,
             device: device.clone(),
         })
+    }
+
+    /// Loads the generator of a pair in memory, on the CPU.
+    ///
+    /// # Errors
+    ///
+    /// As [`Checkpoint::from_packed`].
+    pub fn from_packed(pair: &PackedPair) -> Result<PlainGenerator, Error> {
+        let (config, weights) = pair.generator()?;
+        let shared = Checkpoint::from_packed(pair)?.weights;
+        PlainGenerator::load(&config, &weights, Some(&shared), &Device::Cpu)
     }
 
     /// The logits at `places` of one window, a row over the vocabulary for each: what is expected

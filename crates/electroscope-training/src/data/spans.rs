@@ -1,5 +1,5 @@
 //! Reads texts with marked spans, as JSON Lines: `{"text": "…", "spans": [[start, end], …]}` with
-//! offsets in characters, the end excluded. Other fields are ignored.
+//! offsets in characters, the end excluded, and optionally the `kind` of error. Other fields are ignored.
 
 use std::io::{BufRead, BufReader};
 use std::ops::Range;
@@ -14,6 +14,8 @@ pub struct MarkedText {
     pub text: String,
     /// The marked byte ranges.
     pub spans: Vec<Range<usize>>,
+    /// The kind of error, if the file names it.
+    pub kind: Option<String>,
 }
 
 /// A line of the file.
@@ -21,6 +23,7 @@ pub struct MarkedText {
 struct MarkedTextLine {
     text: String,
     spans: Vec<[usize; 2]>,
+    kind: Option<String>,
 }
 
 /// Reads a file of marked texts.
@@ -50,7 +53,7 @@ pub fn read(path: &Path) -> Result<Vec<MarkedText>, Error> {
                 "it is not {{\"text\": …, \"spans\": [[start, end], …]}}: {err}"
             ))
         })?;
-        let MarkedTextLine { text, spans } = read;
+        let MarkedTextLine { text, spans, kind } = read;
         let mut bytes: Vec<usize> = text.char_indices().map(|(at, _)| at).collect();
         bytes.push(text.len());
         let found = |[start, end]: [usize; 2]| match (bytes.get(start), bytes.get(end)) {
@@ -61,7 +64,7 @@ pub fn read(path: &Path) -> Result<Vec<MarkedText>, Error> {
             ))),
         };
         let spans = spans.into_iter().map(found).collect::<Result<_, _>>()?;
-        texts.push(MarkedText { text, spans });
+        texts.push(MarkedText { text, spans, kind });
     }
     if texts.is_empty() {
         return Err(Error::Data {

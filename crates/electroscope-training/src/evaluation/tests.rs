@@ -294,6 +294,7 @@ fn error_marks_are_compared_word_by_word() {
     let unmarked = MarkedText {
         text: text.to_owned(),
         spans: Vec::new(),
+        kind: None,
     };
     let evaluated = head.error_spans(std::slice::from_ref(&unmarked)).unwrap();
     let words: Vec<&str> = text.split(' ').collect();

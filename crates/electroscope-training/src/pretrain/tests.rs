@@ -90,15 +90,17 @@ impl Workspace {
     }
 }
 
-const CPU: PretrainDevice = PretrainDevice {
+const CPU: PretrainEnvironment = PretrainEnvironment {
     device: Device::Cpu,
     precision: TrainingPrecision::F32,
+    builtin: None,
 };
 
 /// The precision of a GPU, on the CPU.
-const BF16: PretrainDevice = PretrainDevice {
+const BF16: PretrainEnvironment = PretrainEnvironment {
     device: Device::Cpu,
     precision: TrainingPrecision::Bf16,
+    builtin: None,
 };
 
 /// Records the reports, and stops a training after `stop_after` steps.
@@ -280,8 +282,10 @@ fn a_pair_is_trained_further_with_its_vocabulary() {
 
 #[test]
 fn the_built_in_pair_keeps_its_shared_embeddings() {
-    let checkpoint = Checkpoint::builtin().unwrap();
-    let (config, weights) = model::builtin_generator().unwrap();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets/builtin");
+    let packed = PackedPair::read(&folder).unwrap();
+    let checkpoint = Checkpoint::from_packed(&packed).unwrap();
+    let (config, weights) = packed.generator().unwrap();
     let device = Device::Cpu;
     let pair = ModelPair::new(
         config,
@@ -335,7 +339,7 @@ fn only_masked_tokens_are_replaced_and_right_samples_count_as_original() {
 #[test]
 fn gradients_in_bf16_agree_with_those_in_f32() {
     let workspace = Workspace::new();
-    let read = |device: &PretrainDevice, out| {
+    let read = |device: &PretrainEnvironment, out| {
         let training =
             Pretraining::begin(workspace.settings(out, 1), device, &mut NoObserver).unwrap();
         let windows = &training.held_out;
@@ -377,7 +381,7 @@ fn gradients_in_bf16_agree_with_those_in_f32() {
 #[test]
 fn losses_in_bf16_agree_with_those_in_f32() {
     let workspace = Workspace::new();
-    let losses = |device: &PretrainDevice, out| {
+    let losses = |device: &PretrainEnvironment, out| {
         let mut recorder = Recorder::default();
         pretrain(workspace.settings(out, 30), device, &mut recorder).unwrap();
         recorder.losses

@@ -6,6 +6,7 @@
 use std::collections::HashSet;
 
 use crate::Error;
+use crate::data::corrections::CorrectedText;
 use crate::rng::{SeededRng, mix};
 use crate::synthetic_errors::{Misspellings, random_typo};
 use electroscope_model::{self as model, Tokenizer};
@@ -308,6 +309,29 @@ pub fn corrupt_by_misspelling(
             .map(|word| misspelt_words.contains(&word))
             .collect(),
     })
+}
+
+/// Misspells one word of each paragraph, as [`corrupt_by_misspelling`] does. Paragraphs in which no word
+/// can be misspelt are left out.
+pub fn misspelt_paragraphs(
+    paragraphs: &[String],
+    list: Option<&Misspellings>,
+    seed: u64,
+) -> Vec<CorrectedText> {
+    let misspelt = paragraphs
+        .iter()
+        .enumerate()
+        .filter_map(|(number, paragraph)| {
+            let mut rng = SeededRng::new(seed, mix(number as u64));
+            let (text, span) = misspell_paragraph(paragraph, list, &mut rng)?;
+            Some(CorrectedText {
+                text,
+                corrected: Some(paragraph.clone()),
+                spans: vec![span],
+                kind: Some("misspelling".to_owned()),
+            })
+        });
+    misspelt.collect()
 }
 
 /// Misspells a random word of a paragraph. Gives also the byte range of the misspelling.

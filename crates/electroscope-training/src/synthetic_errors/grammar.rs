@@ -8,8 +8,8 @@ use std::ops::Range;
 
 use crate::rng::SeededRng;
 
-use super::lexicon::{DeterminerNumber, Lexicon, NounNumber, VerbForm};
 use super::words::{capitalised, in_case_of, is_apostrophe};
+use electroscope_analysis::lexicon::{DeterminerNumber, Lexicon, NounNumber, VerbForm};
 
 /// The words of a sentence, also in lower case with straight apostrophes.
 pub(super) struct SentenceWords<'a> {

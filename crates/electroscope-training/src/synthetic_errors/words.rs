@@ -20,7 +20,7 @@ pub(super) fn is_apostrophe(c: char) -> bool {
 }
 
 /// The words of `text`.
-pub(super) fn words(text: &str) -> Vec<&str> {
+pub(crate) fn words(text: &str) -> Vec<&str> {
     let mut words = Vec::new();
     for run in text.split_whitespace() {
         let mut start = 0;

@@ -185,7 +185,7 @@ fn draw_labels(buffer: &mut Buffer, state: &State, open: &Open, head: &ReadyHead
     };
     let mut pen = Pen::new(buffer, area, 3);
     pen.put(unit, Style::new());
-    let hint = "u other units";
+    let hint = "U other units";
     if pen.room() > hint.width() + 1 {
         pen.right(hint.width()).put(hint, theme.faint());
     }

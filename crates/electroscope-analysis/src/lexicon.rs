@@ -1,4 +1,4 @@
-//! English words and their forms, which synthetic errors are made of.
+//! English words and their forms: what synthetic errors are made of, and suggestions.
 //!
 //! The tables are text files in `data/lexicon/` of this crate: entries of one line, with words separated
 //! by commas, and comments after `#`. They are part of the binary, and parsed once.
@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 /// A table of `data/lexicon/`.
 macro_rules! table {
     ($name:literal) => {
-        include_str!(concat!("../../data/lexicon/", $name, ".txt"))
+        include_str!(concat!("../data/lexicon/", $name, ".txt"))
     };
 }
 
@@ -36,7 +36,7 @@ fn pairs(table: &'static str) -> impl Iterator<Item = (&'static str, &'static st
 
 /// A form of a verb.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum VerbForm {
+pub enum VerbForm {
     /// `go`
     Base,
     /// `goes`
@@ -51,16 +51,21 @@ pub(super) enum VerbForm {
 
 /// A verb with its forms.
 #[derive(Clone, Debug)]
-pub(super) struct Verb {
-    pub(super) base: &'static str,
-    pub(super) third: String,
-    pub(super) past: String,
-    pub(super) participle: String,
-    pub(super) ing: String,
+pub struct Verb {
+    /// `go`
+    pub base: &'static str,
+    /// `goes`
+    pub third: String,
+    /// `went`
+    pub past: String,
+    /// `gone`
+    pub participle: String,
+    /// `going`
+    pub ing: String,
     /// Whether its base or its third person is also a noun.
-    pub(super) is_noun_too: bool,
+    pub is_noun_too: bool,
     /// The wrong regular past, if the verb is irregular.
-    pub(super) regularised: Option<String>,
+    pub regularised: Option<String>,
 }
 
 impl Verb {
@@ -79,7 +84,8 @@ impl Verb {
         }
     }
 
-    pub(super) fn form(&self, form: VerbForm) -> &str {
+    /// The form that is named.
+    pub fn form(&self, form: VerbForm) -> &str {
         match form {
             VerbForm::Base => self.base,
             VerbForm::Third => &self.third,
@@ -92,7 +98,7 @@ impl Verb {
 
 /// The number of a noun, with its other form.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum NounNumber {
+pub enum NounNumber {
     /// A singular, with its plural.
     Singular(String),
     /// A plural, with its singular.
@@ -103,7 +109,7 @@ pub(super) enum NounNumber {
 
 /// The number of the noun that a determiner is followed by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum DeterminerNumber {
+pub enum DeterminerNumber {
     /// `a`, `every`
     Singular,
     /// `many`, `these`
@@ -113,7 +119,7 @@ pub(super) enum DeterminerNumber {
 }
 
 /// Maps from words in lower case to what they may be replaced by, and to their forms.
-pub(super) struct Lexicon {
+pub struct Lexicon {
     verbs: Vec<Verb>,
     verb_forms: HashMap<String, Vec<(usize, VerbForm)>>,
     nouns: HashMap<String, NounNumber>,
@@ -129,7 +135,7 @@ pub(super) struct Lexicon {
 
 impl Lexicon {
     /// The lexicon, which is parsed at the first call.
-    pub(super) fn shared() -> &'static Lexicon {
+    pub fn shared() -> &'static Lexicon {
         static LEXICON: LazyLock<Lexicon> = LazyLock::new(Lexicon::parse);
         &LEXICON
     }
@@ -199,7 +205,7 @@ impl Lexicon {
     }
 
     /// The verbs that `word` is a form of, and which form.
-    pub(super) fn verbs(&self, word: &str) -> impl Iterator<Item = (&Verb, VerbForm)> {
+    pub fn verbs(&self, word: &str) -> impl Iterator<Item = (&Verb, VerbForm)> {
         let forms = self.verb_forms.get(word).map_or(&[][..], Vec::as_slice);
         forms
             .iter()
@@ -207,48 +213,48 @@ impl Lexicon {
     }
 
     /// The number of the noun `word`, if it is a known noun.
-    pub(super) fn noun(&self, word: &str) -> Option<&NounNumber> {
+    pub fn noun(&self, word: &str) -> Option<&NounNumber> {
         self.nouns.get(word)
     }
 
     /// The words that `word` is confused with.
-    pub(super) fn confusables(&self, word: &str) -> &[&'static str] {
+    pub fn confusables(&self, word: &str) -> &[&'static str] {
         self.confusables.get(word).map_or(&[], Vec::as_slice)
     }
 
     /// Whether `word` is so frequent that it would leave no room for other confusables.
-    pub(super) fn is_frequent_confusable(&self, word: &str) -> bool {
+    pub fn is_frequent_confusable(&self, word: &str) -> bool {
         self.frequent_confusables.contains(word)
     }
 
     /// The other words of the family of `word`.
-    pub(super) fn family(&self, word: &str) -> &[&'static str] {
+    pub fn family(&self, word: &str) -> &[&'static str] {
         self.families.get(word).map_or(&[], Vec::as_slice)
     }
 
     /// The prepositions that are used wrongly instead of `word`; none if it is not a preposition.
-    pub(super) fn prepositions(&self, word: &str) -> &[&'static str] {
+    pub fn prepositions(&self, word: &str) -> &[&'static str] {
         self.prepositions.get(word).map_or(&[], Vec::as_slice)
     }
 
     /// Whether `word` is a comparative.
-    pub(super) fn is_comparative(&self, word: &str) -> bool {
+    pub fn is_comparative(&self, word: &str) -> bool {
         self.comparatives.contains(word)
     }
 
     /// The preposition that is used wrongly after a form of the verb `word`.
-    pub(super) fn needless_preposition(&self, word: &str) -> Option<&'static str> {
+    pub fn needless_preposition(&self, word: &str) -> Option<&'static str> {
         self.verbs(word)
             .find_map(|(verb, _)| self.needless_prepositions.get(verb.base).copied())
     }
 
     /// Whether `word` is a small word that is often left out.
-    pub(super) fn is_often_dropped(&self, word: &str) -> bool {
+    pub fn is_often_dropped(&self, word: &str) -> bool {
         self.often_dropped.contains(word)
     }
 
     /// The number that the determiner `word` requires; none if it is not a determiner.
-    pub(super) fn determiner(&self, word: &str) -> Option<DeterminerNumber> {
+    pub fn determiner(&self, word: &str) -> Option<DeterminerNumber> {
         self.determiners.get(word).copied()
     }
 }
@@ -272,7 +278,7 @@ fn ends_in_vowel_and_y(word: &str) -> bool {
 }
 
 /// The plural of a regular noun, and the third person of a regular verb.
-pub(super) fn plural_of(word: &str) -> String {
+pub fn plural_of(word: &str) -> String {
     if word.ends_with('y') && !ends_in_vowel_and_y(word) {
         return format!("{}ies", word.trim_end_matches('y'));
     }

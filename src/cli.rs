@@ -14,6 +14,7 @@ mod finetune;
 mod fix;
 mod global_flags;
 mod head_commands;
+mod lsp;
 mod manual;
 mod messages;
 mod model;
@@ -233,16 +234,17 @@ enum Command {
     ///
     /// Each word has a number p from 0 to 1: how likely the model thinks it was put in the place of
     /// another, or with --lens errors, how likely a tagger of errors thinks it is one. Words at or above
-    /// the threshold are flagged, and if any is, the exit code is 1. In Markdown only the prose is scored; of a folder, the files that hold prose (.md, .txt, .rst,
-    /// .adoc, .org and the like), as .gitignore allows.
+    /// the threshold are flagged, and if any is, the exit code is 1. Of a format that is known only the
+    /// prose is scored (see --language), of a program only the comments; of a folder, the files that hold
+    /// prose are taken (.md, .txt, .rst, .adoc, .tex, .org, .typ, .html and the like), as .gitignore allows.
     Score(ScoreArgs),
     /// Mend flagged words, one by one
     ///
     /// For each flagged word the verified suggestions are shown: what the discriminator, having read it in
     /// the place of the word, thinks likelier. Answer with the number of one, with Enter to keep the
     /// word, or with q to end. The file is written once, at the end, and only if it is still the file
-    /// that was read. In Markdown only the prose is changed; nothing outside of the words that you
-    /// changed is.
+    /// that was read. Of a format that is known only the prose is changed; nothing outside of the words
+    /// that you changed is.
     ///
     /// With --all nothing is asked: the best suggestion is taken where it is certain enough. The
     /// certainty is how likely it is right, all other candidates and the word itself considered.
@@ -253,7 +255,7 @@ enum Command {
     /// them, unless the head was trained to give several at once. A document as a whole has the mean
     /// of the probabilities of its windows, for a window is all that the model can read at a time. A
     /// head that was trained for a regression rates instead: p is the value itself, on the scale it
-    /// was trained with. In Markdown only the prose is read.
+    /// was trained with. Of a format that is known only the prose is read (see --language).
     ///
     /// Into a pipe goes a line `path:line:column: label p text` for the likeliest label of each text,
     /// or for each of those that rather apply than not where there may be several.
@@ -272,7 +274,7 @@ enum Command {
     ///
     /// A word has the label of its first piece, and p is the probability of that label. Runs of words
     /// that belong together (B-PER I-PER, and the like) become entities, whose p is the mean of their
-    /// words'. In Markdown only the prose is read.
+    /// words'. Of a format that is known only the prose is read (see --language).
     ///
     /// Into a pipe goes a line `path:line:column: label p text` for each entity, or for each word, if
     /// the head's labels mark no entities; JSON has both.
@@ -293,6 +295,12 @@ enum Command {
             Exit codes: 0 done, 2 something failed."
     )]
     Dictionary(DictionaryCommand),
+    /// Serve an editor: diagnostics, fixes and explanations by the Language Server Protocol
+    ///
+    /// Reads requests from standard input and answers on standard output. What is scored is the text in
+    /// the editor, saved or not; in Markdown only the prose. Fixes are the verified suggestions, adding the
+    /// word to a dictionary, and marks that silence it. The editor can set lens, threshold and more.
+    Lsp(lsp::LspArgs),
     /// Train a head on labelled data: classification, qa or tagging
     ///
     /// The checkpoint is written in Hugging Face layout, with a card; `--head DIR` reads with it. While
@@ -560,7 +568,7 @@ struct TagArgs {
 /// Which parts of a document are prose.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 enum LanguageChoice {
-    /// As its extension says: Markdown for .md and the like, MDX for .mdx, else plain
+    /// As its extension says, or the first line of a script without one; else plain
     #[default]
     Auto,
     /// All of the text
@@ -569,6 +577,35 @@ enum LanguageChoice {
     Markdown,
     /// As Markdown, and no imports, elements and expressions of MDX
     Mdx,
+    /// reStructuredText: no directives' arguments, literal blocks or roles that name code
+    Rst,
+    /// AsciiDoc: no attributes, listings or macros
+    Asciidoc,
+    /// LaTeX: the body, titles and captions, without math and what commands do not print
+    Latex,
+    /// Org: no keywords, drawers, source blocks or timestamps
+    Org,
+    /// Typst: text and content blocks, without code, raw text and equations
+    Typst,
+    /// HTML: the text of the body, without `<pre>`, scripts and the like
+    Html,
+    /// The comments of a Rust program, as Markdown
+    Rust,
+    /// The comments of a Python program, and its docstrings
+    Python,
+    /// The comments of a JavaScript or TypeScript program
+    #[value(aliases = ["typescript", "js", "ts"])]
+    Javascript,
+    /// The comments of a Go program
+    Go,
+    /// The comments of a C or C++ program
+    #[value(aliases = ["cpp", "c++"])]
+    C,
+    /// The comments of a Java program
+    Java,
+    /// The comments of a shell script
+    #[value(aliases = ["sh", "bash"])]
+    Shell,
 }
 
 /// Whose dictionary.
@@ -815,6 +852,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Some(Command::Ask(args)) => ask::run(&global, &args),
         Some(Command::Tag(args)) => tag::run(&global, &args),
         Some(Command::Dictionary(command)) => dictionary::run(&global, &command),
+        Some(Command::Lsp(args)) => lsp::run(&global, &args),
         Some(Command::Finetune(command)) => finetune::run(&global, command),
         Some(Command::Model(command)) => model::run(&global, command),
         Some(Command::Pretrain(args)) => pretrain::run(&global, &args),

@@ -4,7 +4,9 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::{Catalog, LoadObserver, builtin};
-use crate::report;
+use crate::settings::Lens;
+use crate::{english, report};
+use electroscope_analysis::suggestions::Suggester;
 use electroscope_analysis::{DEFAULT_WINDOW, Engine};
 use electroscope_model::hub;
 use electroscope_model::{self as model, Checkpoint, ModelChoice};
@@ -85,6 +87,27 @@ impl Catalog {
                 tokens.div_ceil(DEFAULT_WINDOW)
             ));
         }
+    }
+
+    /// What suggests words for the findings of `engine`, which was loaded for `lens`: its discriminator if it
+    /// has one, else that of the settings.
+    ///
+    /// # Errors
+    ///
+    /// As [`Catalog::load_model`]; a carried dictionary that is none.
+    pub fn load_suggester(
+        &self,
+        lens: Lens,
+        engine: &Engine,
+        observer: &mut dyn LoadObserver,
+    ) -> anyhow::Result<Suggester<'static>> {
+        let dictionary = english::dictionary()?;
+        Ok(match lens {
+            Lens::Errors if !engine.has_evidence() => {
+                self.load_model(observer)?.engine.suggester(dictionary)
+            }
+            Lens::Errors | Lens::Replaced => engine.suggester(dictionary),
+        })
     }
 
     /// Finds the files of the hub model `id` at `revision`, downloading what the cache lacks.

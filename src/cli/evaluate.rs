@@ -47,7 +47,7 @@ pub(super) enum EvaluateCommand {
     /// misspelt. What counts is whether the replaced ones have a higher p than the others (AUROC: 0.5
     /// is chance, 1 is perfect; average precision: chance is the share of replaced ones), how far p is
     /// from the share of replaced ones (ECE, Brier: 0 is perfect), and what is flagged at the
-    /// threshold. In Markdown only the prose is read. Of WikiText, headings and sentences with an
+    /// threshold. Of a format that is known only the prose is read. Of WikiText, headings and sentences with an
     /// `<unk>` are left out, and ` @-@ ` and the like are put together.
     Rtd(rtd::RtdArgs),
     /// Measure how well mistakes that people corrected are found and mended

@@ -71,8 +71,8 @@ pub(super) fn run(global: &Global, args: &FixArgs) -> anyhow::Result<Exit> {
     let flagging = settings.flagging(&name, args.threshold, loaded.threshold, false);
     let mut fixer = Fixer {
         flagging,
-        checks: Checks::new(false, flagging, None),
-        suggester: suggestions::suggester(&catalog, lens, &loaded.engine, &mut observer)?,
+        checks: Checks::new(false, flagging, None, false),
+        suggester: catalog.load_suggester(lens, &loaded.engine, &mut observer)?,
         engine: loaded.engine,
         most: usize::from(args.suggest),
     };

@@ -27,6 +27,7 @@ const USED_BY: [(&str, &[&str]); 13] = [
             "view",
             "score",
             "fix",
+            "lsp",
             "evaluate rtd",
             "evaluate errors",
             "model list",
@@ -40,6 +41,7 @@ const USED_BY: [(&str, &[&str]); 13] = [
             "view",
             "score",
             "fix",
+            "lsp",
             "classify",
             "ask",
             "tag",
@@ -57,6 +59,7 @@ const USED_BY: [(&str, &[&str]); 13] = [
             "view",
             "score",
             "fix",
+            "lsp",
             "classify",
             "ask",
             "tag",
@@ -86,7 +89,8 @@ const USED_BY: [(&str, &[&str]); 13] = [
     (
         "offline",
         &[
-            "view", "score", "fix", "classify", "ask", "tag", "finetune", "evaluate", "model",
+            "view", "score", "fix", "lsp", "classify", "ask", "tag", "finetune", "evaluate",
+            "model",
         ],
     ),
     (
@@ -95,6 +99,7 @@ const USED_BY: [(&str, &[&str]); 13] = [
             "view",
             "score",
             "fix",
+            "lsp",
             "classify",
             "ask",
             "tag",
@@ -125,6 +130,7 @@ const USED_BY: [(&str, &[&str]); 13] = [
             "view",
             "score",
             "fix",
+            "lsp",
             "classify",
             "ask",
             "tag",
@@ -142,8 +148,8 @@ const USED_BY: [(&str, &[&str]); 13] = [
     (
         "log",
         &[
-            "view", "score", "fix", "classify", "ask", "tag", "finetune", "pretrain", "evaluate",
-            "model", "paths",
+            "view", "score", "fix", "lsp", "classify", "ask", "tag", "finetune", "pretrain",
+            "evaluate", "model", "paths",
         ],
     ),
 ];
@@ -153,6 +159,7 @@ const COMPUTING: &[&str] = &[
     "view",
     "score",
     "fix",
+    "lsp",
     "classify",
     "ask",
     "tag",
@@ -164,7 +171,8 @@ const COMPUTING: &[&str] = &[
 
 /// The commands that write a log.
 const LOGGING: &[&str] = &[
-    "view", "score", "fix", "classify", "ask", "tag", "finetune", "pretrain", "evaluate", "model",
+    "view", "score", "fix", "lsp", "classify", "ask", "tag", "finetune", "pretrain", "evaluate",
+    "model",
 ];
 
 /// The commands that use the flag `id`.
@@ -252,7 +260,7 @@ fn offering(arg: Arg, path: &str, named: &[HeadName]) -> Arg {
     let task = match path.rsplit(' ').next().unwrap_or_default() {
         "classify" | "classification" => Some(Task::Classification),
         "ask" | "qa" => Some(Task::QuestionAnswering),
-        "tag" | "tagging" | "score" | "fix" | "errors" => Some(Task::Tagging),
+        "tag" | "tagging" | "score" | "fix" | "lsp" | "errors" => Some(Task::Tagging),
         _ => None,
     };
     let built_in = BuiltinHead::all().iter().map(|head| (head.id(), head.task));
@@ -337,10 +345,11 @@ mod tests {
     use std::ffi::OsString;
 
     /// Each command that does something, with arguments that it cannot do without.
-    const COMMANDS: [(&str, &[&str]); 26] = [
+    const COMMANDS: [(&str, &[&str]); 27] = [
         ("view", &[]),
         ("score", &[]),
         ("fix", &["x.md"]),
+        ("lsp", &[]),
         ("classify", &[]),
         ("ask", &["Who?"]),
         ("tag", &[]),

@@ -347,12 +347,22 @@ fn environment(roff: &mut Roff, command: &Command) {
 }
 
 fn files(roff: &mut Roff, command: &Command) {
-    const FILES: [(&str, &str, &str); 3] = [
+    const FILES: [(&str, &str, &str); 5] = [
         (
             "config",
             "~/.config/electroscope/config.toml",
             "The settings; a flag and a variable beat them. `electroscope paths --example` prints \
              one with everything explained.",
+        ),
+        (
+            "threshold",
+            "~/.config/electroscope/dictionary.txt",
+            "Words that are never flagged, one a line; see electroscope-dictionary(1).",
+        ),
+        (
+            "threshold",
+            ".electroscope/dictionary.txt",
+            "The same for the documents of a project, in their folder or above it.",
         ),
         (
             "theme",

@@ -44,14 +44,14 @@ pub(super) fn run(global: &Global, args: &ScoreArgs) -> anyhow::Result<Exit> {
     let flagging = settings.flagging(&name, args.threshold, loaded.threshold, args.punctuation);
     let (baseline, origin) =
         score_checks::open_baseline(args, lens, flagging.threshold, &loaded.model)?.unzip();
-    let mut checks = Checks::new(args.report_unused_marks, flagging, baseline.as_ref());
+    let mut checks = Checks::new(
+        args.report_unused_marks,
+        flagging,
+        baseline.as_ref(),
+        args.update_baseline,
+    );
     let suggester = match args.suggestions.wanted() {
-        true => Some(suggestions::suggester(
-            &catalog,
-            lens,
-            &loaded.engine,
-            &mut observer,
-        )?),
+        true => Some(catalog.load_suggester(lens, &loaded.engine, &mut observer)?),
         false => None,
     };
     let format = args.format.unwrap_or(if io::stdout().is_terminal() {

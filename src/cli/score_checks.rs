@@ -39,6 +39,8 @@ pub(super) struct Checks<'b> {
     /// The accepted words by the project's dictionary.
     accepted: HashMap<Option<PathBuf>, Arc<AcceptedWords>>,
     baseline: Option<Comparison<'b>>,
+    /// Whether all that is found is to be known from now on.
+    updates_baseline: bool,
 }
 
 impl<'b> Checks<'b> {
@@ -47,6 +49,7 @@ impl<'b> Checks<'b> {
         reports_unused: bool,
         flagging: Flagging,
         baseline: Option<&'b Baseline>,
+        updates_baseline: bool,
     ) -> Checks<'b> {
         let (mut user, mut trouble) = (Vec::new(), None);
         if let Some(path) = Paths::new().dictionary {
@@ -62,6 +65,7 @@ impl<'b> Checks<'b> {
             trouble,
             accepted: HashMap::new(),
             baseline: baseline.map(Baseline::comparison),
+            updates_baseline,
         }
     }
 
@@ -112,7 +116,8 @@ impl<'b> Checks<'b> {
             let words = WordsInContext::new(document, readings, read);
             let findings: Vec<_> = left.iter().map(|&span| words.at(span)).collect();
             let known = baseline.document(&document.path, &findings);
-            let known = left.iter().zip(known).filter(|(_, is_known)| *is_known);
+            let is_known = |&(_, is_known): &(_, bool)| is_known || self.updates_baseline;
+            let known = left.iter().zip(known).filter(is_known);
             checked.exempt.extend(known.map(|(span, _)| span.start()));
             checked.exempt.sort_unstable();
         }

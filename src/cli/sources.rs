@@ -8,7 +8,7 @@ use super::{Global, InputArgs, LanguageChoice};
 use crate::report;
 use crate::worker::finder::prose_files;
 use crate::worker::pipe;
-use electroscope_text::{Document, Language};
+use electroscope_text::{CodeLanguage, Document, Language};
 
 /// The source of a document.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,13 +84,26 @@ pub(super) fn report_error(error: &report::FileError) {
     messages::error(&joined(&error.path.display().to_string(), &error.message));
 }
 
-/// The language of a file, from the flag or from its extension.
+/// The language of a file, from the flag or from its name.
 pub(super) fn language(choice: LanguageChoice, path: &Path) -> Language {
     match choice {
         LanguageChoice::Auto => Language::of(path),
         LanguageChoice::Plain => Language::Plain,
         LanguageChoice::Markdown => Language::Markdown,
         LanguageChoice::Mdx => Language::Mdx,
+        LanguageChoice::Rst => Language::ReStructuredText,
+        LanguageChoice::Asciidoc => Language::AsciiDoc,
+        LanguageChoice::Latex => Language::Latex,
+        LanguageChoice::Org => Language::Org,
+        LanguageChoice::Typst => Language::Typst,
+        LanguageChoice::Html => Language::Html,
+        LanguageChoice::Rust => Language::Code(CodeLanguage::Rust),
+        LanguageChoice::Python => Language::Code(CodeLanguage::Python),
+        LanguageChoice::Javascript => Language::Code(CodeLanguage::JavaScript),
+        LanguageChoice::Go => Language::Code(CodeLanguage::Go),
+        LanguageChoice::C => Language::Code(CodeLanguage::C),
+        LanguageChoice::Java => Language::Code(CodeLanguage::Java),
+        LanguageChoice::Shell => Language::Code(CodeLanguage::Shell),
     }
 }
 

@@ -2,11 +2,7 @@
 
 use clap::Args;
 
-use crate::catalog::{Catalog, LoadObserver};
-use crate::english;
 use crate::report::{Scored, Suggested};
-use crate::settings::Lens;
-use electroscope_analysis::Engine;
 use electroscope_analysis::suggestions::Suggester;
 use electroscope_text::blocks;
 
@@ -31,22 +27,6 @@ impl SuggestionArgs {
     pub(super) fn most(&self) -> usize {
         self.suggest.map_or(0, usize::from)
     }
-}
-
-/// What suggests words: the discriminator that `engine` has, else that of the settings.
-pub(super) fn suggester(
-    catalog: &Catalog,
-    lens: Lens,
-    engine: &Engine,
-    observer: &mut dyn LoadObserver,
-) -> anyhow::Result<Suggester<'static>> {
-    let dictionary = english::dictionary()?;
-    Ok(match lens {
-        Lens::Errors if !engine.has_evidence() => {
-            catalog.load_model(observer)?.engine.suggester(dictionary)
-        }
-        Lens::Errors | Lens::Replaced => engine.suggester(dictionary),
-    })
 }
 
 /// The suggestions for all flagged words of a document.

@@ -48,19 +48,25 @@ pub enum Action {
     NextFlagged,
     /// To the flagged word before.
     PreviousFlagged,
+    /// Lists flagged words by place, or by p.
+    SortFlagged,
+    /// Lists the flagged words of all open documents.
+    AllFlagged,
     /// Flags fewer words.
     RaiseThreshold,
     /// Flags more words.
     LowerThreshold,
     /// Back to the threshold of the model or the settings.
     ResetThreshold,
+    /// Lists what could stand in the place of the word under the cursor.
+    Suggest,
     /// Accepts the word under the cursor in all documents.
     AcceptWord,
     /// Accepts it in the documents of the project.
     AcceptWordInProject,
     /// Writes a mark that silences it into the document.
     Silence,
-    /// Takes back what was accepted or silenced last.
+    /// Takes back what was mended, accepted or silenced last.
     TakeBack,
     /// Asks of each word whether it is an error, or again whether it looks replaced.
     SwitchLens,
@@ -214,6 +220,18 @@ pub const GROUPS: &[(&str, &[Binding])] = &[
                 "previous flagged word, or what the panel lists",
             ),
             bind(
+                Action::SortFlagged,
+                "S",
+                "sort-flagged",
+                "list flagged words by p, or by place",
+            ),
+            bind(
+                Action::AllFlagged,
+                "F",
+                "all-flagged",
+                "list the flagged words of all open documents",
+            ),
+            bind(
                 Action::Search,
                 "/",
                 "search",
@@ -231,6 +249,12 @@ pub const GROUPS: &[(&str, &[Binding])] = &[
     (
         "Word",
         &[
+            bind(
+                Action::Suggest,
+                "s enter",
+                "suggest",
+                "choose what is to stand in its place",
+            ),
             bind(
                 Action::AcceptWord,
                 "z",
@@ -344,7 +368,7 @@ pub const GROUPS: &[(&str, &[Binding])] = &[
             ),
             bind(
                 Action::ToggleDocuments,
-                "s",
+                "L",
                 "toggle-documents",
                 "show or hide the list",
             ),
@@ -523,6 +547,7 @@ pub fn parse(keys: &str) -> Vec<Key> {
         "tab" => KeyCode::Tab,
         "backtab" => KeyCode::BackTab,
         "esc" => KeyCode::Esc,
+        "enter" => KeyCode::Enter,
         "space" => KeyCode::Char(' '),
         "f1" => KeyCode::F(1),
         _ => return keys.chars().map(|c| plain(KeyCode::Char(c))).collect(),
@@ -542,7 +567,7 @@ pub fn display(keys: &str) -> String {
         "pagedown" => "PgDn".into(),
         "ctrl-home" => "Ctrl-Home".into(),
         "ctrl-end" => "Ctrl-End".into(),
-        "home" | "end" | "tab" | "esc" | "space" | "f1" => {
+        "home" | "end" | "tab" | "esc" | "enter" | "space" | "f1" => {
             let mut shown = keys.to_owned();
             if let Some(first) = shown.get_mut(..1) {
                 first.make_ascii_uppercase();

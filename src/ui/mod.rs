@@ -21,6 +21,7 @@ mod readings;
 pub mod search;
 pub mod state;
 mod stretches;
+mod suggested;
 mod terminal;
 #[cfg(test)]
 mod tests;

@@ -12,6 +12,7 @@ use electroscope_text::{AsRead, Document, Language, LineIndex, Row, Span, Wrappe
 
 use super::findings::Findings;
 use super::readings::{Hot, Readings};
+use super::suggested::Suggested;
 
 /// Rows that stay visible above and below the cursor.
 const MARGIN: usize = 2;
@@ -66,6 +67,8 @@ pub struct Open {
     /// Words that are not flagged; those of the version before until those of this one are found.
     exemptions: Exemptions,
     pub(super) findings: Findings,
+    /// What is suggested for its words.
+    pub(super) suggested: Suggested,
     /// The byte that the cursor stands on.
     pub(super) cursor: usize,
     /// A byte of the first row on the screen.
@@ -90,6 +93,7 @@ impl Open {
             readings: Readings::new(flagging),
             exemptions: Exemptions::default(),
             findings: Findings::default(),
+            suggested: Suggested::default(),
             cursor: 0,
             top: 0,
             goal: None,
@@ -129,6 +133,7 @@ impl Open {
         let (cursor, top) = (moved(self.cursor), moved(self.top));
         self.readings.edited(prefix, suffix, old_len, new_len);
         self.findings.edited(prefix, suffix, old_len, new_len);
+        self.suggested.clear();
         self.lines = LineIndex::new(new);
         self.cursor = on_border(new, cursor);
         self.top = on_border(new, top);

@@ -35,13 +35,14 @@ const VALUED: [(&str, &str, &str); 4] = [
 ];
 
 /// The commands that the list begins with, for they are what one comes to it for.
-const FIRST: [Action; 14] = [
+const FIRST: [Action; 15] = [
     Action::NextFlagged,
     Action::SwitchLens,
     Action::Question,
     Action::ClassifyPanel,
     Action::TagPanel,
     Action::PickHead,
+    Action::Suggest,
     Action::AcceptWord,
     Action::Silence,
     Action::Open,

@@ -5,11 +5,12 @@
 //! does not go blank while the model reads. Counts are kept up to date with every change, so that
 //! nothing here grows with the text but what is asked about all of it.
 
+use std::cell::OnceCell;
 use std::sync::Arc;
 
 use crate::report::heat;
 use crate::worker::inference::Generation;
-use electroscope_analysis::{Flagging, Reading, Token, Word};
+use electroscope_analysis::{ErrorKind, Flagging, Reading, Token, Word};
 use electroscope_text::Span;
 
 /// Bins of the histogram of p.
@@ -28,6 +29,17 @@ pub(super) struct Hot {
     pub(super) is_judged: bool,
     /// Whether it would be flagged, were it not accepted or silenced.
     pub(super) is_exempt: bool,
+    /// Which kind of error it is, where the model says so.
+    pub(super) kind: Option<ErrorKind>,
+}
+
+impl Hot {
+    /// Whether suggestions are looked for without being asked for when the cursor is on it.
+    pub(super) fn is_doubtful(&self) -> bool {
+        /// From this p on a word is doubtful though it be not flagged.
+        const DOUBTFUL: f32 = 0.1;
+        self.is_judged && !self.is_exempt && (self.is_flagged || self.p >= DOUBTFUL)
+    }
 }
 
 /// A reading, and by how far its text has moved since it was made.
@@ -113,6 +125,7 @@ impl Placed {
             is_flagged: self.flagging.flags(word) && !is_exempt,
             is_judged: is_judged(word, self.flagging),
             is_exempt,
+            kind: word.kind,
         })
     }
 
@@ -131,6 +144,8 @@ pub(super) struct Readings {
     flagged: usize,
     /// Words by p.
     histogram: Vec<u32>,
+    /// The flagged words by p, once they have been asked for.
+    by_p: OnceCell<Vec<Hot>>,
 }
 
 impl Readings {
@@ -141,6 +156,7 @@ impl Readings {
             words: 0,
             flagged: 0,
             histogram: vec![0; BINS],
+            by_p: OnceCell::new(),
         }
     }
 
@@ -162,6 +178,7 @@ impl Readings {
 
     /// Flags anew, whatever was exempt.
     pub(super) fn judge(&mut self) {
+        self.by_p.take();
         for placed in &mut self.placed {
             placed.judge(self.flagging);
         }
@@ -170,6 +187,7 @@ impl Readings {
 
     /// Takes the words that `is_exempt` out of those that have been flagged since the last call.
     pub(super) fn exempt(&mut self, is_exempt: &dyn Fn(Span) -> bool) {
+        self.by_p.take();
         let exempt: usize = (self.placed.iter_mut())
             .map(|placed| placed.exempt(is_exempt))
             .sum();
@@ -178,6 +196,7 @@ impl Readings {
 
     /// Takes a reading in; older ones that it touches give way.
     pub(super) fn insert(&mut self, generation: Generation, reading: Arc<Reading>) {
+        self.by_p.take();
         let fresh = Placed::new(generation, reading, self.flagging);
         let span = fresh.span();
         let range = self.range(span);
@@ -200,6 +219,7 @@ impl Readings {
     /// The text changed: `prefix` bytes at its start and `suffix` at its end stayed, and it went from
     /// `old` bytes to `new`. What was said about the stretch between is forgotten.
     pub(super) fn edited(&mut self, prefix: usize, suffix: usize, old: usize, new: usize) {
+        self.by_p.take();
         let delta = new as isize - old as isize;
         let mut kept = Vec::with_capacity(self.placed.len());
         for mut placed in std::mem::take(&mut self.placed) {
@@ -229,6 +249,7 @@ impl Readings {
 
     /// Everything of `generation` has come: what is older speaks of text that is no prose any more.
     pub(super) fn settle(&mut self, generation: Generation) {
+        self.by_p.take();
         let (kept, gone): (Vec<Placed>, Vec<Placed>) = std::mem::take(&mut self.placed)
             .into_iter()
             .partition(|placed| placed.generation >= generation);
@@ -357,6 +378,15 @@ impl Readings {
             .skip(first)
             .flat_map(|placed| placed.words(&placed.flagged))
             .skip(skip)
+    }
+
+    /// The flagged words, the hottest first; of equals the first in the text.
+    pub(super) fn flagged_by_p(&self) -> &[Hot] {
+        self.by_p.get_or_init(|| {
+            let mut words: Vec<Hot> = self.flagged_from(0).collect();
+            words.sort_by(|a, b| b.p.total_cmp(&a.p));
+            words
+        })
     }
 
     /// The hottest level in each of `cells` equal parts of a text of `len` bytes.
@@ -500,6 +530,27 @@ mod tests {
         readings.set_threshold(0.65);
         assert_eq!(readings.flagged(), 2);
         counts_hold(&readings);
+    }
+
+    #[test]
+    fn flagged_words_can_be_had_by_p_and_follow_every_change() {
+        let mut readings = Readings::new(Flagging::words(0.5));
+        let starts = |readings: &Readings| -> Vec<usize> {
+            let words = readings.flagged_by_p().iter();
+            words.map(|word| word.span.start()).collect()
+        };
+        assert_eq!(starts(&readings), [0usize; 0]);
+        readings.insert(Generation(1), reading(&[(0, 0.6), (2, 0.2), (4, 0.7)]));
+        readings.insert(Generation(1), reading(&[(10, 0.6), (12, 0.9)]));
+        assert_eq!(starts(&readings), [12, 4, 0, 10]);
+        readings.exempt(&|span| span.start() == 4);
+        assert_eq!(starts(&readings), [12, 0, 10]);
+        readings.edited(6, 10, 16, 17);
+        assert_eq!(starts(&readings), [13, 0, 11]);
+        readings.set_threshold(0.65);
+        assert_eq!(starts(&readings), [13, 4]);
+        readings.settle(Generation(2));
+        assert_eq!(starts(&readings), [0usize; 0]);
     }
 
     #[test]

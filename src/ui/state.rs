@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::worker::exemptions::ExemptionJob;
 use crate::worker::inference::{DocumentId, Generation, Job, Lens, ModelSummary};
 use electroscope_analysis::{Flagging, HeadChoice, Task, UnitKind};
-use electroscope_text::{Document, Language};
+use electroscope_text::{Document, Language, Span};
 use ratatui::layout::Size;
 
 use super::findings::{HeadState, HeadWork, ReadyHead};
@@ -143,6 +143,10 @@ pub enum Popup {
     Opener(Picker),
     /// The heads that there are for a task.
     Heads(Task, Picker),
+    /// The flagged words of all open documents.
+    Flagged(Vec<FlaggedPlace>, Picker),
+    /// What could stand in the place of a word.
+    Suggestions(SuggestedFor, Picker),
     /// A question; so many steps back in those that were asked before.
     Question(Prompt, usize),
     /// What to search for. The text comes back to where it was if this is left.
@@ -152,6 +156,30 @@ pub enum Popup {
         /// Cursor and first row before it.
         before: (usize, usize),
     },
+}
+
+/// A flagged word in the list over all open documents, as it was when that was opened.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FlaggedPlace {
+    /// The document.
+    pub id: DocumentId,
+    /// Where the word begins, in bytes.
+    pub start: usize,
+    /// The document's path, the place as line and column, and the word.
+    pub shown: String,
+    /// Its p.
+    pub p: f32,
+}
+
+/// A word of a version of a document, for which suggestions are looked for or shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SuggestedFor {
+    /// Which document.
+    pub id: DocumentId,
+    /// Which version of it.
+    pub generation: Generation,
+    /// Where the word is.
+    pub word: Span,
 }
 
 /// The list of keys.
@@ -334,6 +362,10 @@ pub struct State {
     pub documents_shown: bool,
     /// Where the list of flagged words was scrolled to by hand.
     pub list_top: Option<usize>,
+    /// Whether that list has the hottest word first, and not the first in the text.
+    pub by_p: bool,
+    /// The word that the model is to find suggestions for, and whether the reader asked for them.
+    pub(super) suggesting: Option<(SuggestedFor, bool)>,
     /// What lies over the text.
     pub popup: Option<Popup>,
     /// Keys of a sequence that is not whole yet.
@@ -364,7 +396,7 @@ pub struct State {
     names: HashMap<OsString, usize>,
     /// Ticks since the model, or a head, last said something while it was waited for.
     pub(super) silent_ticks: usize,
-    pub(super) focus: Option<(DocumentId, electroscope_text::Span)>,
+    pub(super) focus: Option<(DocumentId, Span)>,
 }
 
 /// Documents of a folder that are read and scored without being looked at.
@@ -405,6 +437,8 @@ impl State {
             panel_shown: true,
             documents_shown: true,
             list_top: None,
+            by_p: false,
+            suggesting: None,
             popup: None,
             pressed: Vec::new(),
             count: None,

@@ -5,6 +5,7 @@ mod heads;
 mod lens;
 mod navigation;
 mod stale;
+mod suggestions;
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -377,6 +378,21 @@ fn the_screen_in_every_theme() {
         let mut screen = Screen::with_notes(80, 18, theme);
         screen.press("]d");
         insta::assert_snapshot!(format!("theme_{name}"), screen.picture());
+    }
+}
+
+#[test]
+fn of_other_formats_the_whole_file_is_shown_and_what_is_no_prose_stands_back() {
+    let tex = "% Notes\n\\section{Harbour}\nTheir \\emph{banana} is caf\\'e $x^2$ --- late.\n\n\
+               \\begin{verbatim}\nmake install\n\\end{verbatim}\n";
+    let rust =
+        "/// Their banana is [`late`].\nfn main() {\n    let a = \"colour\"; // The colour.\n}\n";
+    for (path, text) in [("notes.tex", tex), ("notes.rs", rust)] {
+        let mut screen = Screen::new(60, 12, Theme::Mono, &[path]);
+        screen.load();
+        screen.change(path, text);
+        screen.score_all();
+        insta::assert_snapshot!(path.replace('.', "_"), screen.picture());
     }
 }
 
@@ -763,7 +779,7 @@ fn the_mouse_scrolls_jumps_and_switches() {
     screen.click(areas.strip.x, areas.strip.bottom() - 1);
     assert!(screen.state.documents[0].cursor > long.len() / 2);
     // A flagged word in the list.
-    let row = areas.panel.y + 11;
+    let row = areas.panel.y + 15;
     screen.click(areas.panel.x + 4, row);
     assert_eq!(screen.cursor_word().as_deref(), Some("banana"));
     screen.mouse(MouseEventKind::ScrollUp, areas.panel.x + 4, row);

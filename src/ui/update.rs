@@ -1,8 +1,10 @@
 //! Moves the state by one message. Does no work, asks no clock, and cannot fail: what is to be done
 //! in the world is handed back as effects.
 
+mod all_flagged;
 mod exemptions;
 mod heads;
+mod suggestions;
 
 use std::path::{Path, PathBuf};
 
@@ -25,7 +27,7 @@ use super::palette::{self, Command};
 use super::prompt::{Picker, Prompt};
 use super::readings::Readings;
 use super::search::{Search, Seek, Sought};
-use super::state::{Count, Help, Model, Panel, Popup, Seeking, State};
+use super::state::{Count, Help, Model, Panel, Popup, Seeking, State, SuggestedFor};
 use super::theme::Theme;
 use super::view;
 
@@ -86,6 +88,7 @@ pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
         focus(state, &mut effects);
     }
     heads::ask_heads(state, &mut effects);
+    suggestions::ask(state, &mut effects);
     effects
 }
 
@@ -95,10 +98,13 @@ pub fn settle(state: &mut State) -> Vec<Effect> {
     let mut effects = Vec::new();
     if std::mem::take(&mut state.is_unsettled) {
         let entries = heads::entries(state);
+        let suggested = suggestions::entries(state);
         match &mut state.popup {
             Some(Popup::Palette(picker)) => picker.filter(&palette::entries()),
             Some(Popup::Opener(picker)) => picker.filter(&state.offered),
             Some(Popup::Heads(_, picker)) => picker.filter(&entries),
+            Some(Popup::Suggestions(_, picker)) => picker.filter(&suggested),
+            Some(Popup::Flagged(places, picker)) => picker.filter(&all_flagged::entries(places)),
             Some(Popup::Search { .. }) => search_as_typed(state, &mut effects),
             Some(Popup::Question(..) | Popup::Help(_)) | None => {}
         }
@@ -173,7 +179,13 @@ fn terminal_event(state: &mut State, event: Event, effects: &mut Vec<Effect>) {
 
 fn paste(state: &mut State, text: &str) {
     match &mut state.popup {
-        Some(Popup::Palette(picker) | Popup::Opener(picker) | Popup::Heads(_, picker)) => {
+        Some(
+            Popup::Palette(picker)
+            | Popup::Opener(picker)
+            | Popup::Heads(_, picker)
+            | Popup::Suggestions(_, picker)
+            | Popup::Flagged(_, picker),
+        ) => {
             picker.prompt.insert(text);
             picker.selected = 0;
         }
@@ -203,8 +215,18 @@ fn key_press(state: &mut State, key: KeyEvent, effects: &mut Vec<Effect>) {
         Some(Popup::Opener(picker)) => opener_key(state, picker, key, effects),
         Some(Popup::Search { prompt, before }) => search_key(state, prompt, before, key, effects),
         Some(Popup::Heads(task, picker)) => heads::heads_key(state, task, picker, key, effects),
+        Some(Popup::Suggestions(word, picker)) => {
+            suggestions::key(state, word, picker, key, effects);
+        }
+        Some(Popup::Flagged(places, picker)) => {
+            all_flagged::key(state, places, picker, key, effects);
+        }
         Some(Popup::Question(prompt, back)) => {
             heads::question_key(state, prompt, back, key, effects);
+        }
+        // What a digit means need not be waited for.
+        None if key.code == KeyCode::Enter && state.pressed.is_empty() && state.count.is_some() => {
+            end_count(state, effects);
         }
         None if state.pressed.is_empty() && takes_digit(state, pressed) => {}
         None => {
@@ -218,10 +240,8 @@ fn key_press(state: &mut State, key: KeyEvent, effects: &mut Vec<Effect>) {
                 Lookup::Unknown => {
                     let is_alone = state.pressed.len() == 1;
                     state.pressed.clear();
-                    let is_confirmed = is_alone && key.code == KeyCode::Enter;
-                    let had_count = state.count.is_some();
                     end_count(state, effects);
-                    if is_alone && !(is_confirmed && had_count) {
+                    if is_alone {
                         state.say("that key has no meaning here; ? shows those that have one");
                     }
                 }
@@ -616,6 +636,9 @@ pub(super) fn act(state: &mut State, action: Action, effects: &mut Vec<Effect>) 
             let start = state.threshold_at_start;
             set_threshold(state, start);
         }
+        Action::Suggest => suggestions::list(state),
+        Action::AllFlagged => all_flagged::list(state),
+        Action::SortFlagged => sort_flagged(state),
         Action::AcceptWord => exemptions::accept(state, DictionaryOf::User, effects),
         Action::AcceptWordInProject => exemptions::accept(state, DictionaryOf::Project, effects),
         Action::Silence => exemptions::silence(state, effects),
@@ -639,7 +662,7 @@ pub(super) fn act(state: &mut State, action: Action, effects: &mut Vec<Effect>) 
             if state.documents.len() < 2 {
                 state.say("the list of documents is shown when more than one is open; o opens one");
             } else if was_shown {
-                state.say("the list of documents is hidden; s shows it");
+                state.say("the list of documents is hidden; L shows it");
             } else if !is_shown {
                 let wider = if state.panel_shown {
                     "; p hides the panel"
@@ -758,6 +781,17 @@ fn flagged(state: &mut State, forward: bool) {
     }
 }
 
+/// Lists flagged words in the other order.
+fn sort_flagged(state: &mut State) {
+    state.by_p = !state.by_p;
+    state.list_top = None;
+    state.say(if state.by_p {
+        "flagged words are listed by p, the hottest first"
+    } else {
+        "flagged words are listed by their place"
+    });
+}
+
 fn step_threshold(state: &mut State, by: f32) {
     // Kept on whole hundredths, so that going up and down comes back to where it was.
     let next = ((state.threshold() + by) * 100.0).round() / 100.0;
@@ -822,6 +856,7 @@ fn close(state: &mut State, effects: &mut Vec<Effect>) {
         return;
     };
     effects.push(Effect::Model(Job::Forget { id: open.id }));
+    state.suggesting.take_if(|(word, _)| word.id == open.id);
     effects.push(Effect::Head(HeadJob::Forget { id: open.id }));
     if open.path != Path::new(crate::worker::pipe::NAME) && open.work != Work::Listed {
         effects.push(Effect::Unwatch(open.path));
@@ -925,7 +960,11 @@ fn mouse_event(state: &mut State, mouse: MouseEvent, effects: &mut Vec<Effect>) 
                 let last = view::help_rows(help).saturating_sub(1);
                 help.top = help.top.saturating_add_signed(wheel).min(last);
             }
-            Popup::Palette(picker) | Popup::Opener(picker) | Popup::Heads(_, picker)
+            Popup::Palette(picker)
+            | Popup::Opener(picker)
+            | Popup::Heads(_, picker)
+            | Popup::Suggestions(_, picker)
+            | Popup::Flagged(_, picker)
                 if wheel != 0 =>
             {
                 let last = picker.matches.len().saturating_sub(1);
@@ -986,9 +1025,7 @@ fn mouse_event(state: &mut State, mouse: MouseEvent, effects: &mut Vec<Effect>) 
             heads::set_filter(state, kind);
         } else if let Some(number) = view::listed_at(state, &areas, at.y) {
             if state.panel == Panel::Heat {
-                let word = state
-                    .document()
-                    .and_then(|open| open.readings.flagged_from(number).next());
+                let word = view::flagged_at(state, number);
                 if let Some(word) = word {
                     go_to(state, word.span.start());
                 }
@@ -1012,6 +1049,10 @@ fn file_event(state: &mut State, event: FileEvent, effects: &mut Vec<Effect>) {
             let Some(open) = found else { return };
             if open.lost.take().is_some() && open.text() == &*document.text {
                 // It is back as it was.
+                return;
+            }
+            if open.document.as_ref() == Some(&document) {
+                // A change that was made here is known already.
                 return;
             }
             open.replace(document);
@@ -1095,9 +1136,12 @@ fn use_lens(state: &mut State, lens: Lens, effects: &mut Vec<Effect>) {
     std::mem::swap(&mut state.threshold, &mut state.other_threshold.0);
     std::mem::swap(&mut state.threshold_at_start, &mut state.other_threshold.1);
     state.list_top = None;
+    // The thread drops what it has not done.
+    state.suggesting = None;
     effects.push(Effect::Model(Job::Use(lens)));
     let now = state.flagging();
     for open in &mut state.documents {
+        open.suggested.clear();
         open.readings = Readings::new(now);
         if let Some(job) = State::score(open) {
             open.work = Work::Waiting;
@@ -1110,7 +1154,10 @@ fn model_reply(state: &mut State, reply: Reply, effects: &mut Vec<Effect>) {
     // Until the other model is there, whatever is said of a text is said by the one before.
     let is_late = matches!(
         reply,
-        Reply::Scored { .. } | Reply::Finished { .. } | Reply::Failed { .. }
+        Reply::Scored { .. }
+            | Reply::Finished { .. }
+            | Reply::Failed { .. }
+            | Reply::Suggested { .. }
     );
     if state.is_switching && is_late {
         return;
@@ -1171,6 +1218,19 @@ fn model_reply(state: &mut State, reply: Reply, effects: &mut Vec<Effect>) {
                 };
             }
         }
+        Reply::Suggested {
+            id,
+            generation,
+            word,
+            found,
+        } => {
+            let word = SuggestedFor {
+                id,
+                generation,
+                word,
+            };
+            suggestions::reply(state, word, found);
+        }
         Reply::Failed {
             id,
             generation,
@@ -1205,7 +1265,7 @@ fn documents_found(state: &mut State, found: &Found, effects: &mut Vec<Effect>) 
         state.folders.retain(|root| *root != found.root);
         if !is_new && state.documents.is_empty() && state.folders.is_empty() {
             state.complain(format!(
-                "no documents (.md, .txt, .rst, .adoc, .org …) in {}; o opens one by its path",
+                "no documents (.md, .txt, .rst, .adoc, .tex …) in {}; o opens one by its path",
                 found.root.display()
             ));
         }

@@ -20,7 +20,9 @@ use super::state::{Model, State};
 
 pub(super) use banner::banner_rows;
 pub(super) use documents::document_at;
-pub(super) use panel::{legend_at, list_top, listed, listed_at, tab_at};
+pub(super) use panel::{
+    flagged_at, flagged_in_list, legend_at, list_top, listed, listed_at, tab_at,
+};
 pub(super) use popup::help_rows;
 
 /// Draws the whole screen.

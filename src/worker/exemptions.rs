@@ -1,7 +1,7 @@
-//! The thread that knows which words are not to be flagged, and changes that.
+//! The thread that knows which words are not to be flagged, and changes dictionaries and documents.
 //!
 //! It reads the dictionaries of the user and of projects, finds the marks in documents, and writes both
-//! when the reader accepts a word or silences a place. A change of a document is made only if its file
+//! when the reader accepts a word or silences a place; a suggestion that is chosen it puts into the document. A change of a document is made only if its file
 //! still says what the screen shows. Everything is done in order, so that what was done last can be taken
 //! back. Never waits for the model.
 
@@ -59,6 +59,15 @@ pub enum ExemptionJob {
         /// The word, as a reader sees it.
         word: String,
     },
+    /// Put a suggestion into a document.
+    Mend {
+        /// The document, as it is shown.
+        document: Document,
+        /// The change.
+        edit: Edit,
+        /// The word that it is for, as a reader sees it.
+        word: String,
+    },
     /// Take back what was done last.
     TakeBack,
 }
@@ -73,14 +82,14 @@ pub enum ExemptionReply {
         /// Which version.
         generation: Generation,
         /// What is not flagged in it.
-        exemptions: Exemptions,
+        exemptions: Box<Exemptions>,
     },
-    /// Something was done; a sentence. If a dictionary has changed, everything is to be found anew.
+    /// Something was done. If a dictionary has changed, everything is to be found anew.
     Done {
-        /// What was done.
+        /// What was done, a sentence.
         text: String,
-        /// Whether a dictionary has changed.
-        is_dictionary: bool,
+        /// The document that was changed, as it is now; none if it was a dictionary.
+        document: Option<Document>,
     },
     /// Something was not done; why.
     Failed(String),
@@ -97,6 +106,8 @@ enum Done {
         document: Document,
         /// What takes the change back.
         back: Vec<Edit>,
+        /// What is said when it has been taken back.
+        taken_back: String,
     },
 }
 
@@ -177,7 +188,7 @@ impl Exempter {
                     Ok(ExemptionReply::Found {
                         id,
                         generation,
-                        exemptions: Exemptions::of(&document, Arc::new(accepted)),
+                        exemptions: Box::new(Exemptions::of(&document, Arc::new(accepted))),
                     })
                 }
                 ExemptionJob::Accept {
@@ -190,6 +201,11 @@ impl Exempter {
                     span,
                     word,
                 } => self.silence(&document, span, &word),
+                ExemptionJob::Mend {
+                    document,
+                    edit,
+                    word,
+                } => self.mend(&document, edit, &word),
                 ExemptionJob::TakeBack => self.take_back(),
             };
             reply(outcome.unwrap_or_else(ExemptionReply::Failed));
@@ -234,10 +250,7 @@ impl Exempter {
             )?,
         };
         // Its possessive is accepted with it.
-        let word = word
-            .strip_suffix("'s")
-            .or_else(|| word.strip_suffix("\u{2019}s"))
-            .unwrap_or(word);
+        let word = without_possessive(word);
         let mut list = WordList::read(&dictionary).map_err(|err| in_full(&err))?;
         match list.add(word).map_err(|err| err.to_string())? {
             Addition::Known(entry) => Err(format!("{} has {entry} already", list.path().display())),
@@ -251,7 +264,7 @@ impl Exempter {
                 });
                 Ok(ExemptionReply::Done {
                     text,
-                    is_dictionary: true,
+                    document: None,
                 })
             }
         }
@@ -270,16 +283,51 @@ impl Exempter {
             "no place for a mark was found here that would leave the text as it is read; z accepts the \
              word instead",
         )?;
+        let shown = document.path.display();
+        self.change(
+            document,
+            edit,
+            format!("a mark for {word} was written to the file; u takes it back"),
+            format!("the mark was taken out of {shown}"),
+        )
+    }
+
+    /// Puts a suggestion in the place of `word`.
+    fn mend(
+        &mut self,
+        document: &Document,
+        edit: Edit,
+        word: &str,
+    ) -> Result<ExemptionReply, String> {
+        if document.path == Path::new(super::pipe::NAME) {
+            return Err("standard input is no file, so it cannot be changed".to_owned());
+        }
+        let text = match edit.replacement.trim() {
+            "" => format!("{word} was left out; u takes it back"),
+            new => format!("{word} → {new}; u takes it back"),
+        };
+        self.change(document, edit, text, format!("{word} is there again"))
+    }
+
+    /// Makes a change in the file of `document`, and remembers how it is taken back.
+    fn change(
+        &mut self,
+        document: &Document,
+        edit: Edit,
+        text: String,
+        taken_back: String,
+    ) -> Result<ExemptionReply, String> {
         let edits = [edit];
         let back = reversed(&document.text, &edits);
         let after = edit_file(document, &edits).map_err(|err| in_full(&err))?;
         self.remember(Done::Edited {
-            document: after,
+            document: after.clone(),
             back,
+            taken_back,
         });
         Ok(ExemptionReply::Done {
-            text: format!("a mark for {word} was written to the file; u takes it back"),
-            is_dictionary: false,
+            text,
+            document: Some(after),
         })
     }
 
@@ -287,7 +335,7 @@ impl Exempter {
         let done = self
             .done
             .pop()
-            .ok_or("there is nothing to take back: u is for z, Z and x")?;
+            .ok_or("there is nothing to take back: u is for s, z, Z and x")?;
         match done {
             Done::Added { dictionary, word } => {
                 let mut list = WordList::read(&dictionary).map_err(|err| in_full(&err))?;
@@ -298,14 +346,18 @@ impl Exempter {
                 list.save().map_err(|err| in_full(&err))?;
                 Ok(ExemptionReply::Done {
                     text: format!("{word} is no longer accepted: taken out of {shown}"),
-                    is_dictionary: true,
+                    document: None,
                 })
             }
-            Done::Edited { document, back } => {
-                edit_file(&document, &back).map_err(|err| in_full(&err))?;
+            Done::Edited {
+                document,
+                back,
+                taken_back,
+            } => {
+                let after = edit_file(&document, &back).map_err(|err| in_full(&err))?;
                 Ok(ExemptionReply::Done {
-                    text: format!("the mark was taken out of {}", document.path.display()),
-                    is_dictionary: false,
+                    text: taken_back,
+                    document: Some(after),
                 })
             }
         }
@@ -317,6 +369,13 @@ impl Exempter {
         }
         self.done.push(done);
     }
+}
+
+/// The word that is put into a dictionary for `word`: its possessive is accepted with it.
+pub(crate) fn without_possessive(word: &str) -> &str {
+    word.strip_suffix("'s")
+        .or_else(|| word.strip_suffix("\u{2019}s"))
+        .unwrap_or(word)
 }
 
 /// An error with its causes.
@@ -387,7 +446,7 @@ mod tests {
             })
         }
 
-        /// Whether the first `banana` of `text` is not flagged.
+        /// Whether the last `banana` of `text` is not flagged.
         fn is_exempt(&self, text: &str) -> bool {
             let reply = self.ask(ExemptionJob::Find {
                 id: DocumentId(1),
@@ -397,7 +456,7 @@ mod tests {
             let ExemptionReply::Found { exemptions, .. } = reply else {
                 panic!("{reply:?}");
             };
-            let start = text.find("banana").unwrap();
+            let start = text.rfind("banana").unwrap();
             let span = Span::new(start, start + 6);
             exemptions.of_word(text, span, "banana").is_some()
         }
@@ -416,13 +475,7 @@ mod tests {
             (DictionaryOf::Project, ".electroscope/dictionary.txt"),
         ] {
             let reply = desk.accept("banana\u{2019}s", dictionary);
-            let is_done = matches!(
-                reply,
-                ExemptionReply::Done {
-                    is_dictionary: true,
-                    ..
-                }
-            );
+            let is_done = matches!(reply, ExemptionReply::Done { document: None, .. });
             assert!(is_done, "{reply:?}");
             assert_eq!(desk.read(path), "banana\n");
             assert!(desk.is_exempt(TEXT));
@@ -448,6 +501,78 @@ mod tests {
         assert!(desk.is_exempt(&marked));
         desk.ask(ExemptionJob::TakeBack);
         assert_eq!(desk.read("a.md"), TEXT);
+    }
+
+    fn mend(desk: &Desk, text: &str, wrong: &str, right: &str) -> ExemptionReply {
+        let start = text.find(wrong).unwrap();
+        desk.ask(ExemptionJob::Mend {
+            document: desk.document(text),
+            edit: Edit {
+                span: Span::new(start, start + wrong.len()),
+                replacement: right.to_owned(),
+            },
+            word: "banana".to_owned(),
+        })
+    }
+
+    #[test]
+    fn a_suggestion_is_put_into_the_file_and_taken_back_in_the_order_of_what_was_done() {
+        let desk = Desk::new();
+        let reply = mend(&desk, TEXT, "banana", "ferry");
+        let ExemptionReply::Done {
+            text,
+            document: Some(after),
+        } = reply
+        else {
+            panic!("{reply:?}");
+        };
+        assert_eq!(text, "banana → ferry; u takes it back");
+        assert_eq!(&*after.text, "The ferry waits.\n");
+        assert_eq!(desk.read("a.md"), "The ferry waits.\n");
+        desk.accept("waits", DictionaryOf::Project);
+        mend(&desk, "The ferry waits.\n", "ferry ", "");
+        assert_eq!(desk.read("a.md"), "The waits.\n");
+        for (text, words) in [
+            ("The ferry waits.\n", "waits\n"),
+            ("The ferry waits.\n", ""),
+            (TEXT, ""),
+        ] {
+            let reply = desk.ask(ExemptionJob::TakeBack);
+            assert!(matches!(reply, ExemptionReply::Done { .. }), "{reply:?}");
+            assert_eq!(desk.read("a.md"), text);
+            assert_eq!(desk.read(".electroscope/dictionary.txt"), words);
+        }
+    }
+
+    #[test]
+    fn a_suggestion_for_a_text_that_the_file_is_not_changes_nothing() {
+        let desk = Desk::new();
+        let reply = mend(&desk, "Another banana waits.\n", "banana", "ferry");
+        let ExemptionReply::Failed(why) = reply else {
+            panic!("{reply:?}");
+        };
+        assert!(why.contains("has changed since it was read"), "{why}");
+        assert_eq!(desk.read("a.md"), TEXT);
+        // Made twice it is refused too.
+        mend(&desk, TEXT, "banana", "ferry");
+        let reply = mend(&desk, TEXT, "banana", "ferry");
+        assert!(matches!(reply, ExemptionReply::Failed(_)), "{reply:?}");
+        assert_eq!(desk.read("a.md"), "The ferry waits.\n");
+    }
+
+    #[test]
+    fn standard_input_cannot_be_changed() {
+        let desk = Desk::new();
+        let reply = desk.ask(ExemptionJob::Mend {
+            document: Document::new(super::super::pipe::NAME, TEXT, Language::Markdown),
+            edit: Edit {
+                span: Span::new(4, 10),
+                replacement: "ferry".to_owned(),
+            },
+            word: "banana".to_owned(),
+        });
+        let why = "standard input is no file, so it cannot be changed";
+        assert_eq!(reply, ExemptionReply::Failed(why.to_owned()));
     }
 
     #[test]

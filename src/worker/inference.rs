@@ -1,19 +1,22 @@
-//! The thread that owns the model and scores documents for the heat map.
+//! The thread that owns the model, scores documents for the heat map and looks for suggestions.
 //!
 //! The latest version of a document wins (see `latest`), and the regions that the reader looks at come
-//! first.
+//! first. Suggestions are looked for one word at a time: at once for a word that the reader asks about,
+//! for any other only when nothing is left to score.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use electroscope_analysis::suggestions::Suggestions;
 use electroscope_analysis::{Counts, Engine, Outline, Reading};
-use electroscope_text::{Document, Span};
+use electroscope_text::{Block, Document, Span, blocks};
 
 pub use super::latest::{DocumentId, Generation};
 use super::latest::{LatestThread, Service, Work, WorkQueue, WorkState};
 use super::thread::panic_message;
+use crate::english;
 pub use crate::settings::Lens;
 
 /// The one of two values that is for `lens`.
@@ -60,6 +63,19 @@ pub enum Job {
         /// The bytes that are visible.
         span: Span,
     },
+    /// Look for what could stand in the place of a word. It takes the place of every earlier such job.
+    Suggest {
+        /// The document.
+        id: DocumentId,
+        /// Its version.
+        generation: Generation,
+        /// Its text.
+        document: Document,
+        /// The word.
+        word: Span,
+        /// Whether the reader asked, and so waits; if not, everything else comes first.
+        is_asked: bool,
+    },
     /// The document was closed.
     Forget {
         /// The document.
@@ -104,6 +120,18 @@ pub enum Reply {
         /// Windows from the cache.
         cached: usize,
     },
+    /// What could stand in the place of a word.
+    Suggested {
+        /// The document.
+        id: DocumentId,
+        /// The version that was read.
+        generation: Generation,
+        /// The word.
+        word: Span,
+        /// What was found: none where nothing can be put, as in code; else why nothing could be looked for,
+        /// a sentence for the user.
+        found: Result<Option<Arc<Suggestions>>, String>,
+    },
     /// This version cannot be scored.
     Failed {
         /// The document.
@@ -140,6 +168,22 @@ pub trait Scorer {
         is_stale: &dyn Fn() -> bool,
         emit: &mut dyn FnMut(Reading),
     ) -> Result<Counts, String>;
+
+    /// Whether the model for `lens` has a discriminator, which suggestions are read by.
+    fn has_discriminator(&self, lens: Lens) -> bool;
+
+    /// What could stand in the place of a word of a document whose blocks of prose are `blocks`; none
+    /// where nothing can be put.
+    ///
+    /// # Errors
+    ///
+    /// A sentence for the user.
+    fn suggest(
+        &mut self,
+        document: &Document,
+        blocks: &[Block],
+        word: Span,
+    ) -> Result<Option<Suggestions>, String>;
 }
 
 impl Scorer for Engine {
@@ -166,6 +210,22 @@ impl Scorer for Engine {
     ) -> Result<Counts, String> {
         Engine::score_region(self, document, outline, region, focus, is_stale, emit)
             .map_err(|err| err.to_string())
+    }
+
+    fn has_discriminator(&self, lens: Lens) -> bool {
+        lens == Lens::Replaced || self.has_evidence()
+    }
+
+    fn suggest(
+        &mut self,
+        document: &Document,
+        blocks: &[Block],
+        word: Span,
+    ) -> Result<Option<Suggestions>, String> {
+        let dictionary = english::dictionary().map_err(|err| err.to_string())?;
+        let suggester = self.suggester(dictionary);
+        let found = suggester.suggest(document, blocks, word);
+        found.map_err(|err| err.to_string())
     }
 }
 
@@ -203,6 +263,7 @@ impl Inference {
                     load: Box::new(load),
                     loading,
                     reply,
+                    blocks: None,
                 };
                 (service.use_lens(first) || first == Lens::Errors).then_some(service)
             }
@@ -239,6 +300,20 @@ struct ScoringService<S> {
     load: Box<LoadModel<S>>,
     loading: Arc<AtomicBool>,
     reply: Arc<dyn Fn(Reply) + Send + Sync>,
+    /// The blocks of prose of the version that suggestions were looked for in last.
+    blocks: Option<(DocumentId, Generation, Vec<Block>)>,
+}
+
+/// What is asked about a version of a document.
+enum ScorerRequest<O> {
+    Score(Scoring<O>),
+    Suggest { word: Span, is_asked: bool },
+}
+
+impl<O> ScorerRequest<O> {
+    fn is_suggest(&self) -> bool {
+        matches!(self, ScorerRequest::Suggest { .. })
+    }
 }
 
 /// The state of the work on one version of a document.
@@ -256,38 +331,82 @@ impl<S: Scorer> ScoringService<S> {
     /// Changes to the model for `lens`, which is loaded if it is not there yet. Returns whether it is there
     /// now; if not, the model stays the one it was.
     fn use_lens(&mut self, lens: Lens) -> bool {
-        let scorer = of(&mut self.scorers, lens);
-        if scorer.is_none() {
-            self.loading.store(true, Ordering::Release);
-            let reply = &self.reply;
-            let load = &mut self.load;
-            let loaded = catch_unwind(AssertUnwindSafe(|| {
-                load(lens, &mut |step| reply(Reply::Loading(step)))
-            }));
-            self.loading.store(false, Ordering::Release);
-            match loaded.unwrap_or_else(|panic| Err(panic_message(&*panic))) {
-                Ok(loaded) => *scorer = Some(loaded),
-                Err(reason) => reply(Reply::LoadFailed(reason)),
+        let reply = Arc::clone(&self.reply);
+        let loaded = self.load(lens, &mut |step| reply(Reply::Loading(step)));
+        match loaded {
+            Ok((_, summary)) => {
+                let summary = summary.clone();
+                self.lens = lens;
+                reply(Reply::Loaded(summary));
+                true
+            }
+            Err(reason) => {
+                reply(Reply::LoadFailed(reason));
+                false
             }
         }
-        let Some((_, summary)) = scorer else {
-            return false;
+    }
+
+    /// The model for `lens`, which is loaded if it is not there yet.
+    fn load(
+        &mut self,
+        lens: Lens,
+        step: &mut dyn FnMut(String),
+    ) -> Result<&mut (S, ModelSummary), String> {
+        let scorer = of(&mut self.scorers, lens);
+        if let Some(scorer) = scorer {
+            return Ok(scorer);
+        }
+        self.loading.store(true, Ordering::Release);
+        let load = &mut self.load;
+        let loaded = catch_unwind(AssertUnwindSafe(|| load(lens, step)));
+        self.loading.store(false, Ordering::Release);
+        let loaded = loaded.unwrap_or_else(|panic| Err(panic_message(&*panic)))?;
+        Ok(scorer.insert(loaded))
+    }
+
+    /// Looks for suggestions with the model in use, or with the discriminator if that one has none.
+    fn suggest(
+        &mut self,
+        (id, generation): (DocumentId, Generation),
+        document: &Document,
+        word: Span,
+    ) -> Result<(), String> {
+        let lens = match of(&mut self.scorers, self.lens) {
+            Some((scorer, _)) if scorer.has_discriminator(self.lens) => self.lens,
+            _ => Lens::Replaced,
         };
-        self.lens = lens;
-        (self.reply)(Reply::Loaded(summary.clone()));
-        true
+        let known = self.blocks.take();
+        let known = known.filter(|(of, at, _)| (*of, *at) == (id, generation));
+        let blocks = known.map_or_else(|| blocks(document), |(_, _, blocks)| blocks);
+        let (scorer, _) = self.load(lens, &mut |_| ())?;
+        let found = scorer.suggest(document, &blocks, word)?;
+        self.blocks = Some((id, generation, blocks));
+        (self.reply)(Reply::Suggested {
+            id,
+            generation,
+            word,
+            found: Ok(found.map(Arc::new)),
+        });
+        Ok(())
     }
 }
 
 impl<S: Scorer> Service for ScoringService<S> {
     type Message = Job;
-    type Request = Scoring<S::Outline>;
+    type Request = ScorerRequest<S::Outline>;
 
-    fn interrupts(_: &Job) -> bool {
-        true
+    fn interrupts(job: &Job) -> bool {
+        !matches!(
+            job,
+            Job::Suggest {
+                is_asked: false,
+                ..
+            }
+        )
     }
 
-    fn handle(&mut self, job: Job, queue: &mut WorkQueue<Scoring<S::Outline>>) {
+    fn handle(&mut self, job: Job, queue: &mut WorkQueue<ScorerRequest<S::Outline>>) {
         match job {
             Job::Score {
                 id,
@@ -301,7 +420,20 @@ impl<S: Scorer> Service for ScoringService<S> {
                     total: 0,
                     counts: Counts::default(),
                 };
+                let request = ScorerRequest::Score(request);
+                // Suggestions for words of another version are of no use.
                 queue.put(id, generation, document, request, |_| true);
+            }
+            Job::Suggest {
+                id,
+                generation,
+                document,
+                word,
+                is_asked,
+            } => {
+                queue.remove(ScorerRequest::is_suggest);
+                let request = ScorerRequest::Suggest { word, is_asked };
+                queue.put(id, generation, document, request, |_| false);
             }
             Job::Focus { id, span } => queue.focus(id, span),
             Job::Forget { id } => queue.forget(id),
@@ -312,17 +444,31 @@ impl<S: Scorer> Service for ScoringService<S> {
         }
     }
 
-    fn rank(_: &Scoring<S::Outline>) -> u8 {
-        0
+    fn rank(request: &ScorerRequest<S::Outline>) -> u8 {
+        match request {
+            ScorerRequest::Suggest { is_asked: true, .. } => 0,
+            ScorerRequest::Score(_) => 1,
+            ScorerRequest::Suggest {
+                is_asked: false, ..
+            } => 2,
+        }
     }
 
-    /// Scores the open region that is nearest to `focus`.
+    /// Scores the open region that is nearest to `focus`, or looks for suggestions.
     fn work(
         &mut self,
-        work: &mut Work<Scoring<S::Outline>>,
+        work: &mut Work<ScorerRequest<S::Outline>>,
         focus: Option<Span>,
         is_stale: &dyn Fn() -> bool,
     ) -> Result<WorkState, String> {
+        let scoring = match &mut work.request {
+            ScorerRequest::Score(scoring) => scoring,
+            ScorerRequest::Suggest { word, .. } => {
+                let word = *word;
+                self.suggest((work.id, work.generation), &work.document, word)?;
+                return Ok(WorkState::Done);
+            }
+        };
         // Without a model nothing can be scored; after another lens was chosen, it is asked for again.
         let Some((scorer, _)) = of(&mut self.scorers, self.lens) else {
             return Ok(WorkState::Done);
@@ -334,7 +480,7 @@ impl<S: Scorer> Service for ScoringService<S> {
             scored,
             total,
             counts,
-        } = &mut work.request;
+        } = scoring;
         let (outline, regions) = match outline {
             Some(outline) => outline,
             None => {
@@ -396,11 +542,20 @@ impl<S: Scorer> Service for ScoringService<S> {
         Ok(WorkState::Done)
     }
 
-    fn failed(&mut self, work: &Work<Scoring<S::Outline>>, reason: String) {
-        (self.reply)(Reply::Failed {
-            id: work.id,
-            generation: work.generation,
-            reason,
+    fn failed(&mut self, work: &Work<ScorerRequest<S::Outline>>, reason: String) {
+        let (id, generation) = (work.id, work.generation);
+        (self.reply)(match work.request {
+            ScorerRequest::Score(_) => Reply::Failed {
+                id,
+                generation,
+                reason,
+            },
+            ScorerRequest::Suggest { word, .. } => Reply::Suggested {
+                id,
+                generation,
+                word,
+                found: Err(reason),
+            },
         });
     }
 }
@@ -462,6 +617,26 @@ mod tests {
                 computed: 1,
                 cached: 0,
             })
+        }
+
+        fn has_discriminator(&self, lens: Lens) -> bool {
+            lens == Lens::Replaced
+        }
+
+        fn suggest(
+            &mut self,
+            document: &Document,
+            _: &[Block],
+            word: Span,
+        ) -> Result<Option<Suggestions>, String> {
+            let text = word.of(&document.text).unwrap_or_default();
+            let asked = format!("{:?} suggests for {text}", self.lens);
+            self.asked.send((asked, word.start())).unwrap();
+            self.nod.recv().map_err(|_| "no more nods".to_owned())?;
+            match text {
+                "panic" => panic!("as asked"),
+                _ => Ok(None),
+            }
         }
     }
 
@@ -540,6 +715,18 @@ mod tests {
                 id,
                 generation,
                 document,
+            });
+        }
+
+        fn suggest(&self, id: u32, text: &str, word: &str, is_asked: bool) {
+            let document = Document::new("x", text, Language::Plain);
+            let start = text.find(word).unwrap();
+            self.worker.as_ref().unwrap().submit(Job::Suggest {
+                id: DocumentId(id),
+                generation: Generation(1),
+                document,
+                word: Span::new(start, start + word.len()),
+                is_asked,
             });
         }
 
@@ -636,6 +823,92 @@ mod tests {
         assert_eq!(bench.asked(), ("second".into(), 0));
         bench.nod.send(()).unwrap();
         assert_eq!(bench.asked().0, "first....first");
+    }
+
+    /// What is asked of the model in turn, each answered, until nothing comes any more.
+    fn all_asked(bench: &Bench, count: usize) -> Vec<String> {
+        let mut asked = Vec::new();
+        for _ in 0..count {
+            asked.push(bench.asked().0);
+            bench.nod.send(()).unwrap();
+        }
+        asked
+    }
+
+    #[test]
+    fn suggestions_wait_until_nothing_is_left_to_score_unless_the_reader_asks() {
+        let bench = Bench::loaded();
+        let text = "a text of three regions";
+        bench.score(1, 1, text);
+        assert_eq!(bench.asked().1, 0);
+        bench.suggest(1, text, "text", false);
+        bench.score(2, 1, "other");
+        bench.nod.send(()).unwrap();
+        let asked = all_asked(&bench, 5);
+        assert_eq!(asked.last().unwrap(), "Replaced suggests for text");
+        bench.score(1, 1, text);
+        bench.asked();
+        bench.suggest(1, text, "three", true);
+        bench.nod.send(()).unwrap();
+        assert_eq!(bench.asked().0, "Replaced suggests for three");
+    }
+
+    #[test]
+    fn a_newer_place_takes_the_place_of_an_older_one_that_waits_even_in_another_document() {
+        let bench = Bench::loaded();
+        bench.score(1, 1, "regions");
+        bench.asked();
+        bench.suggest(1, "one two", "one", false);
+        bench.suggest(1, "one two", "two", false);
+        bench.suggest(2, "three", "three", false);
+        bench.nod.send(()).unwrap();
+        assert_eq!(bench.asked().0, "Replaced suggests for three");
+        bench.nod.send(()).unwrap();
+        bench.score(1, 1, "end");
+        assert_eq!(bench.asked().0, "end");
+    }
+
+    #[test]
+    fn a_newer_text_drops_what_was_asked_about_words_of_the_older() {
+        let bench = Bench::loaded();
+        bench.score(2, 1, "other");
+        bench.asked();
+        bench.suggest(1, "one two", "one", false);
+        bench.score(1, 2, "two");
+        bench.nod.send(()).unwrap();
+        assert_eq!(bench.asked().0, "two");
+        bench.nod.send(()).unwrap();
+        bench.score(1, 3, "end");
+        assert_eq!(bench.asked().0, "end");
+    }
+
+    #[test]
+    fn a_panic_while_looking_for_suggestions_is_told_of_the_word() {
+        let bench = Bench::loaded();
+        bench.suggest(1, "a panic here", "panic", true);
+        bench.asked();
+        bench.nod.send(()).unwrap();
+        let reply = bench.reply();
+        let is_of_word = matches!(
+            &reply,
+            Reply::Suggested { word, found: Err(why), .. }
+                if word.start() == 2 && why.contains("as asked")
+        );
+        assert!(is_of_word, "{reply:?}");
+    }
+
+    #[test]
+    fn a_model_without_a_discriminator_leaves_suggestions_to_the_one_that_has_it() {
+        let bench = Bench::loaded();
+        bench
+            .worker
+            .as_ref()
+            .unwrap()
+            .submit(Job::Use(Lens::Errors));
+        bench.load.send(()).unwrap();
+        assert!(matches!(bench.reply(), Reply::Loaded(_)));
+        bench.suggest(1, "one two", "two", true);
+        assert_eq!(bench.asked().0, "Replaced suggests for two");
     }
 
     #[test]

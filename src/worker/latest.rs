@@ -114,6 +114,11 @@ impl<R> WorkQueue<R> {
         self.items.retain(|work| work.id != id);
     }
 
+    /// Removes the requests that `is_meant`, about whatever document.
+    pub(super) fn remove(&mut self, is_meant: impl Fn(&R) -> bool) {
+        self.items.retain(|work| !is_meant(&work.request));
+    }
+
     /// Removes all requests.
     pub(super) fn clear(&mut self) {
         self.items.clear();

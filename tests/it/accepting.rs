@@ -13,7 +13,7 @@ fn reported(outcome: &Outcome) -> Vec<&str> {
     words.flatten().collect()
 }
 
-fn score<'a>(here: &Sandbox, arguments: &[&'a str]) -> Outcome {
+fn score(here: &Sandbox, arguments: &[&str]) -> Outcome {
     let all: Vec<&str> = ["score"].iter().chain(arguments).copied().collect();
     here.run(&all)
 }

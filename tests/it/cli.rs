@@ -345,6 +345,50 @@ fn standard_input_is_read_from_a_pipe_and_by_its_name() {
 }
 
 #[test]
+fn a_format_is_known_by_its_extension_its_first_line_or_its_name() {
+    let here = Sandbox::with_files(&[
+        ("a.rst", "Title\n=====\n\n.. code-block:: sh\n\n   make\n"),
+        ("a.adoc", "= Title\nAnna Weber\n\n----\nmake\n----\n"),
+        ("a.tex", "\\section{Title} % make\n\\input{make}\n"),
+        ("a.org", "* Title\n#+begin_src sh\nmake\n#+end_src\n"),
+        ("a.typ", "= Title\n#make\n```\nmake\n```\n"),
+        (
+            "a.html",
+            "<title>make</title><h1>Title</h1><pre>make</pre>\n",
+        ),
+        ("a.rs", "/// Title\nfn make() {}\n"),
+        ("a.py", "def make():\n    \"\"\"Title\"\"\"\n"),
+        ("a.ts", "make(); // Title\n"),
+        ("a.go", "// Title\nfunc make() {}\n"),
+        ("a.cpp", "make(); /* Title */\n"),
+        ("a.java", "/** Title */\nmake();\n"),
+        ("a", "#!/bin/sh\nmake # Title\n"),
+    ]);
+    let files = "a.rst a.adoc a.tex a.org a.typ a.html a.rs a.py a.ts a.go a.cpp a.java a";
+    let outcome = score(&here, &format!("--format jsonl --exit-zero {files}"));
+    for line in outcome.out.lines() {
+        let document = json(line);
+        let words = document["words"].as_array().unwrap();
+        let texts: Vec<&str> = words
+            .iter()
+            .filter_map(|word| word["text"].as_str())
+            .collect();
+        assert_eq!(texts, ["Title"], "{}", document["path"]);
+    }
+    assert_eq!(outcome.out.lines().count(), 13, "{outcome:?}");
+    let mut named = scoring(&here, "--format jsonl --exit-zero --language typescript -");
+    let named = feed(&here, &mut named, b"make(); // Title\n");
+    assert_eq!(json(&named.out)["summary"]["words"], 1);
+    let mut script = scoring(&here, "--format jsonl --exit-zero -");
+    let script = feed(
+        &here,
+        &mut script,
+        b"#!/usr/bin/env python3\nmake() # Title\n",
+    );
+    assert_eq!(json(&script.out)["summary"]["words"], 1);
+}
+
+#[test]
 fn files_named_beside_standard_input_that_is_no_pipe_of_ours_are_all_that_is_read() {
     let here = Sandbox::with_files(&[("a.txt", CALM)]);
     let mut command = scoring(&here, "--format jsonl --exit-zero a.txt");
@@ -857,6 +901,7 @@ fn the_help_of_every_command() {
         "view",
         "score",
         "fix",
+        "lsp",
         "classify",
         "ask",
         "tag",

@@ -27,6 +27,10 @@ const COMMANDS: &[&str] = &[
     "classify",
     "ask",
     "tag",
+    "dictionary",
+    "dictionary add",
+    "dictionary remove",
+    "dictionary list",
     "model",
     "model list",
     "model info",
@@ -164,6 +168,19 @@ fn furnished(example: &str) -> Sandbox {
     }
     let pair = root.join("tests/reference/fixtures/projected");
     copy(&pair, &here.path().join("my-model"));
+    let added = example.contains("dictionary add");
+    for (path, words) in [
+        ("home/.config/electroscope/dictionary.txt", "kubectl\n"),
+        (".electroscope/dictionary.txt", "electroscope\n"),
+    ] {
+        if !added {
+            write(path, words);
+        }
+    }
+    if example.contains("--baseline") && !example.contains("--update") {
+        let update = "electroscope score --baseline known.json --update-baseline docs/";
+        assert_eq!(run(&here, update).code, 0);
+    }
     // What is written must not be there before.
     if !example.contains("export") {
         copy(&pair, &here.path().join("mini"));
@@ -291,6 +308,7 @@ fn wanted(line: &str) -> Wanted {
         "classify",
         "ask",
         "tag",
+        "dictionary",
         "finetune",
         "pretrain",
         "evaluate",
@@ -367,6 +385,8 @@ fn the_examples_in_the_help_and_the_readme_work_without_a_network() {
                     || line.contains("--calibrate")
                     || line.contains("export")
                     || line.contains("--out")
+                    || line.contains("--baseline")
+                    || line.contains("dictionary")
             }
         };
         let is_right = match wanted(line) {

@@ -21,6 +21,7 @@ mod heads_by_name;
 mod hostile;
 mod hub;
 mod kernels;
+mod lsp;
 mod models;
 mod not_a_number;
 mod parity;

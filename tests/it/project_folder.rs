@@ -72,7 +72,7 @@ fn without_a_home_no_settings_are_read_from_the_working_folder() {
     assert!(
         outcome
             .out
-            .contains("settings  none (there is no home folder)"),
+            .contains("settings    none (there is no home folder)"),
         "{outcome:?}"
     );
 }

@@ -291,6 +291,27 @@ fn the_editor_is_given_the_terminal_at_the_place_of_the_cursor() {
 }
 
 #[test]
+fn a_suggestion_is_put_into_the_file_and_taken_back() {
+    let wrong = sentence("plan").replace("committee", "commitee");
+    let (folder, path) = folder_with("minutes.md", &wrong);
+    let mut session = Session::start(folder.path(), &["minutes.md"], &[]);
+    session.wait_for("✓");
+    session.press("/commitee\r");
+    session.wait_for("committee");
+    session.press("s");
+    session.wait_for("Instead of commitee");
+    session.wait_for("✓ committee");
+    session.press("\r");
+    session.wait_for("commitee → committee; u takes it back");
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), sentence("plan"));
+    session.press("u");
+    session.wait_for("commitee is there again");
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), wrong);
+    session.press("q");
+    assert_eq!(session.end(), 0);
+}
+
+#[test]
 fn a_piped_document_is_shown_and_the_keyboard_still_works() {
     let (folder, _) = folder_with("minutes.txt", &sentence("banana"));
     let mut command = CommandBuilder::new("sh");
@@ -386,7 +407,7 @@ fn heads_are_chosen_on_the_screen_answer_there_and_follow_the_editor() {
     session.press(&head("electra-single"));
     session.press("\r");
     listed(&session, "Units 1");
-    session.press("u");
+    session.press("U");
     listed(&session, "Units 2");
 
     session.press("3m");

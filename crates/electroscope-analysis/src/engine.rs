@@ -12,7 +12,7 @@ use super::outline::{Outline, Planner};
 use super::passes::{Counts, Pass, Passes};
 use super::tokens::Tokens;
 use super::window::{DEFAULT_WINDOW, Window};
-use super::word_scorer::{Evidence, WordScorer};
+use super::word_scorer::{Evidence, EvidenceScorer, WordScorer};
 
 /// What the remembered answers may take, in bytes: about 32,000 windows, or 4 million tokens of text.
 const ROOM: usize = 20 << 20;
@@ -47,7 +47,7 @@ impl Engine {
     ) -> Engine {
         Engine::with_scorer(
             tokenizer,
-            WordScorer::Evidence(Box::new(evidence)),
+            WordScorer::Evidence(Box::new(EvidenceScorer::new(evidence))),
             max_positions,
         )
     }

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::dictionary::Dictionary;
+use super::dictionary::{Dictionary, Neighbour};
 use super::error_kind::ErrorKind;
 use super::word_rules;
 
@@ -108,9 +108,10 @@ pub const FEATURES: [&str; FEATURE_COUNT] = [
     "rule",
 ];
 
-/// The features of a word.
+/// The features of a word. `nearest` finds the likeliest word of the dictionary that is spelt like another.
 pub fn features(
     dictionary: &Dictionary,
+    nearest: &dyn Fn(&str) -> Option<Neighbour>,
     context: &WordInContext<'_>,
     logits: &WordLogits,
 ) -> Features {
@@ -154,7 +155,7 @@ pub fn features(
     let is_unknown_name = !is_known && is_capitalised && word.chars().all(is_letter);
     let neighbour = match is_known || is_code || word.chars().count() < 3 {
         true => None,
-        false => dictionary.neighbours(word, 1).into_iter().next(),
+        false => nearest(word),
     };
     let has_neighbour = neighbour
         .as_ref()

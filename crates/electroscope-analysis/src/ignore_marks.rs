@@ -9,7 +9,7 @@
 use std::collections::{HashMap, HashSet};
 
 use electroscope_text::{
-    Comment, Document, LineIndex, Span, comments, is_punctuation, word_starts,
+    Comment, Document, LineIndex, Span, comments, content, is_punctuation, word_starts,
 };
 
 use super::spelling;
@@ -20,7 +20,8 @@ const PREFIX: &str = "electroscope-";
 /// What a mark does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MarkKind {
-    /// Nothing is flagged on the line after the comment.
+    /// Nothing is flagged on the line after the comment; blank lines do not count, since
+    /// reStructuredText wants one there.
     NextLine,
     /// Nothing is flagged on the lines of the comment.
     Line,
@@ -397,7 +398,16 @@ impl MarkReader<'_> {
         let found = &mut self.found;
         match kind {
             MarkKind::File => drop(found.file.entry(word).or_insert(by)),
-            MarkKind::NextLine => drop(found.lines.entry((last + 1, word)).or_insert(by)),
+            MarkKind::NextLine => {
+                let is_blank = |line: &usize| {
+                    let line = content(self.text, &self.lines, *line).of(self.text);
+                    line.is_some_and(|line| line.trim().is_empty())
+                };
+                let mut following = last + 1..self.lines.count();
+                let next = following.find(|line| !is_blank(line));
+                let line = (next.unwrap_or(last + 1), word);
+                found.lines.entry(line).or_insert(by);
+            }
             MarkKind::Line => {
                 for line in self.lines.line_of(comment.span.start())..=last {
                     found.lines.entry((line, word.clone())).or_insert(by);

@@ -91,7 +91,7 @@ pub use finding::{
 pub use head_choice::{HeadChoice, HeadSource, HeadSummary, Task};
 pub use head_reader::{HeadReader, ReadError};
 pub use ignore_marks::{IgnoreMarks, Mark, MarkKind, MisspeltMark, Silencing, UnusedMark};
-pub use mark_edit::mark_for_word;
+pub use mark_edit::{file_mark_for_word, mark_for_word};
 pub use outline::Outline;
 pub use passes::Counts;
 pub use queue::Queue;

@@ -6,22 +6,18 @@
 //! nothing else of the document is read differently.
 
 use electroscope_text::{
-    BlockText, Document, Language, LineIndex, Span, blocks, content, is_punctuation,
+    BlockText, CodeLanguage, Document, Language, LineIndex, Span, blocks, content, is_punctuation,
 };
 
 use super::file_edit::{Edit, edited};
-use super::ignore_marks::{IgnoreMarks, MarkKind};
+use super::ignore_marks::{IgnoreMarks, Mark, MarkKind};
 use super::spelling;
 
 /// The edit that puts a mark for the word at `span` of `document`, of which a reader sees `word`; none if
 /// no place for it is found.
 pub fn mark_for_word(document: &Document, span: Span, word: &str) -> Option<Edit> {
     let plain = spelling::plain(word);
-    let word = spelling::owner(&plain).unwrap_or(&plain);
-    // What a mark cannot name, it cannot silence.
-    if is_punctuation(word) || word.contains(char::is_whitespace) || word.contains("--") {
-        return None;
-    }
+    let word = named(&plain)?;
     let lines = LineIndex::new(&document.text);
     let places = [
         extended(document, &lines, span, word),
@@ -30,6 +26,59 @@ pub fn mark_for_word(document: &Document, span: Span, word: &str) -> Option<Edit
     ];
     let is_right = |edit: &Edit| silences(document, edit, span, word);
     places.into_iter().flatten().find(is_right)
+}
+
+/// The edit that puts a mark for the word at `span` of `document`, of which a reader sees `word`, and for
+/// the same word elsewhere in it: on a line at the end, or in such a mark that is there; none if no place
+/// for it is found.
+pub fn file_mark_for_word(document: &Document, span: Span, word: &str) -> Option<Edit> {
+    let plain = spelling::plain(word);
+    let word = named(&plain)?;
+    let marks = IgnoreMarks::of(document);
+    let is_of_words =
+        |mark: &&Mark| mark.kind == MarkKind::File && mark.is_own && !mark.words.is_empty();
+    let known = marks.marks().iter().find(is_of_words);
+    let places = [
+        known.map(|mark| with_word(mark, word)),
+        Some(at_end_of_file(document, word)),
+    ];
+    let is_right = |edit: &Edit| silences(document, edit, span, word);
+    places.into_iter().flatten().find(is_right)
+}
+
+/// The word as a mark names it. What a mark cannot name, it cannot silence.
+fn named(plain: &str) -> Option<&str> {
+    let word = spelling::owner(plain).unwrap_or(plain);
+    let is_none = is_punctuation(word) || word.contains(char::is_whitespace) || word.contains("--");
+    (!is_none).then_some(word)
+}
+
+/// Adds the word to those of a mark.
+fn with_word(mark: &Mark, word: &str) -> Edit {
+    let at = mark.span.start() + mark.kind.keyword().len();
+    Edit {
+        span: Span::new(at, at),
+        replacement: format!(" {word}"),
+    }
+}
+
+/// A last line with the mark, in markup after an empty one.
+fn at_end_of_file(document: &Document, word: &str) -> Edit {
+    let text: &str = &document.text;
+    let mark = mark(document.language, MarkKind::File, word);
+    let end = line_end(text);
+    let missing = match text.ends_with('\n') {
+        true => "",
+        false => end,
+    };
+    let empty = match document.language {
+        Language::Plain => "",
+        _ => end,
+    };
+    Edit {
+        span: Span::new(text.len(), text.len()),
+        replacement: format!("{missing}{empty}{mark}{end}"),
+    }
 }
 
 /// Adds the word to a mark that silences others on the same line.
@@ -44,11 +93,7 @@ fn extended(document: &Document, lines: &LineIndex, span: Span, word: &str) -> O
         };
         is_of_line && mark.is_own && !mark.words.is_empty()
     })?;
-    let at = mark.span.start() + mark.kind.keyword().len();
-    Some(Edit {
-        span: Span::new(at, at),
-        replacement: format!(" {word}"),
-    })
+    Some(with_word(mark, word))
 }
 
 /// A line with the mark before the word's line.
@@ -56,7 +101,7 @@ fn above(document: &Document, lines: &LineIndex, span: Span, word: &str) -> Opti
     let text: &str = &document.text;
     let line = lines.line_of(span.start());
     let source = content(text, lines, line).of(text)?;
-    if document.language != Language::Plain {
+    if !is_free(document.language) {
         let before = line.checked_sub(1).map(|line| content(text, lines, line));
         let before = before.and_then(|span| span.of(text)).unwrap_or_default();
         // What begins a quote, a list, a table or goes on with one.
@@ -74,9 +119,14 @@ fn above(document: &Document, lines: &LineIndex, span: Span, word: &str) -> Opti
     }
     let mark = mark(document.language, MarkKind::NextLine, word);
     let end = line_end(text);
+    // A comment of reStructuredText ends with a blank line.
+    let blank = match document.language {
+        Language::ReStructuredText => end,
+        _ => "",
+    };
     Some(Edit {
         span: Span::new(at, at),
-        replacement: format!("{indent}{mark}{end}"),
+        replacement: format!("{indent}{mark}{end}{blank}"),
     })
 }
 
@@ -101,12 +151,42 @@ fn at_end(document: &Document, lines: &LineIndex, span: Span, word: &str) -> Opt
     })
 }
 
+/// Whether a comment may have a line for itself anywhere in the language, without parting a paragraph.
+fn is_free(language: Language) -> bool {
+    match language {
+        Language::Plain
+        | Language::ByFirstLine
+        | Language::AsciiDoc
+        | Language::Latex
+        | Language::Typst
+        | Language::Html
+        | Language::Code(_) => true,
+        Language::Markdown | Language::Mdx | Language::ReStructuredText | Language::Org => false,
+    }
+}
+
 /// A mark in a comment of the language.
 fn mark(language: Language, kind: MarkKind, word: &str) -> String {
     let keyword = kind.keyword();
     match language {
-        Language::Plain | Language::Markdown => format!("<!-- {keyword} {word} -->"),
+        Language::Plain | Language::ByFirstLine | Language::Markdown | Language::Html => {
+            format!("<!-- {keyword} {word} -->")
+        }
         Language::Mdx => format!("{{/* {keyword} {word} */}}"),
+        Language::ReStructuredText => format!(".. {keyword} {word}"),
+        Language::Latex => format!("% {keyword} {word}"),
+        Language::Org | Language::Code(CodeLanguage::Python | CodeLanguage::Shell) => {
+            format!("# {keyword} {word}")
+        }
+        Language::AsciiDoc
+        | Language::Typst
+        | Language::Code(
+            CodeLanguage::Rust
+            | CodeLanguage::JavaScript
+            | CodeLanguage::Go
+            | CodeLanguage::C
+            | CodeLanguage::Java,
+        ) => format!("// {keyword} {word}"),
     }
 }
 
@@ -203,6 +283,40 @@ mod tests {
     }
 
     #[test]
+    fn each_format_has_the_mark_in_a_comment_of_its_own() {
+        const NEXT: &str = "electroscope-disable-next-line two";
+        for (name, before, after) in [
+            ("x.rst", "One two.\n", format!(".. {NEXT}\n\nOne two.\n")),
+            ("x.adoc", "one\ntwo\n", format!("one\n// {NEXT}\ntwo\n")),
+            ("x.tex", "one\n  two\n", format!("one\n  % {NEXT}\n  two\n")),
+            ("x.org", "one two\n", format!("# {NEXT}\none two\n")),
+            ("x.typ", "one\ntwo\n", format!("one\n// {NEXT}\ntwo\n")),
+            (
+                "x.html",
+                "<p>one\ntwo\n",
+                format!("<p>one\n<!-- {NEXT} -->\ntwo\n"),
+            ),
+            (
+                "x.rs",
+                "f();\n    // one\n    // two\n",
+                format!("f();\n    // one\n    // {NEXT}\n    // two\n"),
+            ),
+            (
+                "x.rs",
+                "/// one\n/// two\n",
+                format!("/// one\n// {NEXT}\n/// two\n"),
+            ),
+            ("x.py", "f()  # two\n", format!("# {NEXT}\nf()  # two\n")),
+            ("x.sh", "# one two\n", format!("# {NEXT}\n# one two\n")),
+            ("x.ts", "f(); // two\n", format!("// {NEXT}\nf(); // two\n")),
+        ] {
+            assert_eq!(marked(before, name, "two"), Some(after), "{name}");
+        }
+        // Inside a comment that goes over lines no other can stand.
+        assert_eq!(marked("/*\none\ntwo\n*/\n", "x.c", "two"), None);
+    }
+
+    #[test]
     fn a_mark_that_is_there_gets_one_more_word() {
         assert_eq!(
             marked(
@@ -222,6 +336,35 @@ mod tests {
             .unwrap(),
             "# x\none two <!-- electroscope-disable-line two one -->\n"
         );
+    }
+
+    #[test]
+    fn a_mark_for_the_whole_file_stands_at_its_end_and_takes_up_more_words() {
+        let marked = |text: &str, name: &str| {
+            let language = Language::of(std::path::Path::new(name));
+            let document = Document::new(name, text, language);
+            let start = text.find("two").unwrap();
+            let edit = file_mark_for_word(&document, Span::new(start, start + 3), "two")?;
+            edited(text, &[edit])
+        };
+        assert_eq!(
+            marked("One two", "x.md").unwrap(),
+            "One two\n\n<!-- electroscope-disable-file two -->\n"
+        );
+        assert_eq!(
+            marked("One two\r\n", "x.txt").unwrap(),
+            "One two\r\n<!-- electroscope-disable-file two -->\r\n"
+        );
+        assert_eq!(
+            marked(
+                "<!-- electroscope-disable-file one -->\n\none two\n",
+                "x.md"
+            )
+            .unwrap(),
+            "<!-- electroscope-disable-file two one -->\n\none two\n"
+        );
+        // The end is in code.
+        assert_eq!(marked("two\n\n```\ncode\n", "x.md"), None);
     }
 
     #[test]

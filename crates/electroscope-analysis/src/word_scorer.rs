@@ -1,12 +1,14 @@
 //! From windows of tokens to the p of words: by one model, or by two models and other evidence.
 
-use std::sync::Arc;
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use electroscope_model::{Error, Forward};
 use electroscope_text::{Document, Span};
+use lru::LruCache;
 
 use super::cache::Said;
-use super::dictionary::Dictionary;
+use super::dictionary::{Dictionary, Neighbour};
 use super::error_kind::ErrorKind;
 use super::error_tagger::ErrorTagger;
 use super::evidence::{EvidenceModel, Features, WordInContext, WordLogits, features, rule};
@@ -20,7 +22,15 @@ pub(super) enum WordScorer {
     /// p is the sigmoid of a model's logit.
     Logits(Arc<dyn Forward>),
     /// p is that of the evidence model.
-    Evidence(Box<Evidence>),
+    Evidence(Box<EvidenceScorer>),
+}
+
+/// Scores words by [`Evidence`].
+pub(super) struct EvidenceScorer {
+    evidence: Evidence,
+    /// The nearest words of those that were looked up last: it takes about a millisecond to find one, and
+    /// what is in no dictionary stands in a document many times.
+    nearest: Mutex<LruCache<String, Option<Neighbour>>>,
 }
 
 /// What the probability of an error is made from.
@@ -44,7 +54,7 @@ impl WordScorer {
     pub(super) fn forward(&self) -> &dyn Forward {
         match self {
             WordScorer::Logits(forward) => &**forward,
-            WordScorer::Evidence(evidence) => &*evidence.discriminator,
+            WordScorer::Evidence(scorer) => &*scorer.evidence.discriminator,
         }
     }
 
@@ -52,7 +62,7 @@ impl WordScorer {
     pub(super) fn shared_forward(&self) -> Arc<dyn Forward> {
         match self {
             WordScorer::Logits(forward) => Arc::clone(forward),
-            WordScorer::Evidence(evidence) => Arc::clone(&evidence.discriminator),
+            WordScorer::Evidence(scorer) => Arc::clone(&scorer.evidence.discriminator),
         }
     }
 
@@ -77,8 +87,8 @@ impl WordScorer {
                 };
                 Ok(cores.zip(logits).map(answer).collect())
             }
-            WordScorer::Evidence(evidence) => {
-                let errors = evidence.tagger.error_logits(&inputs)?;
+            WordScorer::Evidence(scorer) => {
+                let errors = scorer.evidence.tagger.error_logits(&inputs)?;
                 let answers = cores.zip(logits.iter().zip(&errors));
                 let answer = answers.map(|(core, (logits, errors))| {
                     let both = logits.iter().zip(errors);
@@ -107,7 +117,7 @@ impl WordScorer {
                 let p = |at: usize| answer.get(at).copied().unwrap_or_default();
                 words(tokens, window, p).0
             }
-            WordScorer::Evidence(evidence) => evidence.judge(document, tokens, window, answer).0,
+            WordScorer::Evidence(scorer) => scorer.judge(document, tokens, window, answer).0,
         }
     }
 }
@@ -123,8 +133,8 @@ impl WordScorer {
     ) -> Vec<(Word, Features)> {
         match self {
             WordScorer::Logits(_) => Vec::new(),
-            WordScorer::Evidence(evidence) => {
-                let (reading, features) = evidence.judge(document, tokens, window, answer);
+            WordScorer::Evidence(scorer) => {
+                let (reading, features) = scorer.judge(document, tokens, window, answer);
                 reading.words.into_iter().zip(features).collect()
             }
         }
@@ -172,7 +182,29 @@ fn words(tokens: &Tokens, window: &Window, p: impl Fn(usize) -> f32) -> (Reading
     (reading, firsts)
 }
 
-impl Evidence {
+impl EvidenceScorer {
+    /// Words whose nearest words are remembered.
+    const REMEMBERED: NonZeroUsize = NonZeroUsize::new(4096).unwrap();
+
+    pub(super) fn new(evidence: Evidence) -> EvidenceScorer {
+        EvidenceScorer {
+            evidence,
+            nearest: Mutex::new(LruCache::new(EvidenceScorer::REMEMBERED)),
+        }
+    }
+
+    fn nearest(&self, word: &str) -> Option<Neighbour> {
+        // Whoever panicked with the lock held left no entry half written.
+        let mut known = self.nearest.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(nearest) = known.get(word) {
+            return nearest.clone();
+        }
+        let found = self.evidence.dictionary.neighbours(word, 1);
+        let nearest = found.into_iter().next();
+        known.put(word.to_owned(), nearest.clone());
+        nearest
+    }
+
     /// The tokens and words of the core of `window` with their p, and the features of each word.
     fn judge(
         &self,
@@ -201,14 +233,15 @@ impl Evidence {
                 word: &text,
                 ..context(document, tokens, first, word.tokens.len())
             };
-            let features = features(&self.dictionary, &context, &logits);
+            let nearest = |word: &str| self.nearest(word);
+            let features = features(&self.evidence.dictionary, &nearest, &context, &logits);
             // A model that computes no number is an error, which is noticed by the p.
             let is_finite = logits.discriminator.is_finite() && logits.error.is_finite();
             word.p = match is_finite {
-                true => self.model.p(&features),
+                true => self.evidence.model.p(&features),
                 false => f32::NAN,
             };
-            word.kind = rule(&self.dictionary, &context).or(logits.kind);
+            word.kind = rule(&self.evidence.dictionary, &context).or(logits.kind);
             let range = word.tokens.start as usize..word.tokens.end as usize;
             let pieces = reading.tokens.get_mut(range).into_iter().flatten();
             pieces.for_each(|token| token.p = word.p);

@@ -128,8 +128,11 @@ impl AsRead {
     pub fn text(&self, span: Span) -> Cow<'_, str> {
         let source = self.source();
         let slice = span.of(source).unwrap_or_default();
-        // No mark of Markdown is made of letters alone.
-        let is_verbatim = |c: char| c.is_alphanumeric() || matches!(c, '\'' | '’' | '.' | '-');
+        // No mark of any format is made of letters alone, and none of Markdown of these either.
+        let language = self.document.as_ref().map(|document| document.language);
+        let is_markdown = matches!(language, Some(Language::Markdown | Language::Mdx));
+        let is_verbatim =
+            |c: char| c.is_alphanumeric() || (is_markdown && matches!(c, '\'' | '’' | '.' | '-'));
         if self.is_plain() || slice.chars().all(is_verbatim) {
             return slice.into();
         }

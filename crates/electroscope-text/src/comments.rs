@@ -8,7 +8,7 @@
 use pulldown_cmark::{Event, Parser, Tag};
 
 use super::dialect;
-use super::{Document, Language, Span};
+use super::{Document, Language, Span, formats};
 
 /// A comment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,9 +39,10 @@ const PAIRS: [(&str, &str); 3] = [("<!--", "-->"), ("{/*", "*/}"), ("%%", "%%")]
 pub fn comments(document: &Document) -> Vec<Comment> {
     let text: &str = &document.text;
     match document.language {
-        Language::Plain => directives(text),
+        Language::Plain | Language::ByFirstLine => directives(text),
         Language::Markdown => markdown(text, false),
         Language::Mdx => markdown(text, true),
+        language => formats::parse(text, language).comments,
     }
 }
 

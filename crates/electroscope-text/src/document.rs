@@ -13,37 +13,130 @@ pub enum Language {
     Markdown,
     /// MDX: as Markdown, without modules, elements and expressions.
     Mdx,
+    /// reStructuredText with the directives and roles of docutils and Sphinx: the prose only.
+    ReStructuredText,
+    /// AsciiDoc: the prose only.
+    AsciiDoc,
+    /// LaTeX: the prose of the body, of titles and of captions.
+    Latex,
+    /// Org: the prose only.
+    Org,
+    /// Typst: text and content blocks, without code, raw text and equations.
+    Typst,
+    /// HTML: the text of the body.
+    Html,
+    /// A program: its comments, which are read as Markdown.
+    Code(CodeLanguage),
+    /// What the first line says: a script by its `#!`, else plain. A [`Document`] is never of this
+    /// language, for there the line has been read.
+    ByFirstLine,
 }
 
+/// A language of programs, by the syntax of its strings and comments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CodeLanguage {
+    /// Rust.
+    Rust,
+    /// Python, with docstrings.
+    Python,
+    /// JavaScript and TypeScript, with JSX.
+    JavaScript,
+    /// Go.
+    Go,
+    /// C and C++.
+    C,
+    /// Java.
+    Java,
+    /// The shells of POSIX, Bash and Zsh.
+    Shell,
+}
+
+/// Which language an extension stands for.
+const EXTENSIONS: [(Language, &[&str]); 15] = [
+    (Language::Plain, &["txt", "text", "textile", "wiki"]),
+    (
+        Language::Markdown,
+        &["md", "markdown", "mdown", "mkd", "mkdn", "qmd", "rmd"],
+    ),
+    (Language::Mdx, &["mdx"]),
+    (Language::ReStructuredText, &["rst", "rest"]),
+    (Language::AsciiDoc, &["adoc", "asciidoc", "asc"]),
+    (Language::Latex, &["tex", "latex", "ltx"]),
+    (Language::Org, &["org"]),
+    (Language::Typst, &["typ"]),
+    (Language::Html, &["html", "htm", "xhtml"]),
+    (Language::Code(CodeLanguage::Rust), &["rs"]),
+    (Language::Code(CodeLanguage::Python), &["py", "pyi", "pyw"]),
+    (
+        Language::Code(CodeLanguage::JavaScript),
+        &["js", "mjs", "cjs", "jsx", "ts", "mts", "cts", "tsx"],
+    ),
+    (Language::Code(CodeLanguage::Go), &["go"]),
+    (
+        Language::Code(CodeLanguage::C),
+        &[
+            "c", "h", "cc", "cpp", "cxx", "c++", "hh", "hpp", "hxx", "h++", "inl", "ipp", "cu",
+            "cuh",
+        ],
+    ),
+    (Language::Code(CodeLanguage::Java), &["java"]),
+];
+
+/// The extensions of shell scripts.
+const SHELL_EXTENSIONS: [&str; 5] = ["sh", "bash", "zsh", "ksh", "bats"];
+
 impl Language {
-    /// What the file name says: Markdown and MDX for the extensions in use for them, plain for all
-    /// else.
+    /// What the file name says: the extensions of the formats that are known, the first line for a name
+    /// without an extension, and plain for all else.
     pub fn of(path: &Path) -> Language {
-        let extension = path
-            .extension()
-            .and_then(|ext| ext.to_str())
-            .unwrap_or_default();
-        match extension.to_ascii_lowercase().as_str() {
-            "md" | "markdown" | "mdown" | "mkd" | "mkdn" | "qmd" | "rmd" => Language::Markdown,
-            "mdx" => Language::Mdx,
+        let Some(extension) = path.extension() else {
+            return Language::ByFirstLine;
+        };
+        by_extension(extension).unwrap_or_default()
+    }
+
+    /// The language of a text: itself, unless the first line is to say.
+    fn settled(self, text: &str) -> Language {
+        if self != Language::ByFirstLine {
+            return self;
+        }
+        let first = text.trim_start_matches('\u{feff}').lines().next();
+        let command = first.and_then(|line| line.strip_prefix("#!"));
+        // `/usr/bin/env -S python3 -u`, `/bin/sh`.
+        let mut words = command.unwrap_or_default().split_whitespace();
+        let program = words.find_map(|word| {
+            let name = word.rsplit('/').next().unwrap_or_default();
+            let is_program = name != "env" && !name.starts_with('-') && !name.contains('=');
+            is_program.then_some(name)
+        });
+        let program = program.unwrap_or_default();
+        match program.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.') {
+            "sh" | "bash" | "dash" | "zsh" | "ksh" | "ash" | "bats" => {
+                Language::Code(CodeLanguage::Shell)
+            }
+            "python" | "pypy" => Language::Code(CodeLanguage::Python),
+            "node" | "nodejs" | "deno" | "bun" => Language::Code(CodeLanguage::JavaScript),
             _ => Language::Plain,
         }
     }
 }
 
-/// Whether the file's extension says that it holds prose: what is taken from a folder.
+/// The language that an extension stands for.
+fn by_extension(extension: &std::ffi::OsStr) -> Option<Language> {
+    let extension = extension.to_str()?.to_ascii_lowercase();
+    if SHELL_EXTENSIONS.contains(&extension.as_str()) {
+        return Some(Language::Code(CodeLanguage::Shell));
+    }
+    let mut known = EXTENSIONS.iter();
+    let (language, _) = known.find(|(_, extensions)| extensions.contains(&extension.as_str()))?;
+    Some(*language)
+}
+
+/// Whether the file's extension says that it holds prose: what is taken from a folder. Programs are not,
+/// whatever their comments say.
 pub fn is_prose(path: &Path) -> bool {
-    const EXTENSIONS: &[&str] = &[
-        "md", "markdown", "mdown", "mkd", "mkdn", "mdx", "qmd", "rmd", "txt", "text", "rst",
-        "adoc", "asciidoc", "org", "textile", "wiki",
-    ];
-    let extension = path
-        .extension()
-        .and_then(|extension| extension.to_str())
-        .unwrap_or_default();
-    EXTENSIONS
-        .iter()
-        .any(|known| extension.eq_ignore_ascii_case(known))
+    let language = path.extension().and_then(by_extension);
+    language.is_some_and(|language| !matches!(language, Language::Code(_)))
 }
 
 /// How the bytes of a file stood for characters.
@@ -120,11 +213,12 @@ impl Document {
         text: impl Into<Arc<str>>,
         language: Language,
     ) -> Document {
+        let text: Arc<str> = text.into();
         Document {
             path: path.into(),
-            text: text.into(),
+            language: language.settled(&text),
+            text,
             encoding: Encoding::Utf8,
-            language,
         }
     }
 
@@ -178,9 +272,9 @@ impl Document {
         };
         Ok(Document {
             path: path.into(),
+            language: language.settled(&text),
             text: text.into(),
             encoding,
-            language,
         })
     }
 }
@@ -299,6 +393,49 @@ mod tests {
         assert_eq!(Language::of(Path::new("intro.mdx")), Language::Mdx);
         assert_eq!(Language::of(Path::new("paper.qmd")), Language::Markdown);
         assert_eq!(Language::of(Path::new("notes.txt")), Language::Plain);
-        assert_eq!(Language::of(Path::new("README")), Language::Plain);
+        for (name, language) in [
+            ("a.rst", Language::ReStructuredText),
+            ("a.adoc", Language::AsciiDoc),
+            ("a.tex", Language::Latex),
+            ("a.org", Language::Org),
+            ("a.typ", Language::Typst),
+            ("a.HTML", Language::Html),
+            ("a.rs", Language::Code(CodeLanguage::Rust)),
+            ("a.tsx", Language::Code(CodeLanguage::JavaScript)),
+            ("a.hpp", Language::Code(CodeLanguage::C)),
+            ("a.sh", Language::Code(CodeLanguage::Shell)),
+        ] {
+            assert_eq!(Language::of(Path::new(name)), language, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_first_line_says_the_language_where_there_is_no_extension() {
+        let of = |name: &str, text: &str| {
+            Document::new(name, text, Language::of(Path::new(name))).language
+        };
+        let shell = Language::Code(CodeLanguage::Shell);
+        assert_eq!(of("run", "#!/bin/sh -e\n"), shell);
+        assert_eq!(of("run", "#!/usr/bin/env -S FOO=1 bash -x\n"), shell);
+        let python = Language::Code(CodeLanguage::Python);
+        assert_eq!(of("run", "\u{feff}#! /usr/bin/python3.12\n"), python);
+        assert_eq!(
+            of("run", "#!/usr/bin/env node"),
+            Language::Code(CodeLanguage::JavaScript)
+        );
+        assert_eq!(of("run", "#!/usr/bin/env\n"), Language::Plain);
+        assert_eq!(of("README", "Text\n#!/bin/sh\n"), Language::Plain);
+        assert_eq!(of("run.txt", "#!/bin/sh\n"), Language::Plain);
+        assert_eq!(
+            Document::new("run", "#!/bin/sh\n", Language::Plain).language,
+            Language::Plain
+        );
+    }
+
+    #[test]
+    fn programs_are_no_prose_in_a_folder() {
+        let of = |name: &str| is_prose(Path::new(name));
+        assert!(of("a.md") && of("a.rst") && of("a.TEX") && of("a.typ") && of("a.html"));
+        assert!(!of("a.rs") && !of("a.sh") && !of("a.png") && !of("README"));
     }
 }

@@ -24,6 +24,7 @@ mod as_read;
 mod comments;
 mod dialect;
 mod document;
+mod formats;
 mod lines;
 mod prose;
 mod sentences;
@@ -34,7 +35,7 @@ mod wrap;
 
 pub use as_read::{AsRead, BlockText};
 pub use comments::{Comment, comments, is_directive};
-pub use document::{DecodeError, Document, Encoding, Language, is_prose};
+pub use document::{CodeLanguage, DecodeError, Document, Encoding, Language, is_prose};
 pub use lines::{LineIndex, Position};
 pub use prose::{Block, Segment, SegmentKind, blocks};
 pub use sentences::sentences;

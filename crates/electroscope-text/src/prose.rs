@@ -9,7 +9,7 @@ use pulldown_cmark::{Event, LinkType, Options, Parser, Tag, TagEnd};
 
 use super::comments::directives;
 use super::dialect::{self, Hidden, View};
-use super::{Document, Language, Span};
+use super::{Document, Language, Span, formats};
 
 /// What a stretch of a block is to the model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,9 +58,10 @@ const LONGEST_BLOCK: usize = 8 << 10;
 pub fn blocks(document: &Document) -> Vec<Block> {
     let text: &str = &document.text;
     match document.language {
-        Language::Plain => plain(text),
+        Language::Plain | Language::ByFirstLine => plain(text),
         Language::Markdown => markdown(text, false),
         Language::Mdx => markdown(text, true),
+        language => formats::parse(text, language).blocks,
     }
 }
 
@@ -197,7 +198,7 @@ pub(super) fn mark_len(text: &str) -> usize {
 }
 
 /// Reads Markdown and collects its blocks.
-fn markdown(text: &str, is_mdx: bool) -> Vec<Block> {
+pub(super) fn markdown(text: &str, is_mdx: bool) -> Vec<Block> {
     let mark = mark_len(text);
     let View { source, hidden } = dialect::view(text.get(mark..).unwrap_or_default(), is_mdx);
     let placed = |start: usize, end: usize| Span::new(start + mark, end + mark);
@@ -205,14 +206,8 @@ fn markdown(text: &str, is_mdx: bool) -> Vec<Block> {
         span: placed(span.start(), span.end()),
         joins,
     });
-    let mut collector = Collector {
-        text,
-        hidden: hidden.collect(),
-        blocks: Vec::new(),
-        segments: Vec::new(),
-        skipping: 0,
-        naming: 0,
-    };
+    let mut collector = Collector::new(text);
+    collector.hidden = hidden.collect();
     for (event, range) in Parser::new_ext(&source, options()).into_offset_iter() {
         let seen = source.get(range.clone()).unwrap_or_default();
         collector.take(&event, placed(range.start, range.end), seen);
@@ -221,12 +216,12 @@ fn markdown(text: &str, is_mdx: bool) -> Vec<Block> {
     collector.blocks
 }
 
-/// Gathers segments into blocks.
-struct Collector<'a> {
+/// Gathers segments into blocks, for all formats.
+pub(super) struct Collector<'a> {
     text: &'a str,
     /// What the parser was not shown, in order.
     hidden: Vec<Hidden>,
-    blocks: Vec<Block>,
+    pub(super) blocks: Vec<Block>,
     segments: Vec<Segment>,
     /// How many enclosing elements are not prose.
     skipping: usize,
@@ -234,7 +229,18 @@ struct Collector<'a> {
     naming: usize,
 }
 
-impl Collector<'_> {
+impl<'a> Collector<'a> {
+    pub(super) fn new(text: &'a str) -> Collector<'a> {
+        Collector {
+            text,
+            hidden: Vec::new(),
+            blocks: Vec::new(),
+            segments: Vec::new(),
+            skipping: 0,
+            naming: 0,
+        }
+    }
+
     /// Takes in what the parser found at `span`, where it saw `seen`.
     fn take(&mut self, event: &Event<'_>, span: Span, seen: &str) {
         match event {
@@ -284,7 +290,8 @@ impl Collector<'_> {
         }
     }
 
-    fn push(&mut self, span: Span, kind: SegmentKind) {
+    /// Adds a stretch to the block; it lies behind all that was added before.
+    pub(super) fn push(&mut self, span: Span, kind: SegmentKind) {
         if let Some(last) = self.segments.last_mut()
             && last.kind == SegmentKind::Prose
             && kind == SegmentKind::Prose
@@ -297,7 +304,7 @@ impl Collector<'_> {
     }
 
     /// Ends the block.
-    fn close(&mut self) {
+    pub(super) fn close(&mut self) {
         let mut shown = Vec::with_capacity(self.segments.len());
         for segment in self.segments.drain(..) {
             without_hidden(segment, &self.hidden, &mut shown);
@@ -528,7 +535,16 @@ fn without_addresses(text: &str, span: Span, run: &[Segment], segments: &mut Vec
         }
     };
     let mut done = 0;
-    while let Some(address) = next_address(source, done) {
+    // The URL that comes next is sought once and not again after each e-mail address before it.
+    let mut url = next_url(source, 0);
+    loop {
+        if url.as_ref().is_some_and(|url| url.start < done) {
+            url = next_url(source, done);
+        }
+        let before = url.as_ref().map_or(source.len(), |url| url.start);
+        let Some(address) = next_email(source, done, before).or_else(|| url.clone()) else {
+            break;
+        };
         between(done, address.start, segments);
         segments.push(Segment {
             span: place(address.start, address.end),
@@ -537,13 +553,6 @@ fn without_addresses(text: &str, span: Span, run: &[Segment], segments: &mut Vec
         done = address.end;
     }
     between(done, source.len(), segments);
-}
-
-/// The first bare URL or e-mail address in `source` from byte `from` on.
-fn next_address(source: &str, from: usize) -> Option<std::ops::Range<usize>> {
-    let url = next_url(source, from);
-    let before = url.as_ref().map_or(source.len(), |url| url.start);
-    next_email(source, from, before).or(url)
 }
 
 /// The first e-mail address in `source` between two bytes, as GFM finds them: a name, an `@`, and a
@@ -909,6 +918,7 @@ The import of goods.
             "{a",
             "[",
             "`a ``",
+            "a@b.c ",
         ] {
             let text = mark.repeat((1 << 17) / mark.len());
             for language in [Language::Markdown, Language::Mdx] {

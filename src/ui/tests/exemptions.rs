@@ -29,7 +29,7 @@ fn find(screen: &mut Screen, jobs: Vec<ExemptionJob>, accepted: &[&str]) {
             screen.send(Message::Exemptions(ExemptionReply::Found {
                 id,
                 generation,
-                exemptions,
+                exemptions: Box::new(exemptions),
             }));
         }
     }
@@ -58,7 +58,7 @@ fn the_word_under_the_cursor_is_accepted_and_then_not_flagged_though_its_p_stays
     );
     screen.send(Message::Exemptions(ExemptionReply::Done {
         text: "accepted banana in words.txt; u takes it back".into(),
-        is_dictionary: true,
+        document: None,
     }));
     assert!(screen.notice().contains("accepted banana"));
     // Every open document is looked at again.

@@ -111,20 +111,20 @@ fn which_of_how_many_documents_is_shown_at_every_width() {
 fn the_list_of_documents_is_switched_or_says_why_not() {
     let shows = |screen: &Screen| screen.text().contains(" Documents");
     let mut screen = Screen::new(80, 24, DARK, &["a.md", "b.md"]);
-    screen.press("s");
+    screen.press("L");
     assert_eq!(
         screen.notice(),
         "no room for the list of documents; p hides the panel; gt and gT switch"
     );
     screen.press("p");
     assert!(shows(&screen));
-    screen.press("s");
+    screen.press("L");
     assert!(!shows(&screen));
     assert_eq!(
         screen.notice(),
-        "the list of documents is hidden; s shows it"
+        "the list of documents is hidden; L shows it"
     );
-    screen.press("s");
+    screen.press("L");
     assert!(shows(&screen));
 }
 

@@ -2,7 +2,9 @@
 
 use super::super::message::Effect;
 use super::super::state::State;
+use super::file_event;
 use crate::worker::exemptions::{DictionaryOf, ExemptionJob, ExemptionReply};
+use crate::worker::files::FileEvent;
 
 /// Accepts the word under the cursor.
 pub(super) fn accept(state: &mut State, dictionary: DictionaryOf, effects: &mut Vec<Effect>) {
@@ -51,19 +53,18 @@ pub(super) fn reply(state: &mut State, reply: ExemptionReply, effects: &mut Vec<
             let wrong = exemptions.marks().misspelt().first();
             let wrong = wrong.filter(|_| is_new);
             let wrong = wrong.map(|mark| format!("{}: {mark}", open.path.display()));
-            open.exempt(exemptions);
+            open.exempt(*exemptions);
             if let Some(wrong) = wrong {
                 state.complain(wrong);
             }
         }
-        ExemptionReply::Done {
-            text,
-            is_dictionary,
-        } => {
-            state.say(text);
-            if is_dictionary {
-                effects.extend(state.documents.iter().filter_map(State::find_exemptions));
+        ExemptionReply::Done { text, document } => {
+            match document {
+                // Before whoever watches the file tells of it.
+                Some(document) => file_event(state, FileEvent::Changed(document), effects),
+                None => effects.extend(state.documents.iter().filter_map(State::find_exemptions)),
             }
+            state.say(text);
         }
         ExemptionReply::Failed(why) => state.complain(why),
     }

@@ -1,6 +1,7 @@
 //! The panel: its tabs, and of the first one the word under the cursor and the flagged words.
 
 mod heads;
+mod suggestions;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
@@ -13,6 +14,7 @@ use crate::ui::findings::items;
 use crate::ui::open::{Open, Work};
 use crate::ui::readings::Hot;
 use crate::ui::state::{Model, Panel, State};
+use crate::ui::suggested::shown;
 use crate::worker::inference::Lens;
 use electroscope_analysis::{Exemption, Token};
 use electroscope_text::{Span, visible};
@@ -57,11 +59,12 @@ pub(super) fn draw(buffer: &mut Buffer, state: &State, areas: &Areas) {
 
 /// Rows of the panel above its list: tabs, a gap, what there is to say, a gap, the heading.
 fn list_offset(state: &State, area: Rect) -> u16 {
-    let is_tall = area.height >= 17;
-    match state.panel {
-        // The word takes two rows, or seven where there is height.
-        Panel::Heat if is_tall => 11,
-        Panel::Heat => 4,
+    match (state.panel, area.height) {
+        // The word takes two rows, or seven where there is height, and its suggestions up to six.
+        (Panel::Heat, 30..) => 18,
+        (Panel::Heat, 21..) => 15,
+        (Panel::Heat, 17..) => 11,
+        (Panel::Heat, _) => 4,
         _ => heads::list_offset(state, area),
     }
 }
@@ -111,7 +114,17 @@ fn draw_heat(buffer: &mut Buffer, state: &State, area: Rect) {
     let offset = list_offset(state, area);
     let is_tall = offset > 4;
     match open.word() {
-        Some((word, pieces)) => draw_word(buffer, state, open, word, &pieces, area, is_tall),
+        Some((word, pieces)) => {
+            let below = draw_word(buffer, state, open, word, &pieces, area, is_tall);
+            // A row is left free before them and after.
+            let rows = Rect::new(
+                area.x,
+                area.y + below + 1,
+                area.width,
+                (offset - 1).saturating_sub(below + 2),
+            );
+            suggestions::draw(buffer, state, open, word, rows.intersection(area));
+        }
         None => {
             let text = match open.work {
                 Work::Scored { .. } if open.readings.words() == 0 => {
@@ -131,21 +144,18 @@ fn draw_heat(buffer: &mut Buffer, state: &State, area: Rect) {
 
     let flagged = open.readings.flagged();
     let mut pen = Pen::new(buffer, area, offset - 1);
+    let order = if state.by_p { " by p" } else { "" };
     pen.put("Flagged", theme.strong())
-        .put(&format!(" {flagged}"), theme.faint());
+        .put(&format!(" {flagged}{order}"), theme.faint());
     let hint = "]d next  [d back";
     if pen.room() > hint.width() {
         pen.right(hint.width()).put(hint, theme.faint());
     }
     let rows = usize::from(area.height.saturating_sub(offset));
-    let top = top_of_list(
-        state,
-        flagged,
-        open.readings.flagged_before(open.cursor),
-        rows,
-    );
+    let top = top_of_list(state, flagged, here(state, open), rows);
     let here = open.word().map(|(word, _)| word.span);
-    for (row, word) in open.readings.flagged_from(top).take(rows).enumerate() {
+    let listed = flagged_from(state, open, top, rows);
+    for (row, word) in listed.into_iter().enumerate() {
         draw_flagged(buffer, state, open, word, here, area, offset + row as u16);
     }
     if flagged == 0 && rows > 0 {
@@ -158,6 +168,30 @@ fn draw_heat(buffer: &mut Buffer, state: &State, area: Rect) {
         };
         Pen::new(buffer, area, offset).put(text, theme.faint());
     }
+}
+
+/// Up to `rows` flagged words in the order of the list, from number `from` on.
+fn flagged_from(state: &State, open: &Open, from: usize, rows: usize) -> Vec<Hot> {
+    if state.by_p {
+        let words = open.readings.flagged_by_p().iter();
+        words.skip(from).take(rows).copied().collect()
+    } else {
+        open.readings.flagged_from(from).take(rows).collect()
+    }
+}
+
+/// The flagged word of this number in the list.
+pub(in crate::ui) fn flagged_at(state: &State, number: usize) -> Option<Hot> {
+    let words = flagged_from(state, state.document()?, number, 1);
+    words.first().copied()
+}
+
+/// The flagged words that the list shows.
+pub(in crate::ui) fn flagged_in_list(state: &State, areas: &Areas) -> Vec<Hot> {
+    let rows = rows_of_list(state, areas);
+    state.document().map_or(Vec::new(), |open| {
+        flagged_from(state, open, list_top(state, areas), rows)
+    })
 }
 
 /// A row of the list of flagged words.
@@ -188,12 +222,18 @@ fn draw_flagged(
     let room = pen.room().saturating_sub(5);
     let text = visible(&open.word_text(word.span));
     pen.put_cut(&text, room, style);
+    let room = room.saturating_sub(text.width());
+    if let Some(better) = open.suggested.better(word.span).next() {
+        let better = format!(" → {}", shown(&better.replacement));
+        pen.put_cut(&better, room, style.patch(theme.faint()));
+    }
     let level = heat::level(word.p, state.threshold());
     let p = format!("{:.2}", word.p);
     pen.right(p.width())
         .put(&p, style.patch(theme.heat(level, false)));
 }
 
+/// Draws the word under the cursor; the row below what was drawn.
 fn draw_word(
     buffer: &mut Buffer,
     state: &State,
@@ -202,7 +242,7 @@ fn draw_word(
     pieces: &[Token],
     area: Rect,
     is_tall: bool,
-) {
+) -> u16 {
     const BAR: usize = 10;
     let theme = state.theme;
     let text = visible(&open.word_text(word.span));
@@ -229,16 +269,17 @@ fn draw_word(
         .put(&"▁".repeat(BAR - filled), theme.border())
         .put(&format!("  {share}"), theme.faint());
     if !is_tall {
-        return;
+        return first + 2;
     }
     let mut rows = paragraph(&in_words(state, open, word), usize::from(area.width));
     rows.truncate(3);
     for (row, line) in rows.iter().enumerate() {
         Pen::new(buffer, area, first + 2 + row as u16).put(line, Style::new());
     }
+    let below = first + 2 + rows.len() as u16;
     // A single piece is the word itself.
     if pieces.len() < 2 {
-        return;
+        return below;
     }
     let shown: Vec<String> = pieces
         .iter()
@@ -250,12 +291,12 @@ fn draw_word(
             format!("{mark}{text}\u{a0}{:.2}", piece.p)
         })
         .collect();
-    let below = first + 2 + rows.len() as u16;
     let text = format!("pieces {}", shown.join("  "));
     let rows = paragraph(&text, usize::from(area.width));
     for (row, line) in rows.iter().enumerate().take(2) {
         Pen::new(buffer, area, below + row as u16).put(line, theme.faint());
     }
+    below + rows.len().min(2) as u16
 }
 
 /// What p means, for people.
@@ -272,6 +313,14 @@ fn in_words(state: &State, open: &Open, word: Hot) -> String {
     let p = word.p;
     let threshold = state.threshold();
     let level = heat::level(p, threshold);
+    let kind = (word.kind).filter(|_| word.is_judged && state.lens == Lens::Errors);
+    let of_kind = kind.map(|kind| match (level, kind.description()) {
+        (0, _) => "No error, says the head.".to_owned(),
+        (1 | 2, _) => "Hardly an error, and not flagged.".to_owned(),
+        (3 | 4, kind) => format!("Perhaps {kind}: look at it again."),
+        (5 | 6, kind) => format!("Probably {kind}."),
+        (_, kind) => format!("Almost certainly {kind}."),
+    });
     let meaning = match level {
         _ if !word.is_judged => "Punctuation, which is scored but not flagged.",
         0 if state.lens == Lens::Errors => "No error, says the head.",
@@ -285,15 +334,16 @@ fn in_words(state: &State, open: &Open, word: Hot) -> String {
         5 | 6 => "Very doubtful: the model expects another word.",
         _ => "It hardly belongs here, says the model.",
     };
+    let meaning = of_kind.unwrap_or_else(|| meaning.to_owned());
     let Model::Ready(model) = &state.model else {
-        return meaning.to_owned();
+        return meaning;
     };
     match model.false_alarms {
         Some(share) if word.is_flagged && threshold >= model.threshold && share > 0.0 => format!(
             "{meaning} At most 1 in {:.0} words of good prose is as hot.",
             1.0 / share
         ),
-        _ => meaning.to_owned(),
+        _ => meaning,
     }
 }
 
@@ -318,6 +368,12 @@ pub(in crate::ui) fn listed(state: &State) -> usize {
 /// The number of the thing that the cursor stands at or behind, in the panel's list.
 fn here(state: &State, open: &Open) -> usize {
     match state.panel {
+        Panel::Heat if state.by_p => {
+            let word = open.word().map(|(word, _)| word.span);
+            let mut words = open.readings.flagged_by_p().iter();
+            let at = words.position(|other| Some(other.span) == word);
+            at.unwrap_or(0)
+        }
         Panel::Heat => open.readings.flagged_before(open.cursor),
         Panel::Ask => open.findings.chosen,
         Panel::Classify => open
@@ -332,10 +388,15 @@ fn here(state: &State, open: &Open) -> usize {
     }
 }
 
+/// Rows of the panel's list.
+fn rows_of_list(state: &State, areas: &Areas) -> usize {
+    let offset = list_offset(state, areas.panel);
+    usize::from(areas.panel.height.saturating_sub(offset))
+}
+
 /// The number of the first thing that is seen in the panel's list.
 pub(in crate::ui) fn list_top(state: &State, areas: &Areas) -> usize {
-    let offset = list_offset(state, areas.panel);
-    let rows = usize::from(areas.panel.height.saturating_sub(offset));
+    let rows = rows_of_list(state, areas);
     state.document().map_or(0, |open| {
         top_of_list(state, listed(state), here(state, open), rows)
     })

@@ -11,9 +11,10 @@ use crate::ui::keymap::{self, GROUPS};
 use crate::ui::palette;
 use crate::ui::prompt::Picker;
 use crate::ui::state::{Help, Popup, State};
+use crate::ui::suggested::shown;
 use crate::ui::update::choices_for;
 use electroscope_analysis::{HeadSource, Task};
-use electroscope_text::visible;
+use electroscope_text::{Span, visible};
 
 use super::pen::{Pen, cut_front};
 use super::spinner;
@@ -115,7 +116,63 @@ pub(super) fn draw(buffer: &mut Buffer, state: &State, popup: &Popup) -> Option<
                 (format!("{:<18} {}", choice.name, choice.about), size)
             })
         }
+        Popup::Flagged(places, picker) => {
+            let title = format!(" Flagged words · {} in all documents ", places.len());
+            draw_picker(buffer, state, picker, &title, &|at| {
+                places.get(at).map_or_else(Default::default, |place| {
+                    (visible(&place.shown), format!("{:.2}", place.p))
+                })
+            })
+        }
+        Popup::Suggestions(word, picker) => draw_suggestions(buffer, state, word.word, picker),
         Popup::Search { .. } | Popup::Question(..) => None,
+    }
+}
+
+/// The list of what could stand in the place of `word`.
+fn draw_suggestions(
+    buffer: &mut Buffer,
+    state: &State,
+    word: Span,
+    picker: &Picker,
+) -> Option<Position> {
+    let open = state.document()?;
+    let candidates = open.suggested.candidates(word);
+    let text = visible(&open.word_text(word));
+    let title = match open.suggested.of(word) {
+        Some(Ok(Some(found))) => format!(
+            " Instead of {text} · as it stands {:.0} % likely ",
+            found.keep * 100.0
+        ),
+        _ => format!(" Instead of {text} "),
+    };
+    draw_picker(buffer, state, picker, &title, &|at| {
+        let Some(one) = candidates.get(at) else {
+            return (String::new(), String::new());
+        };
+        let mark = if one.is_verified { "✓" } else { " " };
+        let left = format!("{mark} {}", visible(shown(&one.replacement)));
+        let right = format!(
+            "{}  p {:.2} → {:.2}  {:>3.0} %",
+            one.kind.name(),
+            one.p_before,
+            one.p_after,
+            one.certainty * 100.0
+        );
+        (left, right)
+    })
+}
+
+/// Why the list of suggestions is empty.
+fn suggestions_in_words(state: &State) -> &str {
+    let found = match (&state.popup, state.document()) {
+        (Some(Popup::Suggestions(word, _)), Some(open)) => open.suggested.of(word.word),
+        _ => None,
+    };
+    match found {
+        None => "looking …",
+        Some(Ok(_)) => "nothing is suggested; type what is to stand here",
+        Some(Err(reason)) => reason,
     }
 }
 
@@ -259,6 +316,10 @@ fn draw_picker(
             (false, true) if matches!(state.popup, Some(Popup::Heads(..))) => {
                 "none is known; type the folder of one, or a hub id"
             }
+            (false, true) if matches!(state.popup, Some(Popup::Suggestions(..))) => {
+                suggestions_in_words(state)
+            }
+            (false, false) if matches!(state.popup, Some(Popup::Flagged(..))) => "nothing fits",
             (false, true) => "nothing here; type a path",
             (false, false) => "nothing fits; Enter takes it as it is",
         };

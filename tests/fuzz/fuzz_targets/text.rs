@@ -9,7 +9,10 @@ use electroscope_text::{
 };
 
 /// A file name for each format of prose.
-pub(super) const FORMATS: [&str; 3] = ["a.txt", "a.md", "a.mdx"];
+pub(super) const FORMATS: [&str; 14] = [
+    "a.txt", "a.md", "a.mdx", "a.rst", "a.adoc", "a.tex", "a.org", "a.typ", "a.html", "a.rs",
+    "a.py", "a.ts", "a.cpp", "a.sh",
+];
 
 /// Every format reads the text as prose whose spans lie in it.
 pub(super) fn prose(text: &str) {

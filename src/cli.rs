@@ -63,6 +63,16 @@ pub(crate) enum Exit {
     Code(u8),
 }
 
+/// Reads the length of a window.
+fn window(typed: &str) -> Result<usize, String> {
+    /// Room for a question cut to a third, three special tokens and some text.
+    const LEAST: usize = 8;
+    match typed.parse() {
+        Ok(tokens) if tokens >= LEAST => Ok(tokens),
+        _ => Err(format!("it must be a number of tokens, {LEAST} or more")),
+    }
+}
+
 /// A live heat map of the words that do not belong.
 #[derive(Debug, Parser)]
 #[command(
@@ -155,6 +165,17 @@ struct Global {
         hide_env_values = true
     )]
     threads: Option<usize>,
+    /// Tokens that the model reads at once, at most; the time grows with the square [default: 2048, or
+    /// what the model has room for; 128 for evaluate rtd]
+    #[arg(
+        long,
+        global = true,
+        value_name = "N",
+        env = "ELECTROSCOPE_WINDOW",
+        hide_env_values = true,
+        value_parser = window
+    )]
+    window: Option<usize>,
     /// Open no socket; hub models come from the cache or not at all
     #[arg(
         long,

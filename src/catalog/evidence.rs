@@ -102,7 +102,8 @@ impl Catalog {
                 model: evidence,
             },
             checkpoint.config.max_position_embeddings,
-        );
+        )
+        .with_window(settings.window);
         Ok((engine, device, precision))
     }
 }

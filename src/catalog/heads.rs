@@ -195,8 +195,10 @@ impl Catalog {
         let HeadCheckpoint {
             config, tokenizer, ..
         } = head.checkpoint;
+        self.note_long_windows(config.max_positions, observer);
+        let window = self.settings().window;
         Ok(LoadedHead {
-            reader: HeadReader::new(tokenizer, forward, &config),
+            reader: HeadReader::new(tokenizer, forward, &config).with_window(window),
             model,
             labels: config.labels,
             no_answer_margin: config.no_answer_threshold.unwrap_or(0.0),
@@ -265,7 +267,8 @@ impl Catalog {
             );
         };
         Ok(LoadedScorer {
-            engine: Engine::new(tokenizer, Arc::new(tagger), config.max_positions),
+            engine: Engine::new(tokenizer, Arc::new(tagger), config.max_positions)
+                .with_window(self.settings().window),
             model: report::Model {
                 id: name,
                 revision: head.revision,

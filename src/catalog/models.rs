@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::{Catalog, LoadObserver, builtin};
 use crate::settings::Lens;
 use crate::{english, report};
-use electroscope_analysis::Engine;
 use electroscope_analysis::suggestions::Suggester;
+use electroscope_analysis::{DEFAULT_WINDOW, Engine};
 use electroscope_model::hub;
 use electroscope_model::{self as model, Checkpoint, ModelChoice};
 
@@ -66,13 +66,27 @@ impl Catalog {
             Arc::clone(&checkpoint.tokenizer),
             forward,
             checkpoint.config.max_position_embeddings,
-        );
+        )
+        .with_window(settings.window);
+        self.note_long_windows(checkpoint.config.max_position_embeddings, observer);
         Ok(LoadedScorer {
             engine,
             model,
             threshold: checkpoint.config.threshold,
             false_alarms: checkpoint.config.false_alarms,
         })
+    }
+
+    /// Notes what windows cost that are much longer than the default, if they were asked for.
+    pub(super) fn note_long_windows(&self, positions: usize, observer: &mut dyn LoadObserver) {
+        let tokens = self.settings().window.min(positions);
+        if tokens > DEFAULT_WINDOW {
+            observer.note(&format!(
+                "reading up to {tokens} tokens at once: a text that fills such a window takes about {} times \
+                 as long as with --window {DEFAULT_WINDOW}, and shows no progress inside it",
+                tokens.div_ceil(DEFAULT_WINDOW)
+            ));
+        }
     }
 
     /// What suggests words for the findings of `engine`, which was loaded for `lens`: its discriminator if it

@@ -20,7 +20,7 @@ const SCREEN: &str = "view";
 
 /// The flags by their ids, each with the commands that use it. The name of a group of commands stands
 /// for all of them.
-const USED_BY: [(&str, &[&str]); 12] = [
+const USED_BY: [(&str, &[&str]); 13] = [
     (
         "model",
         &[
@@ -74,6 +74,18 @@ const USED_BY: [(&str, &[&str]); 12] = [
     ("device", COMPUTING),
     ("precision", COMPUTING),
     ("threads", COMPUTING),
+    (
+        "window",
+        &[
+            "view",
+            "score",
+            "classify",
+            "ask",
+            "tag",
+            "evaluate rtd",
+            "model info",
+        ],
+    ),
     (
         "offline",
         &[
@@ -373,6 +385,7 @@ mod tests {
     fn value(id: &str) -> Option<&'static str> {
         match id {
             "threads" => Some("2"),
+            "window" => Some("64"),
             "color" => Some("never"),
             "offline" | "quiet" | "verbose" => None,
             _ => Some("x"),

@@ -529,6 +529,7 @@ fn info(
             "precision_reason": reason,
             "path": forward.path(),
             "parameters": checkpoint.weights.parameters(),
+            "window": settings.window.min(config.max_position_embeddings),
             "threshold": threshold,
             "false_alarms": config.false_alarms,
             "licence": licence,
@@ -567,6 +568,7 @@ fn info(
     )?;
     writeln!(out, "precision   {}, {reason}", forward.precision())?;
     write_shape(&mut out, checkpoint.weights.parameters(), config)?;
+    write_window(&mut out, settings.window, config.max_position_embeddings)?;
     let why = match (config.threshold, config.false_alarms) {
         (Some(own), Some(share)) if own == threshold => {
             let percent = (f64::from(share) * 10_000.0).round() / 100.0;
@@ -588,6 +590,17 @@ fn info(
     }
     write_files(&mut out, licence.as_deref(), &files)?;
     Ok(Exit::Clean)
+}
+
+/// How many tokens it reads at once.
+fn write_window(out: &mut dyn Write, window: usize, positions: usize) -> io::Result<()> {
+    match window < positions {
+        true => writeln!(
+            out,
+            "window      {window} tokens at once, of the {positions} that it has positions for (--window)"
+        ),
+        false => writeln!(out, "window      {positions} tokens at once"),
+    }
 }
 
 /// The number of parameters and the shape of a model.
@@ -742,6 +755,7 @@ fn head_info(
         forward.precision()
     )?;
     write_shape(&mut out, parameters, &config.encoder)?;
+    write_window(&mut out, catalog.settings().window, config.max_positions)?;
     write_files(&mut out, licence.as_deref(), &files)?;
     Ok(Exit::Clean)
 }

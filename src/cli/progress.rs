@@ -36,6 +36,21 @@ impl Progress {
             bar.set_style(style.with_key("time", time));
         }
         bar.set_message("");
+        let later = bar.downgrade();
+        let is_live = !bar.is_hidden();
+        // A long window takes seconds, in which nothing else is reported.
+        let tick = move || {
+            std::thread::sleep(Duration::from_millis(500));
+            if let Some(bar) = later.upgrade().filter(|bar| !bar.is_finished()) {
+                bar.enable_steady_tick(Duration::from_millis(250));
+            }
+        };
+        if is_live {
+            // Without such a thread there is only no sign of life.
+            let _ = std::thread::Builder::new()
+                .name("progress".into())
+                .spawn(tick);
+        }
         Progress { bar }
     }
 

@@ -52,6 +52,7 @@ fn given(global: &Global) -> GivenSettings {
         precision: global.precision.clone(),
         offline: global.offline,
         color: global.color,
+        window: global.window,
     }
 }
 

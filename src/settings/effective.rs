@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::ValueEnum;
 
 use super::{Error, FileSettings};
-use electroscope_analysis::Flagging;
+use electroscope_analysis::{DEFAULT_WINDOW, Flagging};
 use electroscope_model::model_choice::{ModelChoice, NameError};
 
 /// When to colour.
@@ -38,6 +38,8 @@ pub struct GivenSettings {
     pub offline: bool,
     /// `--color`.
     pub color: Option<ColorChoice>,
+    /// `--window`.
+    pub window: Option<usize>,
 }
 
 /// The settings that a run uses.
@@ -65,6 +67,8 @@ pub struct EffectiveSettings {
     pub offline: bool,
     /// When to colour.
     pub color: ColorChoice,
+    /// The tokens of a window at most.
+    pub window: usize,
 }
 
 impl EffectiveSettings {
@@ -105,6 +109,7 @@ impl EffectiveSettings {
             precision: or_auto(&given.precision, &file.precision),
             offline: given.offline || file.offline.unwrap_or(false),
             color,
+            window: given.window.unwrap_or(DEFAULT_WINDOW),
             given,
             config,
             file,

@@ -1225,7 +1225,14 @@ fn sound() -> Vec<Files> {
 
 /// What may lie where a file should.
 #[cfg(unix)]
-const KINDS: [&str; 5] = ["a pipe", "a device", "a folder", "empty", "endless"];
+const KINDS: [&str; 6] = [
+    "a pipe",
+    "a device",
+    "a folder",
+    "empty",
+    "4 GiB of zeros",
+    "endless",
+];
 
 /// Puts something of this kind in the place of `path`.
 #[cfg(unix)]
@@ -1239,6 +1246,7 @@ fn exchange(path: &Path, kind: &str) {
         "a device" => std::os::unix::fs::symlink("/dev/zero", path).unwrap(),
         "a folder" => fs::create_dir(path).unwrap(),
         "empty" => fs::write(path, "").unwrap(),
+        "4 GiB of zeros" => fs::File::create(path).unwrap().set_len(4 << 30).unwrap(),
         // All hole, so that it costs nothing here.
         _ => fs::File::create(path).unwrap().set_len(1 << 40).unwrap(),
     }
@@ -1278,10 +1286,134 @@ fn whatever_lies_where_a_file_of_a_checkpoint_should_is_neither_waited_for_nor_r
                 2 => outcome.err.trim_end().trim_start_matches("error: "),
                 _ => panic!("{name} {kind}: {outcome:?}"),
             };
+            // Weights of this length there are; whether it is read follows from the memory.
+            if (name, kind) == ("model.safetensors", "4 GiB of zeros") {
+                assert_eq!(outcome.code, 2, "{outcome:?}");
+                continue;
+            }
             lines.push(format!("{name} is {kind}: {said}"));
         }
     }
     insta::assert_snapshot!(lines.join("\n"));
+}
+
+/// The files that `model info` needs of a checkpoint.
+const NEEDED: [&str; 3] = ["config.json", "vocab.txt", "model.safetensors"];
+
+/// A sandbox with a sound checkpoint in `bad`.
+fn with_checkpoint() -> Sandbox {
+    let here = Sandbox::new();
+    for name in NEEDED {
+        here.write(
+            &format!("bad/{name}"),
+            &read(&format!("fixtures/projected/{name}")),
+        );
+    }
+    here
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_that_may_not_be_read_is_named() {
+    use std::os::unix::fs::PermissionsExt;
+    for name in NEEDED {
+        let here = with_checkpoint();
+        let path = here.path().join("bad").join(name);
+        fs::set_permissions(&path, PermissionsExt::from_mode(0o000)).unwrap();
+        let mut command = here.command_bound_by_permissions();
+        command.args(["model", "info", "bad"]);
+        let outcome = here.outcome(command.output().unwrap());
+        assert_eq!(outcome.code, 2, "{name}: {outcome:?}");
+        let is_named = outcome.err.contains(name) && outcome.err.contains("ermission denied");
+        assert!(is_named, "{name}: {outcome:?}");
+    }
+}
+
+#[test]
+fn a_file_that_is_cut_at_any_of_ten_places_is_refused_by_name() {
+    for name in NEEDED {
+        let here = with_checkpoint();
+        let path = here.path().join("bad").join(name);
+        let whole = fs::read(&path).unwrap();
+        for tenth in 0..10 {
+            fs::write(&path, &whole[..whole.len() * tenth / 10]).unwrap();
+            let mut command = here.command_within_limits(&["model", "info", "bad"]);
+            let outcome = here.outcome(command.output().unwrap());
+            // A vocabulary may be shorter than the model's: some models have rows to spare.
+            if name != "vocab.txt" || outcome.code != 0 {
+                assert_eq!(outcome.code, 2, "{name} {tenth}: {outcome:?}");
+                assert!(outcome.err.contains(name), "{name} {tenth}: {outcome:?}");
+            }
+            assert!(!outcome.err.contains("panicked"), "{outcome:?}");
+        }
+    }
+    // The other formats, without a program for each.
+    for files in sound() {
+        for tenth in 0..10 {
+            let mut cut: Vec<(PathBuf, Vec<u8>)> = (files.iter().cloned())
+                .map(|(name, bytes)| (name.into(), bytes))
+                .collect();
+            let (name, bytes) = &mut cut[0];
+            let name = name.clone();
+            bytes.truncate(bytes.len() * tenth / 10);
+            let refused = Weights::held(cut, false).and_then(|weights| {
+                let names: Vec<String> = weights.names().map(str::to_owned).collect();
+                for name in names {
+                    let shape = weights.shape(&name).unwrap().to_vec();
+                    weights.numbers(&name, &shape)?;
+                }
+                Ok(())
+            });
+            assert!(refused.is_err(), "{} cut at {tenth} tenths", name.display());
+        }
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn files_that_are_swapped_while_they_are_read_never_crash_the_program() {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    for name in NEEDED {
+        let here = with_checkpoint();
+        let folder = here.path().join("bad");
+        let path = folder.join(name);
+        let whole = fs::read(&path).unwrap();
+        let is_over = AtomicBool::new(false);
+        let mut outcomes = Vec::new();
+        std::thread::scope(|threads| {
+            threads.spawn(|| {
+                for turn in 0.. {
+                    if is_over.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    let bytes = match turn % 3 {
+                        0 => &whole[..],
+                        1 => &whole[..whole.len() / 2],
+                        _ => &[],
+                    };
+                    // In place, and by another file.
+                    if turn % 2 == 0 {
+                        fs::write(&path, bytes).unwrap();
+                    } else {
+                        fs::write(here.path().join("fresh"), bytes).unwrap();
+                        fs::rename(here.path().join("fresh"), &path).unwrap();
+                    }
+                }
+            });
+            // Nothing is asserted before the other thread has been told to end.
+            for _ in 0..12 {
+                let mut command = here.command_within_limits(&["model", "info", "bad"]);
+                outcomes.extend(command.output());
+            }
+            is_over.store(true, Ordering::Relaxed);
+        });
+        assert_eq!(outcomes.len(), 12);
+        for outcome in outcomes {
+            let outcome = here.outcome(outcome);
+            assert!([0, 2].contains(&outcome.code), "{name}: {outcome:?}");
+            assert!(!outcome.err.contains("panicked"), "{name}: {outcome:?}");
+        }
+    }
 }
 
 #[cfg(unix)]

@@ -883,3 +883,23 @@ fn a_model_that_fails_loses_nothing_that_was_read_before() {
         .unwrap();
     assert_eq!(readings, fresh);
 }
+
+#[test]
+fn windows_have_2048_tokens_at_most_unless_more_are_asked_for() {
+    let text = prose(WORDS, 3_500, 1);
+    let document = Document::new("long.txt", text, Language::Plain);
+    let longest = |window: Option<usize>| {
+        let recorder = Recorder::new(Arc::new(Echo));
+        let mut engine = Engine::new(vocabulary(), Arc::clone(&recorder) as _, 16_384);
+        if let Some(window) = window {
+            engine = engine.with_window(window);
+        }
+        engine.score(&document).unwrap();
+        let calls = recorder.calls();
+        calls.iter().flatten().map(Vec::len).max().unwrap()
+    };
+    assert!(longest(None) <= 2_048);
+    assert!(longest(Some(64)) <= 64);
+    // Then it fits into one.
+    assert!(longest(Some(1 << 20)) > 3_500);
+}

@@ -16,7 +16,7 @@ use portable_pty::{
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A running program and its screen.
-struct Session {
+pub(crate) struct Session {
     child: Box<dyn Child + Send + Sync>,
     master: Box<dyn MasterPty + Send>,
     keyboard: Box<dyn Write + Send>,
@@ -49,7 +49,7 @@ fn prepare(command: &mut CommandBuilder, folder: &Path, variables: &[(&str, &str
     native_pty_system().openpty(SIZE).unwrap()
 }
 
-const SIZE: PtySize = PtySize {
+pub(crate) const SIZE: PtySize = PtySize {
     rows: 24,
     cols: 100,
     pixel_width: 0,
@@ -67,7 +67,7 @@ fn kill(child: &dyn Child, signal: &str) {
 
 impl Session {
     /// Starts the program with `arguments` in `folder`, which is its home too.
-    fn start(folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Session {
+    pub(crate) fn start(folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Session {
         let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_electroscope"));
         command.args(arguments);
         Session::run(command, folder, variables)
@@ -100,14 +100,14 @@ impl Session {
         }
     }
 
-    fn press(&mut self, keys: &str) {
+    pub(crate) fn press(&mut self, keys: &str) {
         self.keyboard.write_all(keys.as_bytes()).unwrap();
         self.keyboard.flush().unwrap();
     }
 
     /// Waits until the screen is as wanted.
     #[track_caller]
-    fn wait(&self, what: &str, is_so: impl Fn(&vt100::Screen) -> bool) {
+    pub(crate) fn wait(&self, what: &str, is_so: impl Fn(&vt100::Screen) -> bool) {
         let (parser, changed) = &*self.screen;
         let start = Instant::now();
         let mut parser = parser.lock().unwrap();
@@ -125,6 +125,16 @@ impl Session {
         }
     }
 
+    /// The id of the process.
+    pub(crate) fn process(&self) -> u32 {
+        self.child.process_id().unwrap()
+    }
+
+    /// What is on the screen now.
+    pub(crate) fn contents(&self) -> String {
+        self.screen.0.lock().unwrap().screen().contents()
+    }
+
     #[track_caller]
     fn wait_for(&self, text: &str) {
         self.wait(text, |screen| screen.contents().contains(text));
@@ -138,7 +148,7 @@ impl Session {
         });
     }
 
-    fn resize(&self, cols: u16, rows: u16) {
+    pub(crate) fn resize(&self, cols: u16, rows: u16) {
         self.screen
             .0
             .lock()
@@ -157,7 +167,7 @@ impl Session {
 
     /// Waits for the end; the exit code. The terminal must be as it was.
     #[track_caller]
-    fn end(self) -> u32 {
+    pub(crate) fn end(self) -> u32 {
         self.end_by().exit_code()
     }
 

@@ -11,7 +11,7 @@ use super::finding::{Reading, Word};
 use super::outline::{Outline, Planner};
 use super::passes::{Counts, Pass, Passes};
 use super::tokens::Tokens;
-use super::window::Window;
+use super::window::{DEFAULT_WINDOW, Window};
 use super::word_scorer::{Evidence, EvidenceScorer, WordScorer};
 
 /// What the remembered answers may take, in bytes: about 32,000 windows, or 4 million tokens of text.
@@ -24,10 +24,12 @@ pub struct Engine {
     pub(super) cache: Cache<[f32]>,
     /// Tokens that the model reads in one call.
     pub(super) batch: usize,
+    max_positions: usize,
 }
 
 impl Engine {
-    /// An engine over a model with room for `max_positions` tokens, `[CLS]` and `[SEP]` included.
+    /// An engine over a model with room for `max_positions` tokens, `[CLS]` and `[SEP]` included. Windows
+    /// have at most [`DEFAULT_WINDOW`] of them.
     pub fn new(
         tokenizer: Arc<Tokenizer>,
         forward: Arc<dyn Forward>,
@@ -57,7 +59,8 @@ impl Engine {
 
     fn with_scorer(tokenizer: Arc<Tokenizer>, scorer: WordScorer, max_positions: usize) -> Engine {
         Engine {
-            planner: Planner::new(tokenizer, max_positions),
+            planner: Planner::new(tokenizer, max_positions.min(DEFAULT_WINDOW)),
+            max_positions,
             batch: scorer.forward().at_once(),
             scorer,
             cache: Cache::new(ROOM),
@@ -68,6 +71,15 @@ impl Engine {
     #[must_use]
     pub fn with_batch(mut self, tokens: usize) -> Engine {
         self.batch = tokens.max(1);
+        self
+    }
+
+    /// Sets the tokens of a window at most, as far as the model has room for them. The time that a text
+    /// takes grows with the square of its window; so do the results change, by which context is seen.
+    #[must_use]
+    pub fn with_window(mut self, tokens: usize) -> Engine {
+        self.planner.set_window(tokens.min(self.max_positions));
+        self.cache.clear();
         self
     }
 

@@ -22,6 +22,7 @@ use super::decode::Scheme;
 use super::outline::{Planner, REGION};
 use super::passes::BATCH;
 use super::tokens::Tokens;
+use super::window::DEFAULT_WINDOW;
 
 use seams::Seams;
 use tag::{Tag, TaggedText};
@@ -83,6 +84,8 @@ pub struct HeadReader {
     scheme: Scheme,
     /// The longest window, special tokens included.
     positions: usize,
+    /// The positions of the model.
+    max_positions: usize,
     batch: usize,
     /// What a classifier says of windows, or the logits of starts and ends. A head has one task, so
     /// its answers are told apart by what was read alone.
@@ -94,21 +97,23 @@ pub struct HeadReader {
 }
 
 impl HeadReader {
-    /// A reader over the head that `config` describes.
+    /// A reader over the head that `config` describes. Windows have at most [`DEFAULT_WINDOW`] tokens.
     pub fn new(
         tokenizer: Arc<Tokenizer>,
         forward: Arc<dyn HeadForward>,
         config: &HeadConfig,
     ) -> HeadReader {
+        let positions = config.max_positions.min(DEFAULT_WINDOW);
         HeadReader {
-            planner: Planner::new(tokenizer, config.max_positions),
+            planner: Planner::new(tokenizer, positions),
             forward,
             task: config.task,
             labels: config.labels.clone(),
             problem: config.problem,
             can_refuse: config.can_refuse,
             scheme: Scheme::of(&config.labels),
-            positions: config.max_positions,
+            positions,
+            max_positions: config.max_positions,
             batch: BATCH,
             numbers: Cache::new(ROOM),
             tags: Cache::new(ROOM),
@@ -120,6 +125,17 @@ impl HeadReader {
     #[must_use]
     pub fn with_batch(mut self, tokens: usize) -> HeadReader {
         self.batch = tokens.max(1);
+        self
+    }
+
+    /// Sets the tokens of a window at most, as far as the model has room for them. The time that a text
+    /// takes grows with the square of its window; so do the results change, by which context is seen.
+    #[must_use]
+    pub fn with_window(mut self, tokens: usize) -> HeadReader {
+        self.positions = tokens.min(self.max_positions);
+        self.planner.set_window(self.positions);
+        self.numbers.clear();
+        self.tags.clear();
         self
     }
 

@@ -96,7 +96,7 @@ pub use outline::Outline;
 pub use passes::Counts;
 pub use queue::Queue;
 pub use readings::Readings;
-pub use window::{Begins, Geometry, Milestone, Run, Window, plan};
+pub use window::{Begins, DEFAULT_WINDOW, Geometry, Milestone, Run, Window, plan};
 pub use word_in_context::{WordInContext, WordsInContext};
 pub use word_list::{
     Addition, NotAWord, PROJECT_WORDS, WordList, WordListError, project_words, project_words_to_be,

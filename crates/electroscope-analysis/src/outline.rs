@@ -91,12 +91,17 @@ pub(super) struct Planner {
 }
 
 impl Planner {
-    /// A planner for a model with room for `max_positions` tokens, `[CLS]` and `[SEP]` included.
-    pub(super) fn new(tokenizer: Arc<Tokenizer>, max_positions: usize) -> Planner {
+    /// A planner for windows of `length` tokens, `[CLS]` and `[SEP]` included.
+    pub(super) fn new(tokenizer: Arc<Tokenizer>, length: usize) -> Planner {
         Planner {
             reader: BlockReader::new(tokenizer, ROOM),
-            geometry: Geometry::for_positions(max_positions),
+            geometry: Geometry::for_positions(length),
         }
+    }
+
+    /// Sets the tokens of a window at most, `[CLS]` and `[SEP]` included.
+    pub(super) fn set_window(&mut self, length: usize) {
+        self.geometry = Geometry::for_positions(length);
     }
 
     pub(super) fn tokenizer(&self) -> &Arc<Tokenizer> {

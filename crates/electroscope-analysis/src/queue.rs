@@ -160,6 +160,7 @@ impl<'e> Queue<'e> {
                 scorer,
                 cache,
                 batch,
+                ..
             } = &mut *self.engine;
             let (planner, scorer) = (&*planner, &*scorer);
             let work = Passes {

@@ -28,7 +28,7 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
 ///
 /// # Errors
 ///
-/// As [`write`].
+/// As [`write()`].
 pub(crate) fn write_tensors(path: &Path, tensors: &HashMap<String, Tensor>) -> Result<(), Error> {
     let written = match safetensors::serialize_to_file(tensors, None, path) {
         Ok(()) => File::open(path).and_then(|file| file.sync_all()),

@@ -58,9 +58,6 @@ pub(in crate::cli) struct RtdArgs {
     /// Stop after the paragraph that holds token N [default: read all of the text]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     tokens: Option<u64>,
-    /// The most tokens that are read at once, the two special ones aside
-    #[arg(long, value_name = "N", default_value = "126", value_parser = clap::value_parser!(u16).range(8..))]
-    window: u16,
     /// Another seed replaces other words
     #[arg(long, value_name = "N", default_value = "0")]
     seed: u64,
@@ -116,6 +113,9 @@ impl CorruptionChoice {
         }
     }
 }
+
+/// The tokens of a window, special ones included, where `--window` says nothing.
+const USUAL_WINDOW: usize = 128;
 
 pub(in crate::cli) fn run(global: &Global, args: &RtdArgs) -> anyhow::Result<Exit> {
     let catalog = setup::catalog(global)?;
@@ -181,7 +181,9 @@ pub(in crate::cli) fn run(global: &Global, args: &RtdArgs) -> anyhow::Result<Exi
     };
 
     let positions = checkpoint.config.max_position_embeddings;
-    let capacity = usize::from(args.window).min(positions.saturating_sub(2));
+    // As in pre-training, so that figures can be compared.
+    let length = global.window.unwrap_or(USUAL_WINDOW).min(positions);
+    let capacity = length.saturating_sub(2);
     let limit = args
         .tokens
         .map(|tokens| usize::try_from(tokens).unwrap_or(usize::MAX));

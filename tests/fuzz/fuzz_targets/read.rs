@@ -1,13 +1,16 @@
 //! What every target does with its input: weights are opened and each tensor is read; of a text the prose
 //! and the comments are found.
 
+#[cfg(feature = "weights")]
 use std::path::PathBuf;
 
+#[cfg(feature = "weights")]
 use electroscope_model::Weights;
 use electroscope_text::{Document, Language, blocks, comments};
 
 /// Opens the first of `files`, with the others beside it, and reads all the numbers. Any outcome is
 /// right but a panic, a hang, or memory past libFuzzer's limit.
+#[cfg(feature = "weights")]
 pub fn read(files: &[(&str, &[u8])]) {
     for generator in [false, true] {
         let files = files

@@ -1,0 +1,9 @@
+#![no_main]
+
+#[path = "text.rs"]
+#[allow(dead_code)]
+mod text;
+
+libfuzzer_sys::fuzz_target!(|data: &str| {
+    text::prose(data);
+});

@@ -467,6 +467,10 @@ impl Server {
                 document.hurry();
                 document.findings.clear();
             }
+            if self.is_pulled() {
+                // The answer waits until that has been scored.
+                self.ask_client("workspace/diagnostic/refresh", Value::Null, Asked::Whatever);
+            }
         } else if self.options != before {
             self.flag_anew();
         }

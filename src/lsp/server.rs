@@ -546,13 +546,14 @@ impl Server {
                 revision,
                 part,
                 readings,
+                goes_on,
             } => {
                 let flagging = self.flagging();
                 let Some(document) = self.current(&uri, revision) else {
                     return;
                 };
                 document.scored(part, &readings, flagging);
-                if document.published.elapsed() >= PUBLISH_EVERY {
+                if goes_on && document.published.elapsed() >= PUBLISH_EVERY {
                     self.publish(&uri);
                 }
             }

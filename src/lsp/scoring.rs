@@ -69,6 +69,8 @@ pub(super) enum Told {
         revision: u64,
         part: Span,
         readings: Vec<Reading>,
+        /// Whether more is to come.
+        goes_on: bool,
     },
     /// All of it has.
     Finished {
@@ -186,6 +188,7 @@ impl Worker {
             &mut |reading| readings.push(reading),
         );
         let part = outline.span(region);
+        let goes_on = !rest.is_empty();
         match outcome {
             _ if open.score.is_stale() => None,
             Err(err) => {
@@ -199,6 +202,7 @@ impl Worker {
                     revision,
                     part,
                     readings,
+                    goes_on,
                 });
                 Some(open)
             }

@@ -467,6 +467,10 @@ impl Server {
                 document.hurry();
                 document.findings.clear();
             }
+            if self.is_pulled() {
+                // The answer waits until that has been scored.
+                self.ask_client("workspace/diagnostic/refresh", Value::Null, Asked::Whatever);
+            }
         } else if self.options != before {
             self.flag_anew();
         }
@@ -542,13 +546,14 @@ impl Server {
                 revision,
                 part,
                 readings,
+                goes_on,
             } => {
                 let flagging = self.flagging();
                 let Some(document) = self.current(&uri, revision) else {
                     return;
                 };
                 document.scored(part, &readings, flagging);
-                if document.published.elapsed() >= PUBLISH_EVERY {
+                if goes_on && document.published.elapsed() >= PUBLISH_EVERY {
                     self.publish(&uri);
                 }
             }

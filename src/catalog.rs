@@ -27,6 +27,7 @@ use electroscope_model::hub::HubSettings;
 use crate::settings::EffectiveSettings;
 
 pub use builtin_heads::{BuiltinHead, PREFIX as BUILTIN_PREFIX};
+pub use evidence::EVIDENCE;
 pub use head_choice::{ResolvedHead, command, names_in_file, wrong_panel};
 pub use head_list::ListedHead;
 pub use heads::{BareHead, LoadedHead, OpenedHead, is_head};

@@ -12,7 +12,7 @@ use electroscope_analysis::{Engine, ErrorTagger, Evidence};
 use electroscope_model::{self as model, ModelChoice};
 
 /// The evidence model for the built-in discriminator and error tagger, made by `finetune evidence`.
-static EVIDENCE: &str = include_str!("../../assets/evidence.json");
+pub static EVIDENCE: &str = include_str!("../../assets/evidence.json");
 
 impl Catalog {
     /// Whether the carried evidence model was fitted for `tagger` and the discriminator of the settings.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
-use crate::catalog::{BuiltinHead, builtin};
+use crate::catalog::{BuiltinHead, EVIDENCE, builtin};
 use crate::report;
 use electroscope_analysis::BaselinedModel;
 use electroscope_model::hub;
@@ -21,9 +21,10 @@ pub(super) fn of(model: &report::Model) -> anyhow::Result<BaselinedModel> {
         _ if model.revision.is_some() => None,
         (builtin::NAME, _) => Some(hub::sha256_of(discriminator)?),
         (_, Some(head)) => {
-            // A head computes with the discriminator's encoder.
+            // A head computes with the discriminator's encoder, and errors are found with other evidence.
             let [_, (_, weights)] = head.files();
-            Some(hub::sha256_of(weights.chain(discriminator))?)
+            let all = weights.chain(discriminator).chain(EVIDENCE.as_bytes());
+            Some(hub::sha256_of(all)?)
         }
         (id, None) if Path::new(id).is_dir() => Some(of_folder(Path::new(id))?),
         _ => None,

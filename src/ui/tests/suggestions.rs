@@ -161,7 +161,7 @@ fn without_the_panel_nothing_is_looked_for_until_the_reader_asks() {
 
 #[test]
 fn what_is_suggested_goes_with_the_text_that_it_was_for() {
-    let mut screen = with_suggestions(80, 24);
+    let mut screen = with_suggestions(100, 24);
     screen.press("]d");
     assert!(screen.text().contains("banana → plan"));
     let old = screen.state.documents[0].generation;

@@ -28,12 +28,12 @@ pub(super) fn draw(buffer: &mut Buffer, state: &State, open: &Open, word: Hot, a
     let better: Vec<_> = open.suggested.better(word.span).collect();
     if let Some(first) = better.first() {
         let before = format!("p {:.2} →", first.p_before);
-        // Its arrow stands before the column of p.
-        pen.put("  s chooses", theme.faint());
-        if pen.room() > before.width() + AFTER {
-            pen.right(before.width() + AFTER)
-                .put(&before, theme.faint());
+        let (hint, place) = ("  s chooses", before.width() + AFTER - 1);
+        if pen.room() > hint.width() + place {
+            pen.put(hint, theme.faint());
         }
+        // Its arrow stands before the column of p.
+        pen.right(place).put(&before, theme.faint());
         let rows = usize::from(area.height - 1).min(MOST);
         for (row, one) in better.iter().take(rows).enumerate() {
             let level = heat::level(one.p_after, state.threshold());

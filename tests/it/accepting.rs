@@ -274,10 +274,10 @@ fn a_baseline_lets_only_what_is_new_fail() {
     let moved = format!("{CALM}\n{CALM}\n{BANANA}");
     here.write("docs/a.md", moved.as_bytes());
     assert_eq!(score(&here, &baseline).code, 0);
-    here.write("docs/a.md", format!("{moved}\n{BANANA}").as_bytes());
+    here.write("docs/new.md", BANANA.as_bytes());
     let new = score(&here, &baseline);
     assert_eq!((new.code, reported(&new)), (1, vec!["banana"]), "{new:?}");
-    assert!(new.out.starts_with("docs/a.md:7:"), "{new:?}");
+    assert!(new.out.starts_with("docs/new.md:1:"), "{new:?}");
     let allowed = score(
         &here,
         &["--baseline", "known.json", "--max-flagged", "1", "docs"],

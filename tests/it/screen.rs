@@ -294,7 +294,7 @@ fn the_editor_is_given_the_terminal_at_the_place_of_the_cursor() {
 fn a_suggestion_is_put_into_the_file_and_taken_back() {
     let wrong = sentence("plan").replace("committee", "commitee");
     let (folder, path) = folder_with("minutes.md", &wrong);
-    let mut session = Session::start(folder.path(), &["minutes.md"], &[]);
+    let mut session = Session::start(folder.path(), &["--lens", "errors", "minutes.md"], &[]);
     session.wait_for("✓");
     session.press("/commitee\r");
     session.wait_for("committee");

@@ -161,8 +161,8 @@ mod tests {
         +++ /x.md
         @@ -1,3 +1,2 @@
         -a b
-        -the
         +A b
+        -the
          the c
         ");
         assert_eq!(unified(Path::new("x.md"), text, &[]), "");

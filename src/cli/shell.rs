@@ -26,8 +26,31 @@ pub(super) fn completions(global: &Global, shell: clap_complete::Shell) -> anyho
     if shell == clap_complete::Shell::Bash {
         script = with_colons(&String::from_utf8_lossy(&script)).into_bytes();
     }
+    if shell == clap_complete::Shell::Zsh {
+        script = with_escaped_value_names(&command, &String::from_utf8_lossy(&script)).into_bytes();
+    }
     io::stdout().write_all(&script)?;
     Ok(Exit::Clean)
+}
+
+/// The script for zsh, in which colons of value names are escaped: clap_complete leaves them as they are, and
+/// zsh runs what follows one.
+fn with_escaped_value_names(command: &clap::Command, script: &str) -> String {
+    let mut script = script.to_owned();
+    let mut commands = vec![command];
+    while let Some(command) = commands.pop() {
+        commands.extend(command.get_subcommands());
+        let names = command
+            .get_arguments()
+            .filter_map(clap::Arg::get_value_names);
+        for name in names.flatten().filter(|name| name.contains(':')) {
+            script = script.replace(
+                &format!(":{name}:"),
+                &format!(":{}:", name.replace(':', "\\:")),
+            );
+        }
+    }
+    script
 }
 
 /// The function that completes, called with words as they are typed: bash parts words at colons,

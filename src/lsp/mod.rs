@@ -1,8 +1,8 @@
 //! The language server: the same findings in editors.
 //!
-//! One thread reads standard input, one writes standard output (both by `lsp_server`), [`scoring`] owns
-//! the model, one thread answers what needs suggestions, and [`server`] does everything else in turn.
-//! Everyone sends it [`Event`]s. What is scored is the text that the editor has, never the file.
+//! One thread reads standard input, one writes standard output (both by `lsp_server`), `scoring` owns
+//! the model, one thread answers what needs suggestions, and `server` does everything else in turn.
+//! Everyone sends it `Event`s. What is scored is the text that the editor has, never the file.
 
 mod actions;
 mod dictionaries;

@@ -1088,3 +1088,15 @@ fn paths_says_where_things_are_and_shows_every_setting() {
     here.write("home/.config/electroscope/config.toml", b"=");
     assert_eq!(here.run(&["paths"]).code, 0);
 }
+
+#[test]
+fn the_script_for_zsh_has_no_bare_colon_in_the_name_of_a_value() {
+    // zsh runs what follows a colon: the name of `--head`'s value has one.
+    let script = Sandbox::new().run(&["completions", "zsh"]);
+    assert!(
+        script.out.contains(":builtin\\:NAME|DIR|HUB_ID:"),
+        "{}",
+        script.err
+    );
+    assert!(!script.out.contains(":builtin:NAME"), "{}", script.out);
+}

@@ -12,7 +12,7 @@ program=$(cd "$(dirname "$program")" && pwd)/$(basename "$program")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 mkdir "$work/.git" "$work/home"
-printf 'The committee recieved the letter in the morning.\n\nThe boats wait for Xqzzt in the harbour.\n' > "$work/a.md"
+printf 'The committee recieved the letter in the morning.\n\nThe boats will definately wait in the harbour.\n' > "$work/a.md"
 cd "$work"
 env -u XDG_CONFIG_HOME -u XDG_STATE_HOME HOME="$work/home" ELECTROSCOPE="$program" \
     nvim --headless --clean -c "luafile $here/neovim.lua" a.md
